@@ -1,0 +1,37 @@
+# make demo   everything from nothing: simulated person, calibration, live run
+# make test   lint, types, walls, tests
+# make lint   the first three of these
+# make bench  the tables in docs/
+# PYTHON chooses the interpreter for the virtual environment (3.11 or newer).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+DEMO := out/demo
+
+.PHONY: demo test lint bench clean
+
+demo: $(READY)
+	$(BIN)/python -m simulator.demo --output $(DEMO)
+
+test: lint
+	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -q
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	$(BIN)/python -m tests.benchmarks.signal
+	$(BIN)/python -m tests.benchmarks.ridge
+
+# torch first and by its exact version: a looser request may fetch gigabytes for a GPU
+$(READY): pyproject.toml constraints.txt tools/setup.sh
+	PYTHON=$(PYTHON) VENV=$(VENV) sh tools/setup.sh
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV) out

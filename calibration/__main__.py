@@ -1,0 +1,88 @@
+"""The command line: rtrecon-calibrate fit | evaluate."""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rtrecon.errors import Error
+
+DEFAULT_GENERATOR = "miniature"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point: 0 done, 1 failed, 2 bad usage."""
+    options = _parser().parse_args(argv)
+    logging.basicConfig(format="rtrecon-calibrate: %(message)s", level=logging.WARNING)
+    try:
+        options.command(options)
+    except Error as error:
+        print(f"rtrecon-calibrate: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="rtrecon-calibrate", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    fit = commands.add_parser("fit", help="fit a person's decoders")
+    fit.set_defaults(command=_fit)
+    fit.add_argument("dataset", type=Path, metavar="BIDS_DIR")
+    fit.add_argument(
+        "--output", type=Path, required=True, metavar="DIR", help="the decoder's folder"
+    )
+    fit.add_argument(
+        "--runs", nargs="+", metavar="N", help="labels of the runs to use (default: all)"
+    )
+    fit.add_argument("--mask", type=Path, metavar="NIFTI", help="voxels for both z and c")
+    fit.add_argument("--early", type=Path, metavar="NIFTI", help="early visual cortex, for z")
+    fit.add_argument("--ventral", type=Path, metavar="NIFTI", help="higher visual cortex, for c")
+    fit.add_argument("--generator", default=DEFAULT_GENERATOR, metavar="NAME_OR_DIR")
+    fit.add_argument("--name", default="sub-01", help="the person's label in messages")
+    evaluate = commands.add_parser("evaluate", help="score a decoder on held-out runs")
+    evaluate.set_defaults(command=_evaluate)
+    evaluate.add_argument("decoder", type=Path, metavar="DIR")
+    evaluate.add_argument("dataset", type=Path, metavar="BIDS_DIR")
+    evaluate.add_argument(
+        "--runs", nargs="+", metavar="N", help="labels of the runs to use (default: all)"
+    )
+    evaluate.add_argument("--generator", metavar="NAME_OR_DIR", help="default: the decoder's own")
+    return parser
+
+
+def _fit(options: argparse.Namespace) -> None:
+    # Imported here: these load torch, and a mistake on the command line is told before that.
+    from calibration.dataset import load_region, load_runs
+    from calibration.fit import fit
+    from rtrecon.artifact import save_artifact
+    from rtrecon.generators import load_generator
+
+    runs = load_runs(options.dataset, options.runs)
+    region = load_region(runs, options.mask, options.early, options.ventral)
+    artifact = fit(runs, region, load_generator(options.generator), options.name)
+    save_artifact(artifact, options.output)
+    scores = artifact.about["held_out_correlation"]
+    said = ", ".join(f"{name} r = {r:.2f}" for name, r in sorted(scores.items()))
+    print(
+        f"{artifact.about['trials']} trials, {len(region.voxels)} voxels; held-out {said}; decoder in {options.output}"
+    )
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from calibration.dataset import load_runs
+    from calibration.evaluate import evaluate
+    from rtrecon.artifact import load_artifact
+    from rtrecon.session import open_generator
+
+    artifact = load_artifact(options.decoder)
+    runs = load_runs(options.dataset, options.runs)
+    generator = open_generator(options.generator or artifact.generator.name, artifact)
+    print(json.dumps(evaluate(artifact, runs, generator), indent=1))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

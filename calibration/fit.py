@@ -1,0 +1,157 @@
+"""Patterns and targets -> a person's decoders."""
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from calibration.dataset import (
+    Region,
+    Samples,
+    caption_of,
+    collect,
+    default_response,
+    load_stimuli,
+    voxel_sd,
+)
+from calibration.ridge import Fitted, fit_ridge, leave_out
+from rtrecon.artifact import Artifact, GeneratorTie, LinearMap
+from rtrecon.bids import Run
+from rtrecon.decode import softmax, unit
+from rtrecon.errors import BadDataset
+from rtrecon.generators import Generator
+from rtrecon.preprocess import Preprocess
+
+MIN_AGE_S = 5.0  # younger evidence is mostly noise and would pull the weights to nothing
+FOLDS = 6
+
+
+def fit(runs: Sequence[Run], region: Region, generator: Generator, name: str) -> Artifact:
+    """Fit the decoders of one person from runs of one protocol.
+
+    Where the events name pictures, z is fitted from the early voxels; c always from the ventral
+    ones. The patterns are those of the live path at every age from `MIN_AGE_S` on.
+
+    Raises
+    ------
+    BadDataset
+        Fewer than two trials or nothing to tell apart.
+    """
+    with tqdm(total=4, desc="calibration", unit="stage", disable=None) as progress:
+        response = default_response(runs)
+        sd = voxel_sd(runs, region.voxels)
+        preprocess = Preprocess(region.voxels, sd, response, runs[0].geometry.tr_s)
+        samples = _mature(collect(runs, preprocess))
+        progress.update()
+        z, c = _targets(runs, samples, generator)
+        progress.update()
+        splits = leave_out(*_groups(samples))
+        z_fit = None if z is None else fit_ridge(samples.patterns[:, region.early], z, splits)
+        progress.update()
+        c_fit = fit_ridge(samples.patterns[:, region.ventral], c, splits)
+        progress.update()
+    candidates, candidate_c = _candidates(samples, c)
+    return Artifact(
+        name=name,
+        shape=runs[0].geometry.shape,
+        affine=runs[0].geometry.affine,
+        tr_s=runs[0].geometry.tr_s,
+        voxels=region.voxels,
+        sd=sd,
+        response=response,
+        generator=GeneratorTie(
+            generator.name, generator.identity, generator.latent, generator.conditioning
+        ),
+        z=None if z_fit is None else _map(region.early, z_fit),
+        c=_map(region.ventral, c_fit),
+        candidates=candidates,
+        candidate_c=candidate_c,
+        temperature=_temperature(samples, c_fit, candidates, candidate_c),
+        about=_about(runs, samples, z, z_fit, c, c_fit),
+    )
+
+
+def _mature(samples: Samples) -> Samples:
+    kept = samples.ages_s >= MIN_AGE_S
+    if len(np.unique(samples.trials[kept])) < 4:
+        raise BadDataset(
+            f"fewer than 4 trials have evidence older than {MIN_AGE_S:g} s: nothing can be fitted"
+        )
+    return Samples(
+        samples.patterns[kept], samples.ages_s[kept], samples.trials[kept], samples.runs[kept],
+        samples.shown,
+    )  # fmt: skip
+
+
+def _targets(
+    runs: Sequence[Run], samples: Samples, generator: Generator
+) -> tuple[NDArray[np.float32] | None, NDArray[np.float32]]:
+    """Z or None, and c, a row a sample."""
+    pictures = load_stimuli(runs, samples.shown)
+    captions = generator.encode_captions([caption_of(trial) for trial in samples.shown])
+    c = captions.reshape(len(captions), -1)[samples.trials]
+    if pictures is None:
+        return None, c
+    latents = generator.encode_images(pictures)
+    return latents.reshape(len(latents), -1)[samples.trials], c
+
+
+def _groups(samples: Samples) -> tuple[NDArray[np.int64], int]:
+    """Whole runs are left out; of a single run, whole trials."""
+    one_run = len(np.unique(samples.runs)) == 1
+    return (samples.trials if one_run else samples.runs), FOLDS
+
+
+def _map(voxels: NDArray[np.bool_], fitted: Fitted) -> LinearMap:
+    return LinearMap(voxels, fitted.x_mean, fitted.weights, fitted.y_mean)
+
+
+def _candidates(
+    samples: Samples, c: NDArray[np.float32]
+) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+    """Each condition's name and the mean conditioning of its trials."""
+    types = np.array([samples.shown[trial].trial_type for trial in samples.trials])
+    names = tuple(sorted(set(types.tolist())))
+    return names, np.stack([c[types == name].mean(axis=0) for name in names])
+
+
+def _temperature(
+    samples: Samples, fitted: Fitted, names: Sequence[str], candidate_c: NDArray[np.float32]
+) -> float:
+    """The temperature under which held-out scores are the likeliest probabilities."""
+    scores = unit(fitted.held_out - fitted.y_mean) @ unit(candidate_c - fitted.y_mean).T
+    index = {name: n for n, name in enumerate(names)}
+    truth = np.array([index[samples.shown[trial].trial_type] for trial in samples.trials])
+    grid = np.geomspace(0.01, 10, 61)
+    rows = np.arange(len(truth))
+    losses = [-np.log(softmax(scores / t)[rows, truth] + 1e-12).mean() for t in grid]
+    return float(grid[int(np.argmin(losses))])
+
+
+def _about(
+    runs: Sequence[Run],
+    samples: Samples,
+    z: NDArray[np.float32] | None,
+    z_fit: Fitted | None,
+    c: NDArray[np.float32],
+    c_fit: Fitted,
+) -> Mapping[str, Any]:
+    scores = {"c": _correlation(c_fit.held_out, c)}
+    if z is not None and z_fit is not None:
+        scores["z"] = _correlation(z_fit.held_out, z)
+    packages = ("rtrecon", "numpy", "himalaya", "torch", "diffusers", "transformers")
+    return {
+        "runs": [run.name for run in runs],
+        "trials": len(np.unique(samples.trials)),
+        "held_out_correlation": scores,
+        "versions": {package: version(package) for package in packages},
+    }
+
+
+def _correlation(predicted: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
+    """Mean over samples of the correlation over targets, both less the truth's mean."""
+    mean = truth.mean(axis=0)
+    return float((unit(predicted - mean) * unit(truth - mean)).sum(axis=1).mean())

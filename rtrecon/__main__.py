@@ -1,0 +1,162 @@
+"""The command line: rtrecon run | streams."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from rtrecon import __version__
+from rtrecon.config import load_session
+from rtrecon.errors import BadConfig, Error
+
+log = logging.getLogger("rtrecon")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point: 0 done, 1 failed, 2 bad usage."""
+    options = _parser().parse_args(argv)
+    _log_to_terminal()
+    try:
+        return int(options.command(options))
+    except Error as error:
+        print(f"rtrecon: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="rtrecon", description=__doc__.splitlines()[0])
+    parser.add_argument("--version", action="version", version=f"rtrecon {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="the live session")
+    run.set_defaults(command=_run)
+    run.add_argument(
+        "--decoder", type=Path, metavar="DIR", help="folder that rtrecon-calibrate fit wrote"
+    )
+    run.add_argument("--stream", metavar="NAME", help="the volume stream (default: rtrecon)")
+    run.add_argument(
+        "--generator", metavar="NAME_OR_DIR", help="default: the one the decoder was fitted for"
+    )
+    run.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="the session's folder (default: sessions/DATE_TIME)",
+    )
+    run.add_argument(
+        "--stimuli",
+        type=Path,
+        metavar="DIR",
+        help="pictures that markers name, for the operator to see",
+    )
+    run.add_argument(
+        "--config", type=Path, metavar="TOML", help="settings; the command line overrules them"
+    )
+    run.add_argument("--headless", action="store_true", help="no window")
+    run.add_argument(
+        "--screenshots", type=Path, metavar="DIR", help="keep pictures of the window here"
+    )
+    run.add_argument("--close", action="store_true", help="close the window when the run has ended")
+    run.add_argument(
+        "--wait", type=float, dest="wait_s", metavar="SECONDS", help="for the stream (default: 60)"
+    )
+    run.add_argument(
+        "--until-idle",
+        type=float,
+        dest="until_idle_s",
+        metavar="SECONDS",
+        help="end after so long without a volume",
+    )
+    run.add_argument(
+        "--steps", type=int, metavar="N", help="denoising steps for an image (default: 4)"
+    )
+    run.add_argument(
+        "--strength", type=float, metavar="X", help="how far z is noised, 0 to 1 (default: 0.6)"
+    )
+    run.add_argument(
+        "--guidance", type=float, metavar="X", help="classifier-free guidance (default: 1, none)"
+    )
+    run.add_argument("--seed", type=int, metavar="N", help="of the noise (default: 0)")
+    streams = commands.add_parser("streams", help="the volume streams on the network")
+    streams.add_argument("--wait", type=float, default=2.0, metavar="SECONDS")
+    streams.set_defaults(command=_streams)
+    return parser
+
+
+_SESSION = (
+    "decoder", "stream", "generator", "output", "stimuli", "wait_s", "until_idle_s",
+    "steps", "strength", "guidance", "seed",
+)  # fmt: skip
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Load, check that everything fits, and only then start."""
+    session = load_session(options.config, {key: getattr(options, key) for key in _SESSION})
+    if not options.headless:
+        _require_display()
+    # Imported here, so that a mistake on the command line is told before torch has loaded.
+    from rtrecon.artifact import load_artifact
+
+    artifact = load_artifact(session.decoder)
+    stop = _stop_on_signals()
+    from rtrecon.session import open_session
+
+    with open_session(session, artifact, stop) as pipeline:
+        if options.headless:
+            from rtrecon.pipeline import show_headless
+
+            show_headless(pipeline)
+        else:
+            from rtrecon.display import run_window
+
+            run_window(pipeline, screenshots=options.screenshots, close_when_ended=options.close)
+    return 1 if pipeline.failed else 0
+
+
+def _streams(options: argparse.Namespace) -> int:
+    import pylsl
+
+    from rtrecon import wire
+
+    found = pylsl.resolve_byprop("type", wire.VOLUME_TYPE, 1, options.wait)
+    for info in sorted(found, key=lambda info: info.name()):
+        print(
+            f"{info.name()}\t{info.hostname()}\t{info.channel_count()} values\t{info.nominal_srate():g} Hz"
+        )
+    if not found:
+        raise Error(
+            f"no volume stream within {options.wait:g} s: start the bridge or the simulator"
+        )
+    return 0
+
+
+def _stop_on_signals() -> threading.Event:
+    """Ctrl-C and a polite kill end the session as its end marker would."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _require_display() -> None:
+    shown = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    if sys.platform == "linux" and not any(os.environ.get(name) for name in shown):
+        raise BadConfig(
+            "there is no display: use --headless, or QT_QPA_PLATFORM=offscreen with --screenshots"
+        )
+
+
+def _log_to_terminal() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("rtrecon: %(message)s"))
+    log.handlers[:] = [handler]
+    log.setLevel(logging.INFO)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

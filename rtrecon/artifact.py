@@ -1,0 +1,271 @@
+"""A person's fitted decoders on disk: `decoder.safetensors` for arrays, `decoder.json` for the rest.
+
+Nothing read here is executed, and nothing is believed before the file's hash fits.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from rtrecon.errors import BadArtifact, Mismatch
+from rtrecon.preprocess import Response
+from rtrecon.types import Geometry
+
+FORMAT = 1
+ARRAYS, ABOUT = "decoder.safetensors", "decoder.json"
+_AFFINE_MM = 0.01  # further apart than this, two affines are two positions of the head box
+
+
+@dataclass(frozen=True)
+class GeneratorTie:
+    """The generative model whose latent and conditioning spaces the decoders predict."""
+
+    name: str
+    identity: str  # hash of what defines its two spaces
+    latent: tuple[int, int, int]  # (channels, height, width)
+    conditioning: tuple[int, int]  # (tokens, features)
+
+
+@dataclass(frozen=True)
+class LinearMap:
+    """Ridge weights: prediction = (pattern[:, voxels] - x_mean) @ weights + y_mean.
+
+    Attributes
+    ----------
+    voxels : bool (n_voxels,)
+        Which of the decoder's voxels it reads.
+    x_mean : float32 (n_read,)
+    weights : float32 (n_read, n_targets)
+    y_mean : float32 (n_targets,)
+    """
+
+    voxels: NDArray[np.bool_]
+    x_mean: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    y_mean: NDArray[np.float32]
+
+    def __call__(self, pattern: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The targets (n_targets,) predicted from one pattern (n_voxels,)."""
+        predicted = (pattern[self.voxels] - self.x_mean) @ self.weights + self.y_mean
+        return predicted.astype(np.float32, copy=False)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """Everything a live run needs to know of a person.
+
+    Attributes
+    ----------
+    name : str
+        The person's label.
+    shape, affine, tr_s
+        Of the calibration's volumes.
+    voxels : int64 (n_voxels,)
+        Which voxels of a volume, counted with i fastest.
+    sd : float32 (n_voxels,)
+        Their standard deviation in the calibration.
+    response : Response
+    generator : GeneratorTie
+    z : LinearMap or None
+        To the latent; None where the calibration had captions alone.
+    c : LinearMap
+        To the conditioning.
+    candidates : tuple of str
+    candidate_c : float32 (n_candidates, tokens * features)
+    temperature : float
+        By which scores become probabilities.
+    about : mapping
+        Versions, data and scores, for people; no code depends on it.
+    """
+
+    name: str
+    shape: tuple[int, int, int]
+    affine: NDArray[np.float64]
+    tr_s: float
+    voxels: NDArray[np.int64]
+    sd: NDArray[np.float32]
+    response: Response
+    generator: GeneratorTie
+    z: LinearMap | None
+    c: LinearMap
+    candidates: tuple[str, ...]
+    candidate_c: NDArray[np.float32]
+    temperature: float
+    about: Mapping[str, Any]
+
+
+def save_artifact(artifact: Artifact, folder: Path) -> None:
+    """Write the decoder folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays = {
+        "affine": artifact.affine,
+        "voxels": artifact.voxels,
+        "sd": artifact.sd,
+        "candidate_c": artifact.candidate_c,
+    }
+    for name, linear in (("z", artifact.z), ("c", artifact.c)):
+        if linear is not None:
+            arrays |= {f"{name}.{key}": value for key, value in vars(linear).items()}
+    content = save({key: np.ascontiguousarray(value) for key, value in arrays.items()})
+    (folder / ARRAYS).write_bytes(content)
+    about = {
+        "format": FORMAT,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "name": artifact.name,
+        "shape": artifact.shape,
+        "tr_s": artifact.tr_s,
+        "response": vars(artifact.response),
+        "generator": vars(artifact.generator),
+        "candidates": artifact.candidates,
+        "temperature": artifact.temperature,
+        "about": dict(artifact.about),
+    }
+    (folder / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+
+
+def load_artifact(folder: Path) -> Artifact:
+    """Read a decoder folder.
+
+    Raises
+    ------
+    BadArtifact
+        Missing, damaged, of a newer format, or at odds with itself.
+    """
+    try:
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        content = (folder / ARRAYS).read_bytes()
+    except OSError as error:
+        raise BadArtifact(
+            f"decoder '{folder}': {error.strerror} ({Path(error.filename).name}): "
+            "name a folder that rtrecon-calibrate fit wrote"
+        ) from error
+    except ValueError as error:
+        raise BadArtifact(
+            f"decoder '{folder}': {ABOUT} is not JSON ({error}): fit it anew"
+        ) from error
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        version = about.get("format") if isinstance(about, dict) else about
+        raise BadArtifact(
+            f"decoder '{folder}' is of format {version!r}, this program reads {FORMAT}: fit it anew"
+        )
+    if hashlib.sha256(content).hexdigest() != about.get("sha256"):
+        raise BadArtifact(
+            f"decoder '{folder}': {ARRAYS} is damaged (its hash differs): fit it anew"
+        )
+    try:
+        artifact = _build(about, load(content))
+        _check(artifact)
+    except (KeyError, TypeError, ValueError, IndexError, SafetensorError) as error:
+        raise BadArtifact(
+            f"decoder '{folder}' is at odds with itself ({error!r}): fit it anew"
+        ) from error
+    return artifact
+
+
+def _build(about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Artifact:
+    def linear(name: str) -> LinearMap:
+        return LinearMap(*(arrays[f"{name}.{key}"] for key in LinearMap.__annotations__))
+
+    tie = about["generator"]
+    return Artifact(
+        name=str(about["name"]),
+        shape=tuple(int(n) for n in about["shape"]),  # type: ignore[arg-type]
+        affine=arrays["affine"],
+        tr_s=float(about["tr_s"]),
+        voxels=arrays["voxels"],
+        sd=arrays["sd"],
+        response=Response(**about["response"]),
+        generator=GeneratorTie(
+            str(tie["name"]), str(tie["identity"]), tuple(tie["latent"]), tuple(tie["conditioning"])
+        ),
+        z=linear("z") if "z.weights" in arrays else None,
+        c=linear("c"),
+        candidates=tuple(str(name) for name in about["candidates"]),
+        candidate_c=arrays["candidate_c"],
+        temperature=float(about["temperature"]),
+        about=about.get("about", {}),
+    )
+
+
+def _check(artifact: Artifact) -> None:
+    """Every array has the shape that the others call for."""
+    n, targets = len(artifact.voxels), int(np.prod(artifact.generator.conditioning))
+    _same("sd", artifact.sd.shape, (n,))
+    _same("affine", artifact.affine.shape, (4, 4))
+    _same("candidates", artifact.candidate_c.shape, (len(artifact.candidates), targets))
+    if n == 0 or artifact.voxels.min() < 0 or artifact.voxels.max() >= np.prod(artifact.shape):
+        raise ValueError("voxels outside the volume")
+    if not artifact.temperature > 0 or not artifact.tr_s > 0:
+        raise ValueError("temperature and TR must be above 0")
+    _check_map("c", artifact.c, n, targets)
+    if artifact.z is not None:
+        _check_map("z", artifact.z, n, int(np.prod(artifact.generator.latent)))
+
+
+def _check_map(name: str, linear: LinearMap, n_voxels: int, targets: int) -> None:
+    _same(f"{name}.voxels", linear.voxels.shape, (n_voxels,))
+    read = int(linear.voxels.sum())
+    _same(f"{name}.x_mean", linear.x_mean.shape, (read,))
+    _same(f"{name}.weights", linear.weights.shape, (read, targets))
+    _same(f"{name}.y_mean", linear.y_mean.shape, (targets,))
+    if not np.isfinite(linear.weights).all():
+        raise ValueError(f"{name}.weights are not finite")
+
+
+def _same(name: str, shape: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+    if shape != wanted:
+        raise ValueError(f"{name} has shape {shape}, not {wanted}")
+
+
+def check_stream(artifact: Artifact, geometry: Geometry, stream: str) -> None:
+    """Refuse a stream that the decoder was not fitted for.
+
+    Raises
+    ------
+    Mismatch
+        Other shape, affine or TR.
+    """
+    who = f"decoder '{artifact.name}'"
+    if geometry.shape != artifact.shape:
+        raise Mismatch(
+            f"{who} expects volumes of {_by(artifact.shape)} voxels, stream '{stream}' sends "
+            f"{_by(geometry.shape)}: scan with the calibration's protocol or refit"
+        )
+    apart = float(np.abs(geometry.affine - artifact.affine).max())
+    if apart > _AFFINE_MM:
+        raise Mismatch(
+            f"{who} was fitted with another slice position, stream '{stream}' is {apart:.3g} mm away "
+            "(largest difference of the affines): position the slices as in the calibration or refit"
+        )
+    if abs(geometry.tr_s - artifact.tr_s) > 0.005 * artifact.tr_s:
+        raise Mismatch(
+            f"{who} was fitted at a TR of {artifact.tr_s:g} s, stream '{stream}' has {geometry.tr_s:g} s: "
+            "scan with the calibration's protocol or refit"
+        )
+
+
+def check_generator(artifact: Artifact, name: str, identity: str) -> None:
+    """Refuse a generative model whose spaces are not the ones the decoders predict.
+
+    Raises
+    ------
+    Mismatch
+    """
+    if identity != artifact.generator.identity:
+        raise Mismatch(
+            f"decoder '{artifact.name}' was fitted for generator '{artifact.generator.name}' "
+            f"({artifact.generator.identity[:12]}), '{name}' is another ({identity[:12]}): "
+            "refit with --generator, or load the one it was fitted for"
+        )
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

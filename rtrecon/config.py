@@ -1,0 +1,122 @@
+"""A session's settings: from one TOML file and the command line, checked before anything starts."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from rtrecon.errors import BadConfig
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How pictures are made; swapped whole while a session runs, taken at the next image.
+
+    Attributes
+    ----------
+    steps : int
+        Denoising steps really done for one image.
+    strength : float
+        How far along the diffusion process z is noised: 0 keeps z, 1 forgets it.
+    guidance : float
+        Classifier-free guidance; 1 is none and costs half as much.
+    preview : bool
+        Whether each step is shown, and not the last alone.
+    seed : int
+        Of the noise, which is fixed within a trial.
+    """
+
+    steps: int = 4
+    strength: float = 0.6
+    guidance: float = 1.0
+    preview: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(1 <= self.steps <= 50, "steps", self.steps, "1 to 50")
+        _require(0 < self.strength <= 1, "strength", self.strength, "above 0 and up to 1")
+        _require(1 <= self.guidance <= 30, "guidance", self.guidance, "1 to 30")
+        _require(self.seed >= 0, "seed", self.seed, "0 or more")
+
+
+@dataclass(frozen=True)
+class Session:
+    """Everything a live session is told at its start."""
+
+    decoder: Path
+    stream: str = "rtrecon"
+    generator: str = ""  # a name or a folder; empty: the one the decoder was fitted for
+    output: Path | None = None
+    stimuli: Path | None = None  # pictures that markers name, for the operator to see
+    wait_s: float = 60.0
+    until_idle_s: float | None = None
+    settings: Settings = field(default_factory=Settings)
+
+    def __post_init__(self) -> None:
+        _require(self.wait_s > 0, "wait_s", self.wait_s, "above 0")
+        idle = self.until_idle_s
+        _require(idle is None or idle > 0, "until_idle_s", idle, "above 0")
+
+
+def load_session(toml: Path | None, options: Mapping[str, Any]) -> Session:
+    """Settings from a TOML file, overruled by the options that are not None.
+
+    Keys of the file are the fields of `Session` and, in a table `[settings]`, of `Settings`.
+
+    Raises
+    ------
+    BadConfig
+        Unreadable file, unknown key, wrong type or value out of range.
+    """
+    table = _read(toml) if toml else {}
+    pictures = table.pop("settings", {})
+    if not isinstance(pictures, dict):
+        raise BadConfig(f"{toml}: 'settings' must be a table: write [settings] above its keys")
+    given = {k: v for k, v in options.items() if v is not None}
+    names = {f.name for f in fields(Settings)}
+    pictures |= {k: given.pop(k) for k in list(given) if k in names}
+    session = _checked(Session, table | given, toml)
+    return replace(session, settings=_checked(Settings, pictures, toml))
+
+
+def _read(toml: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(toml.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadConfig(f"cannot read the configuration {toml}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadConfig(f"{toml} is not TOML: {error}") from error
+
+
+_TYPES: dict[str, type] = {
+    "decoder": Path, "output": Path, "stimuli": Path, "stream": str, "generator": str,
+    "wait_s": float, "until_idle_s": float,
+    "steps": int, "strength": float, "guidance": float, "preview": bool, "seed": int,
+}  # fmt: skip
+
+
+def _checked(cls: type, table: Mapping[str, Any], toml: Path | None) -> Any:
+    known = {f.name for f in fields(cls)} - {"settings"}
+    if unknown := sorted(set(table) - known):
+        where = toml or "the command line"
+        raise BadConfig(
+            f"{where}: unknown key '{unknown[0]}': known are {', '.join(sorted(known))}"
+        )
+    if cls is Session and "decoder" not in table:
+        raise BadConfig("no decoder given: name its folder with --decoder DIR")
+    return cls(**{key: _typed(key, value) for key, value in table.items()})
+
+
+def _typed(key: str, value: Any) -> Any:
+    wanted = _TYPES[key]
+    accepted: dict[type, tuple[type, ...]] = {Path: (str, Path), float: (int, float)}
+    wrong_bool = isinstance(value, bool) and wanted is not bool
+    if wrong_bool or not isinstance(value, accepted.get(wanted, (wanted,))):
+        raise BadConfig(f"{key} = {value!r}: must be of type {wanted.__name__.lower()}")
+    return wanted(value)
+
+
+def _require(holds: bool, key: str, value: object, range_: str) -> None:
+    if not holds:
+        raise BadConfig(f"{key} = {value}: must be {range_}")

@@ -1,0 +1,60 @@
+"""The operator's window. Qt stops at this door: nothing else in rtrecon imports it."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PySide6.QtCore import QEvent, QEventLoop, QTimer
+from PySide6.QtWidgets import QApplication
+
+from rtrecon.display.screenshots import Screenshots
+from rtrecon.display.watched import Watched
+from rtrecon.display.window import OperatorWindow
+
+__all__ = ["OperatorWindow", "Screenshots", "Watched", "run_window"]
+
+
+def run_window(
+    session: Watched, *, screenshots: Path | None = None, close_when_ended: bool = False
+) -> None:
+    """Show a session from its start to its end, in the main thread; returns when closed.
+
+    Closing the window, or Ctrl-C, asks the session to stop and waits for its end with the window
+    alive; doing so a second time returns without waiting.
+
+    Parameters
+    ----------
+    session : Watched
+        Not started yet; is started once the window is there.
+    screenshots : Path or None
+        Folder for pictures of the window: one at the end of each trial.
+    close_when_ended : bool
+        Whether the window closes by itself soon after the session's end.
+    """
+    app = QApplication.instance() or QApplication(["rtrecon"])
+    window = OperatorWindow(
+        session, Screenshots(screenshots) if screenshots else None, close_when_ended
+    )
+    loop = QEventLoop()
+    window.closed.connect(loop.quit)
+    window.show()
+    QTimer.singleShot(0, window, window.start)
+    with _interrupt_closes(window):
+        loop.exec()
+    window.deleteLater()
+    app.sendPostedEvents(window, QEvent.Type.DeferredDelete)
+
+
+@contextmanager
+def _interrupt_closes(window: OperatorWindow) -> Iterator[None]:
+    """Ctrl-C closes the window; Python gets to see the signal at the window's next tick."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: QTimer.singleShot(0, window, window.close))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,131 @@
+"""Start and stop, and how pictures are made."""
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from PySide6.QtCore import QSignalBlocker, Qt
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QSlider, QWidget
+
+from rtrecon.config import Settings
+from rtrecon.display.theme import Words
+from rtrecon.display.watched import Watched
+from rtrecon.types import Phase
+
+STOP_KEYS = "Ctrl+."
+STRENGTH_STEP = 5  # percent
+MOST_STEPS = 50
+
+
+class Controls(QWidget):
+    """Every change assigns a whole new `Settings`, which holds from the next image on.
+
+    Stop has no key of its own without a modifier, and never the keyboard focus, so that neither a
+    stray key nor Space or Enter can end a scan.
+    """
+
+    def __init__(self, session: Watched, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._settings: Settings | None = None
+        self.fewer = self._button("\N{MINUS SIGN}", "Fewer denoising steps (keys 1 to 4)")
+        self.more = self._button("+", "More denoising steps (keys 1 to 4)")
+        self.fewer.clicked.connect(lambda: self.set_steps(self._session.settings.steps - 1))
+        self.more.clicked.connect(lambda: self.set_steps(self._session.settings.steps + 1))
+        self.steps_text = Words()
+        self.steps_text.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.strength = self._make_strength()
+        self.strength_text = Words()
+        self.preview = QCheckBox("Previews")
+        self.preview.setToolTip("Show every denoising step and not the last alone (P)")
+        self.preview.toggled.connect(lambda on: self._swap(preview=on))
+        self.start = self._button("Start", "Start the session (S)")
+        self.stop = self._button("Stop", f"End the session ({STOP_KEYS})")
+        self._lay_out()
+        self._bind_keys()
+        self.follow_settings()
+
+    def _make_strength(self) -> QSlider:
+        strength = QSlider(Qt.Orientation.Horizontal)
+        strength.setRange(1, 100)
+        strength.setSingleStep(STRENGTH_STEP)
+        strength.setPageStep(STRENGTH_STEP)
+        strength.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        strength.setToolTip(
+            "How far the decoded layout is noised before it is drawn anew: low keeps what was\n"
+            "decoded, high leaves more to the generator (keys [ and ])"
+        )
+        strength.valueChanged.connect(lambda value: self._swap(strength=value / 100))
+        return strength
+
+    def _button(self, text: str, tip: str) -> QPushButton:
+        button = QPushButton(text)
+        button.setToolTip(tip)
+        button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        return button
+
+    def _lay_out(self) -> None:
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(10)
+        row.addWidget(Words("Steps", "dim"))
+        row.addLayout(self._stepper())
+        for widget in (
+            Words("Strength", "dim"), self.strength, self.strength_text,
+            self.preview, self.start, self.stop,
+        ):  # fmt: skip
+            row.addWidget(widget)
+
+    def _stepper(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(2)
+        for widget in (self.fewer, self.steps_text, self.more):
+            widget.setProperty("role", "step")
+            row.addWidget(widget)
+        return row
+
+    def _bind_keys(self) -> None:
+        for n in range(1, 5):
+            self._bind(str(n), partial(self.set_steps, n))
+        self._bind("P", self.preview.toggle)
+        self._bind("[", lambda: self.strength.setValue(self.strength.value() - STRENGTH_STEP))
+        self._bind("]", lambda: self.strength.setValue(self.strength.value() + STRENGTH_STEP))
+        self._bind("S", self.start.click)
+        self._bind(STOP_KEYS, self.stop.click)
+
+    def _bind(self, keys: str, action: Any) -> None:
+        shortcut = QShortcut(QKeySequence(keys), self)
+        shortcut.setAutoRepeat(False)
+        shortcut.activated.connect(action)
+
+    def set_steps(self, steps: int) -> None:
+        """Ask for so many denoising steps, as far as settings allow."""
+        self._swap(steps=max(1, min(MOST_STEPS, steps)))
+
+    def _swap(self, **changes: Any) -> None:
+        self._session.settings = replace(self._session.settings, **changes)
+        self.follow_settings()
+
+    def follow_settings(self) -> None:
+        """Show the settings in force, whoever set them."""
+        settings = self._session.settings
+        if settings is self._settings:
+            return
+        self._settings = settings
+        self.steps_text.say(str(settings.steps))
+        with QSignalBlocker(self.strength):
+            self.strength.setValue(round(settings.strength * 100))
+        with QSignalBlocker(self.preview):
+            self.preview.setChecked(settings.preview)
+        self.strength_text.say(f"{settings.strength:.2f}")
+
+    def show_phase(self, phase: Phase, stopping: bool) -> None:
+        """Offer what can be done: start once, then stop once."""
+        over = phase in (Phase.ENDED, Phase.FAILED)
+        ready = phase is Phase.READY
+        self.start.setVisible(ready)
+        self.start.setEnabled(ready)  # its key clicks it even while it is hidden
+        self.stop.setVisible(not ready)
+        self.stop.setEnabled(not (ready or over or stopping))
+        self.stop.setText("Stopped" if over else "Stopping" if stopping else "Stop")

@@ -1,0 +1,86 @@
+"""Where the session stands: phase, message, and what it is connected to."""
+
+from html import escape
+
+from pylsl import local_clock
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QDialog,
+    QHBoxLayout,
+    QPlainTextEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from rtrecon.display.theme import Text, Words, mark
+from rtrecon.display.watched import Watched
+from rtrecon.types import Phase, Status
+
+
+class Header(QWidget):
+    """A coloured pill with the phase in words, one line of message, and three of description."""
+
+    def __init__(self, session: Watched, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.stopping = False
+        self._status = Status()
+        self.pill = Words(role="pill")
+        self.pill.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.message = Text()
+        self.message.setWordWrap(True)
+        self.details = QPushButton("Details")
+        self.details.setToolTip("Show where it failed (D)")
+        self.details.setShortcut("D")
+        self.details.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.details.clicked.connect(self.show_details)
+        self.details.hide()
+        about = QVBoxLayout()
+        about.setSpacing(1)
+        for text in (session.stream_text, session.decoder_text, session.generator_text):
+            line = Text(text, "small")
+            line.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            about.addWidget(line)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(14)
+        row.addWidget(Words("rtrecon", "name"))
+        row.addWidget(self.pill, alignment=Qt.AlignmentFlag.AlignVCenter)
+        row.addWidget(self.message, stretch=3)
+        row.addWidget(self.details)
+        row.addLayout(about, stretch=1)
+        self.show_status(self._status)
+
+    def show_status(self, status: Status) -> None:
+        """Say where the session stands."""
+        self._status = status
+        mark(self.pill, "phase", status.phase.name)
+        self.message.say(status.message)
+        self.message.setToolTip(f"<p>{escape(status.message)}</p>" if status.message else "")
+        self.details.setVisible(bool(status.traceback))
+        self.tick()
+
+    def tick(self) -> None:
+        """Keep the pill's words up to date: silence has a length."""
+        self.pill.say(self._words().capitalize())
+
+    def _words(self) -> str:
+        status = self._status
+        running = status.phase not in (Phase.ENDED, Phase.FAILED)
+        if self.stopping and running:
+            return "stopping"
+        if status.phase is Phase.SILENT and status.arrival:
+            return f"stream silent {local_clock() - status.arrival.received:.0f} s"
+        return status.phase.value
+
+    def show_details(self) -> None:
+        """Open the kept traceback beside the session, which goes on."""
+        dialog = QDialog(self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setWindowTitle("rtrecon: where it failed")
+        dialog.resize(900, 480)
+        text = QPlainTextEdit(f"{self._status.message}\n\n{self._status.traceback}", dialog)
+        text.setReadOnly(True)
+        rows = QVBoxLayout(dialog)
+        rows.addWidget(text)
+        dialog.show()

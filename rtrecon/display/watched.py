@@ -1,0 +1,75 @@
+"""What the window asks of a session, and nothing more."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtrecon.config import Settings
+from rtrecon.mailbox import Mailbox
+from rtrecon.types import Decoded, Frame, Status, Trial
+
+
+class Watched(Protocol):
+    """A live session as the operator's window sees it; everything is cheap and never blocks.
+
+    Attributes
+    ----------
+    frames : Mailbox[Frame]
+        The newest picture, for the window to take.
+    stream_text, decoder_text, generator_text : str
+        One line each on where pictures come from; untrusted.
+    tr_s, speed : float
+        Repetition time of the scanner, and how many times faster volumes are replayed.
+    """
+
+    frames: Mailbox[Frame]
+    stream_text: str
+    decoder_text: str
+    generator_text: str
+    tr_s: float
+    speed: float
+
+    @property
+    def status(self) -> Status:
+        """A frozen snapshot, swapped whole."""
+        ...
+
+    @property
+    def decoded(self) -> Decoded | None:
+        """The newest decoded."""
+        ...
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """Names aligned with `Decoded.scores` and `Decoded.probabilities`."""
+        ...
+
+    @property
+    def settings(self) -> Settings:
+        """How pictures are made; assigning swaps it whole."""
+        ...
+
+    @settings.setter
+    def settings(self, settings: Settings) -> None: ...
+
+    @property
+    def ended(self) -> bool:
+        """Whether all threads are done (phase ENDED or FAILED)."""
+        ...
+
+    def start(self) -> None:
+        """Start the threads."""
+        ...
+
+    def stop(self) -> None:
+        """Ask for the end and return at once."""
+        ...
+
+    def shown(self, frame: Frame) -> None:
+        """Take note of a frame that is on screen, `times.painted` filled in."""
+        ...
+
+    def stimulus(self, trial: Trial) -> NDArray[np.uint8] | None:
+        """The picture presented, uint8 (height, width, 3), where known."""
+        ...

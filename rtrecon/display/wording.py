@@ -1,0 +1,58 @@
+"""What the display says of a decoded and of a frame, in words that claim no more than is known.
+
+A text-guided generator makes plausible pictures out of noise as well (Shirakawa et al. 2024,
+"Spurious reconstruction from brain activity"), so a picture never stands without its evidence.
+"""
+
+import math
+from collections.abc import Sequence
+
+from rtrecon.types import Decoded, Frame, Trial
+
+ODDS_OVER_CHANCE = 2.0
+"""How many times its odds by chance the likeliest candidate needs, to be called above chance.
+
+The largest of n probabilities is above 1/n even in noise. Odds, unlike a multiple of the chance
+level, mean the same for two candidates (67 % against 50 %) as for twelve (15 % against 8 %).
+"""
+
+
+def above_chance(confidence: float, n_candidates: int) -> bool:
+    """Whether a probability says more than that one of the candidates has to be the largest."""
+    if n_candidates < 2 or not confidence > 0:  # nan too
+        return False
+    odds = confidence / max(1 - confidence, 1e-9)
+    return odds * (n_candidates - 1) >= ODDS_OVER_CHANCE
+
+
+def percent(share: float) -> str:
+    """A probability, with a decimal only where it would read as nothing."""
+    if not math.isfinite(share):
+        return "? %"
+    return f"{share * 100:.1f} %" if 0 < share < 0.01 else f"{share * 100:.0f} %"
+
+
+def guess(decoded: Decoded, candidates: Sequence[str]) -> str:
+    """The likeliest candidate, with its probability against chance."""
+    chance = percent(1 / len(candidates)) if candidates else "not known"
+    return f"{decoded.predicted} {percent(decoded.confidence)} (chance {chance})"
+
+
+def evidence(frame: Frame) -> str:
+    """Which trial, how old the evidence, how far the picture."""
+    decoded = frame.decoded
+    return (
+        f"trial {decoded.trial.number}  ·  {decoded.age_s:.1f} s after onset"
+        f"  ·  step {frame.step} of {frame.steps}"
+    )
+
+
+def presented(trial: Trial) -> str:
+    """What was on the participant's screen."""
+    return trial.trial_type or trial.caption or "not named"
+
+
+def presentation(trial: Trial) -> str:
+    """When, and for how long, it was there."""
+    held = f"  ·  shown for {trial.duration_s:.1f} s" if math.isfinite(trial.duration_s) else ""
+    return f"trial {trial.number}{held}"

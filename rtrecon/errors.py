@@ -1,0 +1,48 @@
+"""What can go wrong, as one tree. Each message is one line: the thing, the value, the way out.
+
+Error                 anything rtrecon says about itself; the command line prints it and exits with 1
+├── BadInput          a file, option or stream that cannot be used
+│   ├── BadConfig     the session's settings
+│   ├── BadArtifact   a decoder folder that is damaged, foreign or of another format
+│   ├── BadGenerator  a generative model's folder that cannot be loaded
+│   ├── BadDataset    calibration data
+│   └── BadStream     a stream whose description or samples break the wire contract
+├── Mismatch          two things that are fine alone and do not fit each other
+└── StreamMissing     no such stream on the network within the time given
+"""
+
+
+class Error(Exception):
+    """Anything that rtrecon says about itself."""
+
+
+class BadInput(Error):
+    """A file, option or stream that cannot be used."""
+
+
+class BadConfig(BadInput):
+    """The session's settings cannot be used."""
+
+
+class BadArtifact(BadInput):
+    """A decoder folder is damaged, foreign or of another format."""
+
+
+class BadGenerator(BadInput):
+    """A generative model's folder cannot be loaded."""
+
+
+class BadDataset(BadInput):
+    """Calibration data cannot be used."""
+
+
+class BadStream(BadInput):
+    """A stream's description or samples break the wire contract (docs/wire.md)."""
+
+
+class Mismatch(Error):
+    """Two things that are fine alone do not fit each other."""
+
+
+class StreamMissing(Error):
+    """No such stream on the network within the time given."""

@@ -1,0 +1,100 @@
+"""What makes an image from (z, c): one small protocol, loaded by name or folder."""
+
+from collections.abc import Iterator, Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtrecon.config import Settings
+from rtrecon.errors import BadGenerator
+
+GROUP = "rtrecon.generators"  # entry points whose value is the folder of a named generator
+
+
+class Step(NamedTuple):
+    """A picture on the way. `image`: uint8 (height, width, 3); `step` of `steps` done."""
+
+    image: NDArray[np.uint8]
+    step: int
+    steps: int
+
+
+class Generator(Protocol):
+    """A generative model with a latent space z and a conditioning space c.
+
+    Attributes
+    ----------
+    name : str
+    identity : str
+        Hash of what defines the two spaces; decoders are tied to it.
+    latent : (int, int, int)
+        Shape of z: (channels, height, width).
+    conditioning : (int, int)
+        Shape of c: (tokens, features).
+    size_px : int
+        Edge of its square images.
+    """
+
+    name: str
+    identity: str
+    latent: tuple[int, int, int]
+    conditioning: tuple[int, int]
+    size_px: int
+
+    def images(
+        self,
+        z: NDArray[np.float32] | None,
+        c: NDArray[np.float32],
+        seed: int,
+        settings: Settings,
+    ) -> Iterator[Step]:
+        """Yield the picture after each step worth showing, the finished one last.
+
+        Called from one thread only. `z` None: the picture starts from noise alone.
+        """
+        ...
+
+    def encode_images(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Latents (n, *latent) of images (height, width, 3) of any size."""
+        ...
+
+    def encode_captions(self, captions: Sequence[str]) -> NDArray[np.float32]:
+        """Conditionings (n, *conditioning) of captions."""
+        ...
+
+
+def find_generator(name_or_folder: str) -> Path:
+    """The folder of a generator given by name or as a folder.
+
+    Raises
+    ------
+    BadGenerator
+        Neither an installed name nor a folder.
+    """
+    named = {point.name: point for point in entry_points(group=GROUP)}
+    if name_or_folder in named:
+        return Path(named[name_or_folder].load())
+    folder = Path(name_or_folder)
+    if not folder.is_dir():
+        raise BadGenerator(
+            f"generator '{name_or_folder}' is neither a folder nor a known name "
+            f"({', '.join(sorted(named)) or 'none installed'}): name the folder of a diffusers pipeline"
+        )
+    return folder
+
+
+def load_generator(name_or_folder: str) -> Generator:
+    """Load a generator by name or folder.
+
+    Raises
+    ------
+    BadGenerator
+        It is not there or cannot be loaded.
+    """
+    # Imported here: torch takes seconds, and `import rtrecon` must not.
+    from rtrecon.generators.diffusion import Diffusion
+
+    return Diffusion(find_generator(name_or_folder), name_or_folder)

@@ -1,0 +1,48 @@
+"""One slot, newest wins: the only way between two threads where only the newest is worth anything."""
+
+import threading
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Mailbox(Generic[T]):
+    """A slot for one item that `put` replaces and `take` empties. Safe from any thread.
+
+    An item replaced before anybody took it is counted in `superseded`.
+    """
+
+    def __init__(self) -> None:
+        self._filled = threading.Condition()
+        self._item: T | None = None
+        self._closed = False
+        self.superseded = 0
+
+    def put(self, item: T) -> None:
+        """Leave `item`, in place of the one that nobody took."""
+        with self._filled:
+            self.superseded += self._item is not None
+            self._item = item
+            self._filled.notify()
+
+    def take(self, timeout_s: float | None = 0.0) -> T | None:
+        """The item, or None if there is none within `timeout_s` (None: wait until closed)."""
+        with self._filled:
+            self._filled.wait_for(lambda: self._item is not None or self._closed, timeout_s)
+            item, self._item = self._item, None
+            return item
+
+    def peek(self) -> T | None:
+        """The item that waits, left where it is."""
+        return self._item
+
+    def close(self) -> None:
+        """Wake whoever waits; an item still inside can be taken."""
+        with self._filled:
+            self._closed = True
+            self._filled.notify_all()
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more will come."""
+        return self._closed

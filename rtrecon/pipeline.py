@@ -1,0 +1,271 @@
+"""The threads of a session: one ingests, losslessly; one draws, always the newest."""
+
+import logging
+import threading
+import traceback
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pylsl
+from numpy.typing import NDArray
+from PIL import Image
+
+from rtrecon.artifact import Artifact
+from rtrecon.config import Settings
+from rtrecon.decode import Decode
+from rtrecon.generators import Generator
+from rtrecon.mailbox import Mailbox
+from rtrecon.preprocess import Preprocess
+from rtrecon.receive import Receiver
+from rtrecon.reconstruct import Reconstruct
+from rtrecon.record import Recorder
+from rtrecon.summary import Summary
+from rtrecon.types import Arrival, Decoded, Event, Frame, Marker, Phase, Status, Trial, Volume
+
+log = logging.getLogger(__name__)
+
+FAULTS_IN_A_ROW = 5  # after so many volumes that could not be worked on the session has failed
+STUCK_S = 30.0  # a generator that takes longer for one image is taken for dead
+PICTURES = {".png", ".jpg", ".jpeg"}
+
+
+class Pipeline:
+    """One live session, from a connected receiver to frames in a mailbox.
+
+    `start` begins it, `stop` asks for its end, `ended` says that all threads are done and the
+    folder is complete. Properties may be read from any thread; whoever shows the frames takes
+    them from `frames` and reports each painted one to `shown`.
+
+    Parameters
+    ----------
+    receiver : Receiver
+        Connected; its stream fits the artifact.
+    artifact : Artifact
+    generator : Generator
+        Fits the artifact; used by the drawing thread alone from now on.
+    recorder : Recorder
+    settings : Settings
+    stimuli : Path or None
+        Folder of the pictures that markers may name.
+    """
+
+    def __init__(
+        self,
+        receiver: Receiver,
+        artifact: Artifact,
+        generator: Generator,
+        recorder: Recorder,
+        settings: Settings,
+        stimuli: Path | None = None,
+    ) -> None:
+        self.frames: Mailbox[Frame] = Mailbox()
+        self.candidates = artifact.candidates
+        self.tr_s, self.speed = receiver.geometry.tr_s, receiver.geometry.speed
+        self.stream_text = _stream_text(receiver)
+        self.decoder_text = f"{artifact.name}, {len(artifact.voxels)} voxels"
+        self.generator_text = f"{generator.name}, {generator.size_px} px"
+        self.settings = settings
+        self.decoded: Decoded | None = None
+        self._receiver, self._recorder = receiver, recorder
+        self._preprocess = Preprocess(artifact.voxels, artifact.sd, artifact.response, self.tr_s)
+        self._decode = Decode(artifact)
+        self._reconstruct = Reconstruct(generator)
+        self._newest: Mailbox[Decoded] = Mailbox()
+        self._summary = Summary(artifact.candidates)
+        self._stimuli = find_pictures(stimuli)
+        self._status = Status(stream=receiver.name)
+        self._changing = threading.Lock()
+        self._stop = receiver.stop
+        self._shown_volume = -1
+        # Daemons, so that a generator stuck in its driver cannot keep the program from ending.
+        self._threads = [
+            threading.Thread(target=work, name=f"rtrecon-{name}", daemon=True)
+            for name, work in (("ingest", self._receive), ("draw", self._reconstruct_newest))
+        ]
+        self._ending = threading.Thread(target=self._end, name="rtrecon-end", daemon=True)
+        self._done = threading.Event()
+
+    def start(self) -> None:
+        """Start the threads; the receiver is read from now on."""
+        self._change(phase=Phase.WAITING)
+        log.info("waiting for the first volume of '%s' (%s)", self._receiver.name, self.stream_text)
+        for thread in (*self._threads, self._ending):
+            thread.start()
+
+    def stop(self) -> None:
+        """Ask for the end and return at once."""
+        self._stop.set()
+
+    @property
+    def ended(self) -> bool:
+        """Whether all threads are done and the session's folder is complete."""
+        return self._done.is_set()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait for the end; returns whether it came."""
+        return self._done.wait(timeout_s)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the session ended in a fault of its own."""
+        return self._status.phase is Phase.FAILED
+
+    @property
+    def status(self) -> Status:
+        """A snapshot of how the session stands."""
+        status = self._status
+        if status.phase is Phase.RUNNING and self._receiver.silent:
+            status = replace(status, phase=Phase.SILENT)
+        return replace(
+            status, volumes=self._receiver.counts, superseded=self.superseded,
+            shown=self._summary.shown_frames,
+        )  # fmt: skip
+
+    @property
+    def superseded(self) -> int:
+        """Decoded volumes never drawn and frames never painted, since newer ones were there."""
+        return self._newest.superseded + self.frames.superseded
+
+    def shown(self, frame: Frame) -> None:
+        """Take note of a frame that was painted, `times.painted` filled in."""
+        self._summary.shown(frame)
+        self._recorder.frame(frame)
+        age_ms = 1e3 * (frame.times.painted - frame.times.received)
+        if frame.decoded.volume != self._shown_volume:
+            self._shown_volume = frame.decoded.volume
+            self._change(first_frame_ms=age_ms)
+        if frame.final:
+            self._change(final_frame_ms=age_ms)
+
+    def stimulus(self, trial: Trial) -> NDArray[np.uint8] | None:
+        """The picture (height, width, 3) that was presented, where it is at hand."""
+        file = self._stimuli.get(trial.stim_file)
+        if file is None:
+            return None
+        with Image.open(file) as picture:
+            return np.asarray(picture.convert("RGB"))
+
+    def _receive(self) -> None:
+        """The ingest thread. Whatever fails behind it, raw volumes go on being recorded."""
+        faults = 0
+        for item in self._receiver:
+            if isinstance(item, Marker):
+                self._take_marker(item)
+                continue
+            self._recorder.volume(item)
+            try:
+                self._take_volume(item)
+                faults = 0
+            except Exception as error:  # one bad volume must not end a scan: told, counted, bounded
+                faults += 1
+                self._fault(f"volume {item.number} could not be worked on", error, faults)
+        self._newest.close()
+
+    def _take_marker(self, marker: Marker) -> None:
+        self._recorder.marker(marker)
+        self._preprocess.mark(marker)
+        if marker.event is Event.RUN_END:
+            log.info("the run's end marker came")
+
+    def _take_volume(self, volume: Volume) -> None:
+        pattern = self._preprocess.add(volume)
+        latency_ms = float("nan")
+        if pattern is not None:
+            decoded = self._decode(pattern)
+            self.decoded = decoded
+            self._newest.put(decoded)
+            self._summary.decoded(decoded)
+            self._recorder.decoded(decoded)
+            latency_ms = 1e3 * (decoded.times.decoded - decoded.times.received)
+        activity = self._preprocess.activity
+        arrival = Arrival(volume.number, volume.times.received, activity, latency_ms)
+        self._change(trial=self._preprocess.trial, arrival=arrival)
+        if self._status.phase is Phase.WAITING:
+            self._change(phase=Phase.RUNNING)
+
+    def _reconstruct_newest(self) -> None:
+        """The drawing thread, which owns the generator."""
+        faults = 0
+        while not (self._newest.closed and self._newest.peek() is None):
+            decoded = self._newest.take(timeout_s=None)
+            if decoded is None or faults >= FAULTS_IN_A_ROW:
+                continue
+            try:
+                self._reconstruct_one(decoded)
+                faults = 0
+            except Exception as error:  # as above: the scan goes on without this picture
+                faults += 1
+                self._fault(f"volume {decoded.volume} could not be drawn", error, faults)
+
+    def _reconstruct_one(self, decoded: Decoded) -> None:
+        for frame in self._reconstruct(decoded, self.settings):
+            self.frames.put(frame)
+            newer = self._newest.peek()
+            if newer is not None and newer.trial.number != decoded.trial.number:
+                return  # a picture of the last trial is worth nothing in the next
+
+    def _fault(self, what: str, error: Exception, in_a_row: int) -> None:
+        """Told and counted; too many in a row and the session has failed, but is recorded on."""
+        message = f"{what}: {type(error).__name__}: {error}"
+        log.error("%s (%d of %d in a row)", message, in_a_row, FAULTS_IN_A_ROW)
+        self._change(message=message, traceback=traceback.format_exc())
+        if in_a_row >= FAULTS_IN_A_ROW:
+            self._change(phase=Phase.FAILED)
+
+    def _change(self, **changes: Any) -> None:
+        with self._changing:
+            self._status = replace(self._status, **changes)
+
+    def _end(self) -> None:
+        """Wait for both threads, then say that the session has ended."""
+        ingest, draw = self._threads
+        ingest.join()
+        self._newest.close()
+        draw.join(timeout=STUCK_S)
+        if draw.is_alive():
+            log.error("the generator does not answer for %g s: ended without it", STUCK_S)
+        self._receiver.close()
+        self.frames.close()
+        if not self.failed:
+            self._change(phase=Phase.ENDED)
+        self._done.set()
+
+    def finish(self) -> None:
+        """End the session if it has not, write the summary and close the record.
+
+        Call when nothing is shown any more.
+        """
+        self.stop()
+        if self._ending.ident is not None:
+            self._done.wait()
+        self._recorder.summary(self._summary.as_json(self._receiver.counts, self.superseded))
+        self._recorder.close()
+
+
+def find_pictures(folder: Path | None) -> dict[str, Path]:
+    """The pictures of a folder by their path in it: what a marker names is looked up here and
+    never used as a path itself.
+    """
+    if folder is None or not folder.is_dir():
+        return {}
+    files = (file for file in sorted(folder.rglob("*")) if file.suffix.lower() in PICTURES)
+    return {file.relative_to(folder).as_posix(): file for file in files}
+
+
+def show_headless(pipeline: Pipeline) -> None:
+    """Take the frames without a window until the session has ended."""
+    pipeline.start()
+    while not (pipeline.ended and pipeline.frames.peek() is None):
+        frame = pipeline.frames.take(timeout_s=0.2)
+        if frame is not None:
+            painted = replace(frame.times, painted=pylsl.local_clock())
+            pipeline.shown(replace(frame, times=painted))
+
+
+def _stream_text(receiver: Receiver) -> str:
+    geometry = receiver.geometry
+    size = " x ".join(map(str, geometry.shape))
+    speed = "" if geometry.speed == 1 else f", replayed at {geometry.speed:g} x"
+    return f"{size} voxels, TR {geometry.tr_s:.2f} s{speed}"

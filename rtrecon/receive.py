@@ -1,0 +1,278 @@
+"""From two LSL inlets to one sequence of volumes and markers; nothing is dropped in silence."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pylsl
+from numpy.typing import NDArray
+
+from rtrecon import wire
+from rtrecon.errors import BadStream, StreamMissing
+from rtrecon.types import Event, Geometry, Marker, Times, Volume, VolumeCounts
+
+log = logging.getLogger(__name__)
+
+POLL_S = 0.05  # how long one pull waits, and so how soon a stop is honoured
+SILENCE_TRS = 3  # after so many TRs without a volume the stream counts as silent
+TAIL_S = 2.0  # what is still under way when the end marker comes gets this long
+_MAX_GAP = 10_000  # a volume number further ahead than this is no number
+
+
+def find_stream(name: str, wait_s: float, stop: threading.Event | None = None) -> pylsl.StreamInfo:
+    """The volume stream `name`.
+
+    Raises
+    ------
+    StreamMissing
+        None within `wait_s`; the message says what is there.
+    BadStream
+        Two sources under one name.
+    """
+    deadline = pylsl.local_clock() + wait_s
+    found: list[pylsl.StreamInfo] = []
+    while not found and pylsl.local_clock() < deadline and not (stop and stop.is_set()):
+        left = deadline - pylsl.local_clock()
+        found = pylsl.resolve_byprop("name", name, 1, max(0.05, min(0.5, left)))
+    volumes = [info for info in found if info.type() == wire.VOLUME_TYPE]
+    if not volumes:
+        raise StreamMissing(_whats_there(name, wait_s))
+    if len({info.uid() for info in volumes}) > 1:
+        hosts = ", ".join(sorted(info.hostname() for info in volumes))
+        raise BadStream(
+            f"{len(volumes)} volume streams are named '{name}' (on {hosts}): stop or rename one"
+        )
+    return volumes[0]
+
+
+def _whats_there(name: str, wait_s: float) -> str:
+    volumes = pylsl.resolve_byprop("type", wire.VOLUME_TYPE, 1, 0.5)
+    others = sorted(f"'{info.name()}'" for info in volumes)
+    there = f"there is {', '.join(others)}" if others else "no volume stream is on the network"
+    return (
+        f"no volume stream '{name}' within {wait_s:g} s ({there}): "
+        "start the scanner's bridge or the simulator, or name another with --stream"
+    )
+
+
+class Receiver:
+    """Volumes and markers of one run, in order, each with its times on the local clock.
+
+    Iterate in one thread; `counts`, `geometry` and `last_received` may be read from any.
+    Iteration ends when the run is over: at the end marker (and the last volume it promises),
+    after `until_idle_s` without a volume, or when `stop` is set.
+
+    Parameters
+    ----------
+    name : str
+        Of the volume stream.
+    wait_s : float
+        How long to wait for it.
+    until_idle_s : float or None
+        End after so long without a volume; None waits for ever.
+    stop : threading.Event
+
+    Raises
+    ------
+    StreamMissing, BadStream
+        From the constructor: nothing is wrong any more once iteration begins.
+    """
+
+    def __init__(
+        self, name: str, wait_s: float, until_idle_s: float | None, stop: threading.Event
+    ) -> None:
+        found = find_stream(name, wait_s, stop)
+        self.name = name
+        self.stop = stop
+        self._until_idle_s = until_idle_s
+        self.geometry, self._volumes = _open(found)
+        self._marker_search = pylsl.ContinuousResolver("name", wire.marker_stream(name))
+        self._markers: pylsl.StreamInlet | None = None
+        self.counts = VolumeCounts()
+        self.last_received = pylsl.local_clock()  # of a volume; before the first, of connecting
+        self.silent = False
+        self._expected = 0  # the next volume's number
+        self._last_stamp = -np.inf
+        self._anchor: tuple[float, float] | None = None  # run time and stamp of the newest volume
+        self._held: list[Marker] = []  # without an onset of their own, before the first volume
+        self._end: Marker | None = None
+
+    def __iter__(self) -> Iterator[Volume | Marker]:
+        while not (self.stop.is_set() or self._over()):
+            samples, stamps = self._volumes.pull_chunk(POLL_S, max_samples=1, as_numpy=True)
+            received = pylsl.local_clock()
+            # A marker of before this volume's end is here by now, and belongs before it.
+            yield from self._pull_markers()
+            if len(stamps):
+                stamp = float(stamps[0]) + _correction(self._volumes)
+                yield from self._take(samples[0], stamp, received)
+        yield from self._finish()
+
+    def close(self) -> None:
+        """Let go of the streams."""
+        self._volumes.close_stream()
+        if self._markers is not None:
+            self._markers.close_stream()
+
+    def _over(self) -> bool:
+        idle_s = pylsl.local_clock() - self.last_received
+        tr_s = self.geometry.tr_s / self.geometry.speed
+        self._watch(idle_s, tr_s)
+        if self._end is not None:
+            promised = self._end.volumes
+            return (promised is not None and self._expected >= promised) or idle_s > TAIL_S + tr_s
+        if self._until_idle_s is None or idle_s <= self._until_idle_s:
+            return False
+        log.warning(
+            "stream '%s' was silent for %.0f s after %s: ended as --until-idle says",
+            self.name, idle_s, self._position(),
+        )  # fmt: skip
+        return True
+
+    def _watch(self, idle_s: float, tr_s: float) -> None:
+        silent = self._expected > 0 and self._end is None and idle_s > max(SILENCE_TRS * tr_s, 0.5)
+        if silent and not self.silent:
+            log.warning(
+                "stream '%s' is silent since %s: waiting for it", self.name, self._position()
+            )
+        elif self.silent and not silent:
+            log.warning("stream '%s' is back with %s", self.name, self._position())
+        self.silent = silent
+
+    def _position(self) -> str:
+        return f"volume {self._expected - 1}" if self._expected else "the start, before any volume"
+
+    def _take(
+        self, sample: NDArray[np.generic], stamp: float, received: float
+    ) -> Iterator[Volume | Marker]:
+        self.last_received = received
+        try:
+            volume = wire.volume_of(sample, self.geometry, Times(stamp, received))
+            if volume.number - self._expected > _MAX_GAP:
+                raise BadStream(
+                    f"volume number {volume.number} after {self._expected - 1} is no number"
+                )
+        except BadStream as error:
+            self._count(rejected=1)
+            log.warning("a volume was rejected: %s", error)
+            return
+        if volume.number < self._expected:
+            if stamp <= self._last_stamp:
+                self._count(duplicate=1)
+                log.warning("volume %d came again and is skipped", volume.number)
+                return
+            yield self._new_run(volume.number)
+        if lost := volume.number - self._expected:
+            self._count(lost=lost)
+            log.warning("%d volume(s) lost before volume %d", lost, volume.number)
+        self._expected, self._last_stamp = volume.number + 1, stamp
+        self._anchor = volume.end_s(self.geometry.tr_s), stamp
+        yield from (self._placed(marker) for marker in self._held)
+        self._held.clear()
+        if fault := _fault(volume.data):
+            self._count(rejected=1)
+            log.warning("volume %d is %s and is skipped", volume.number, fault)
+            return
+        self._count(received=1)
+        yield volume
+
+    def _new_run(self, number: int) -> Marker:
+        """The count went back while time went on: the scanner was started anew."""
+        log.warning("the volume numbers began again at %d: taken as a new run", number)
+        self._expected = number
+        return Marker(Event.RUN_START)
+
+    def _pull_markers(self) -> Iterator[Marker]:
+        if self._markers is None and not self._open_markers():
+            return
+        assert self._markers is not None
+        correction = 0.0
+        while True:
+            sample, stamp = self._markers.pull_sample(timeout=0.0)
+            if sample is None:
+                return
+            correction = correction or _correction(self._markers)
+            try:
+                marker = wire.marker_of(sample[0], stamp + correction)
+            except BadStream as error:
+                log.warning("a marker was skipped: %s", error)
+                continue
+            yield from self._ordered(marker)
+
+    def _ordered(self, marker: Marker) -> Iterator[Marker]:
+        if marker.event is Event.RUN_END:
+            self._end = marker  # passed on when the last volume is through
+        elif marker.event is Event.TRIAL and np.isnan(marker.onset_s) and self._anchor is None:
+            self._held.append(marker)
+        elif marker.event is Event.RUN_START:
+            if marker.stamp > self._last_stamp:  # else it was only late: the run is under way
+                self._expected, self._anchor = 0, None
+                yield marker
+        else:
+            yield self._placed(marker)
+
+    def _placed(self, marker: Marker) -> Marker:
+        """The marker with its onset in run time, worked out of its stamp where it has none."""
+        if self._anchor is None or not np.isnan(marker.onset_s):
+            return marker
+        end_s, stamp = self._anchor
+        return replace(marker, onset_s=end_s + (marker.stamp - stamp) * self.geometry.speed)
+
+    def _open_markers(self) -> bool:
+        found = [i for i in self._marker_search.results() if i.type() == wire.MARKER_TYPE]
+        if found:
+            self._markers = pylsl.StreamInlet(found[0], max_buflen=3600)
+            self._markers.open_stream(timeout=5.0)
+        return bool(found)
+
+    def _finish(self) -> Iterator[Marker]:
+        if self._end is None:
+            return
+        missing = max(0, (self._end.volumes or 0) - self._expected)
+        if missing:
+            self._count(lost=missing)
+            log.warning("%d volume(s) lost at the end of the run", missing)
+        yield self._end
+
+    def _count(self, **more: int) -> None:
+        changed = {key: getattr(self.counts, key) + value for key, value in more.items()}
+        self.counts = replace(self.counts, **changed)
+
+
+def _open(found: pylsl.StreamInfo) -> tuple[Geometry, pylsl.StreamInlet]:
+    """The stream's geometry and an open inlet with a queue that fits it."""
+    probe = pylsl.StreamInlet(found, max_buflen=1, max_chunklen=1, recover=False)
+    try:
+        geometry = wire.geometry_of(probe.info(timeout=5.0))
+    except (TimeoutError, pylsl.LostError) as error:
+        raise StreamMissing(f"stream '{found.name()}' went away: start its source again") from error
+    # No processing flags: LSL's dejitter counts samples, not time, so that one lost volume
+    # would move all later stamps.
+    inlet = pylsl.StreamInlet(
+        found, max_buflen=wire.buffer_s(geometry), max_chunklen=1, recover=True
+    )
+    try:
+        inlet.open_stream(timeout=10.0)
+        inlet.time_correction(timeout=5.0)
+    except (TimeoutError, pylsl.LostError) as error:
+        raise StreamMissing(
+            f"stream '{found.name()}' does not answer: start its source again"
+        ) from error
+    return geometry, inlet
+
+
+def _correction(inlet: pylsl.StreamInlet) -> float:
+    """Seconds from the sender's clock to ours; 0 while it cannot be measured."""
+    try:
+        return float(inlet.time_correction(timeout=0.2))
+    except (TimeoutError, pylsl.LostError):
+        return 0.0
+
+
+def _fault(data: NDArray[np.generic]) -> str:
+    """Why a volume cannot be used, or nothing."""
+    if data.dtype.kind == "f" and not np.isfinite(data).all():
+        return "not finite (NaN or infinite voxels)"
+    return "constant" if data.min() == data.max() else ""

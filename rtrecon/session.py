@@ -1,0 +1,99 @@
+"""A session set up and taken down: everything is loaded and checked before anything starts."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rtrecon.artifact import Artifact, check_generator, check_stream
+from rtrecon.config import Session
+from rtrecon.contact_sheet import write_contact_sheet
+from rtrecon.errors import BadGenerator
+from rtrecon.generators import Generator, load_generator
+from rtrecon.pipeline import Pipeline, find_pictures
+from rtrecon.receive import Receiver
+from rtrecon.reconstruct import Reconstruct
+from rtrecon.record import Recorder, open_folder
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def open_session(session: Session, artifact: Artifact, stop: threading.Event) -> Iterator[Pipeline]:
+    """A pipeline ready to start; on leaving, its folder is complete.
+
+    Raises
+    ------
+    BadGenerator, BadStream, StreamMissing, Mismatch, BadConfig
+        Something is missing or does not fit; no folder has been made then.
+    """
+    generator = open_generator(session.generator or artifact.generator.name, artifact)
+    log.info("generator '%s' is loaded; looking for stream '%s'", generator.name, session.stream)
+    receiver = Receiver(session.stream, session.wait_s, session.until_idle_s, stop)
+    try:
+        check_stream(artifact, receiver.geometry, session.stream)
+        Reconstruct(generator).warm_up(session.settings)
+        folder = open_folder(session.output or default_output())
+        recorder = Recorder(folder, receiver.geometry, _about(session, artifact, generator))
+    except BaseException:
+        receiver.close()
+        raise
+    pipeline = Pipeline(receiver, artifact, generator, recorder, session.settings, session.stimuli)
+    with _log_file(folder):
+        try:
+            yield pipeline
+        finally:
+            pipeline.finish()
+            write_contact_sheet(folder, find_pictures(session.stimuli))
+            log.info("the session is in %s", folder)
+
+
+def open_generator(name_or_folder: str, artifact: Artifact) -> Generator:
+    """Load a generator that the artifact was fitted for.
+
+    Raises
+    ------
+    BadGenerator, Mismatch
+    """
+    generator = load_generator(name_or_folder)
+    check_generator(artifact, name_or_folder, generator.identity)
+    tie = artifact.generator
+    if (generator.latent, generator.conditioning) != (tie.latent, tie.conditioning):
+        raise BadGenerator(
+            f"generator '{name_or_folder}' has latents {generator.latent} and conditionings "
+            f"{generator.conditioning}, its decoders {tie.latent} and {tie.conditioning}: refit"
+        )
+    return generator
+
+
+def default_output() -> Path:
+    """A folder of its own for a session whose output was not named."""
+    return Path("sessions") / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+
+
+def _about(session: Session, artifact: Artifact, generator: Generator) -> dict[str, object]:
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "stream": session.stream,
+        "decoder": {"name": artifact.name, "folder": session.decoder.name},
+        "generator": {"name": generator.name, "identity": generator.identity},
+        "settings": asdict(session.settings),
+        "candidates": artifact.candidates,
+    }
+
+
+@contextmanager
+def _log_file(folder: Path) -> Iterator[None]:
+    """What is said during the session is kept in its folder."""
+    handler = logging.FileHandler(folder / "log.txt", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logger = logging.getLogger("rtrecon")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,232 @@
+"""What walks through the rooms: frozen values whose arrays are read-only.
+
+Run time is in seconds from the start of the run's first volume: volume n is acquired from
+n x TR to (n + 1) x TR. Stamps are on the local LSL clock in seconds.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from math import nan
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    """The same memory, seen so that nobody further down the line can change it."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What a scanner says about its volumes before the first one.
+
+    Attributes
+    ----------
+    shape : (int, int, int)
+        Voxels along i, j, k.
+    affine : float64 (4, 4)
+        Voxel indices to scanner millimetres (RAS+, as NIfTI has it).
+    tr_s : float
+        Repetition time of the scanner.
+    dtype : "int16" or "float32"
+        What a voxel is sent as.
+    speed : float
+        1 for a scanner; a replay at ten times the speed says 10.
+    """
+
+    shape: tuple[int, int, int]
+    affine: NDArray[np.float64]
+    tr_s: float
+    dtype: str = "int16"
+    speed: float = 1.0
+
+    @property
+    def n_voxels(self) -> int:
+        """Voxels of the whole volume."""
+        return int(np.prod(self.shape))
+
+
+@dataclass(frozen=True)
+class Times:
+    """When one item passed each room (LSL clock, s; nan: not there yet)."""
+
+    acquired: float = nan  # the newest volume was complete in the scanner
+    received: float = nan
+    decoded: float = nan
+    drawn: float = nan  # the generator had finished the picture
+    painted: float = nan  # it was on screen
+
+
+@dataclass(frozen=True)
+class Volume:
+    """One volume as it came. `data`: int16 or float32 (i, j, k); `number` counts from 0 in a run."""
+
+    number: int
+    data: NDArray[np.generic]
+    times: Times = field(default_factory=Times)
+
+    def end_s(self, tr_s: float) -> float:
+        """Run time at which its acquisition ended."""
+        return (self.number + 1) * tr_s
+
+
+class Event(Enum):
+    """What a marker announces."""
+
+    RUN_START = "run_start"
+    TRIAL = "trial"
+    RUN_END = "run_end"
+
+
+@dataclass(frozen=True)
+class Marker:
+    """One line of the marker stream, understood.
+
+    Attributes
+    ----------
+    event : Event
+    trial_type : str
+        The condition's name, as in BIDS; empty for run markers.
+    onset_s : float
+        Run time of the stimulus onset (nan until the receiver has worked it out of the stamp).
+    duration_s : float
+        nan where the sender did not say.
+    stim_file, caption : str
+        What was shown, where known. Shown to people and looked up, never used as a path.
+    volumes : int or None
+        In RUN_END: how many volumes the run had, so that losses at its end are counted too.
+    stamp : float
+        LSL clock.
+    """
+
+    event: Event
+    trial_type: str = ""
+    onset_s: float = nan
+    duration_s: float = nan
+    stim_file: str = ""
+    caption: str = ""
+    volumes: int | None = None
+    stamp: float = nan
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One stimulus on screen. `number` counts from 1 in a session; times in run time."""
+
+    number: int
+    trial_type: str
+    onset_s: float
+    duration_s: float
+    stim_file: str = ""
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Evidence about one trial from all volumes up to `volume`. `voxels`: float32 (n_voxels,)."""
+
+    trial: Trial
+    volume: int
+    age_s: float  # stimulus onset to the end of the newest volume used
+    voxels: NDArray[np.float32]
+    times: Times = field(default_factory=Times)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What the decoders make of a pattern.
+
+    Attributes
+    ----------
+    z : float32 (channels, height, width) or None
+        Predicted diffusion latent; None where the decoder was fitted on captions alone.
+    c : float32 (tokens, features)
+        Predicted text conditioning.
+    scores : float32 (n_candidates,)
+        Correlation of c with each candidate's conditioning, both less the calibration's mean.
+    probabilities : float32 (n_candidates,)
+        The scores as probabilities, by a temperature fitted on held-out calibration runs.
+    predicted : str
+        Name of the likeliest candidate.
+    confidence : float
+        Its probability.
+    """
+
+    trial: Trial
+    volume: int
+    age_s: float
+    z: NDArray[np.float32] | None
+    c: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+    predicted: str
+    confidence: float
+    times: Times = field(default_factory=Times)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture for the screen. `image`: uint8 (height, width, 3), sRGB."""
+
+    serial: int  # counts the frames of a session from 1
+    image: NDArray[np.uint8]
+    decoded: Decoded
+    step: int  # denoising steps done, of `steps`
+    steps: int
+    times: Times = field(default_factory=Times)
+
+    @property
+    def final(self) -> bool:
+        """Whether it is the finished image and not a preview on the way."""
+        return self.step == self.steps
+
+
+class Phase(Enum):
+    """Where a session stands."""
+
+    READY = "ready"
+    WAITING = "waiting for the first volume"
+    RUNNING = "running"
+    SILENT = "stream silent"
+    ENDED = "ended"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class VolumeCounts:
+    """What became of the volumes."""
+
+    received: int = 0
+    lost: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """What the operator's traces show of the newest volume."""
+
+    number: int
+    received: float  # LSL clock, s
+    activity: float  # mean z over the decoder's voxels
+    decoded_ms: float  # arrival to decoded (nan: nothing to decode yet)
+
+
+@dataclass(frozen=True)
+class Status:
+    """A snapshot of the session for whoever watches; swapped whole, never changed."""
+
+    phase: Phase = Phase.READY
+    message: str = ""
+    traceback: str = ""
+    stream: str = ""
+    volumes: VolumeCounts = field(default_factory=VolumeCounts)
+    arrival: Arrival | None = None
+    trial: Trial | None = None
+    superseded: int = 0
+    shown: int = 0
+    first_frame_ms: float = nan  # arrival of the volume to its first picture on screen
+    final_frame_ms: float = nan

@@ -1,0 +1,98 @@
+"""The command line of the simulated scanner: `rtrecon-simulate`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rtrecon.errors import Error
+from simulator.plan import Design
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns 0, or 1 after one line on standard error."""
+    given = _parser().parse_args(argv)
+    try:
+        return int(given.work(given))
+    except Error as error:
+        print(f"rtrecon-simulate: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("rtrecon-simulate: interrupted", file=sys.stderr)
+        return 1
+
+
+def _session(given: argparse.Namespace) -> int:
+    from simulator.session import write_session
+
+    names = ("runs", "trials", "test_runs", "test_trials", "noise_trials", "tr_s", "trial_s",
+             "stimulus_s", "effect", "motion", "seed")  # fmt: skip
+    design = Design(**{name: getattr(given, name) for name in names})
+    write_session(given.folder, design, given.processes, given.overwrite, given.quiet)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="rtrecon-simulate", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_session(commands.add_parser("session", help="write a simulated person's BIDS dataset"))
+    return parser
+
+
+def _add_session(parser: argparse.ArgumentParser) -> None:
+    default = Design()
+    parser.set_defaults(work=_session)
+    parser.add_argument("folder", type=Path, metavar="OUT_DIR")
+    for name, kind, about in (
+        ("runs", _count, "calibration runs"),
+        ("trials", _count, "pictures of a calibration run"),
+        ("test-runs", _count, "test runs, the last of the dataset, with pictures of their own"),
+        ("test-trials", _count, "pictures of a test run"),
+        ("noise-trials", _count, "noise patterns among a run's pictures"),
+        ("effect", _amount, "scale of what pictures evoke; 0: a brain that sees nothing"),
+        ("motion", _amount, "scale of head motion; 0: none"),
+        ("seed", _count, "drives everything random"),
+    ):
+        value = getattr(default, name.replace("-", "_"))
+        parser.add_argument(f"--{name}", type=kind, default=value, help=f"{about} [{value}]")
+    for name, value, about in (
+        ("tr", default.tr_s, "repetition time"),
+        ("trial-s", default.trial_s, "from one picture to the next"),
+        ("stimulus-s", default.stimulus_s, "how long a picture is on"),
+    ):
+        dest = f"{name.removesuffix('-s').replace('-', '_')}_s"
+        parser.add_argument(
+            f"--{name}", dest=dest, type=_seconds, default=value, metavar="SECONDS",
+            help=f"{about} [{value:g}]",
+        )  # fmt: skip
+    parser.add_argument("--processes", type=_positive, help="workers [one for each core]")
+    parser.add_argument("--overwrite", action="store_true", help="replace a simulated session")
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+
+
+def _count(text: str) -> int:
+    if (value := int(text)) < 0:
+        raise argparse.ArgumentTypeError(f"{value}: 0 or more")
+    return value
+
+
+def _positive(text: str) -> int:
+    if (value := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{value}: 1 or more")
+    return value
+
+
+def _amount(text: str) -> float:
+    if not 0 <= (value := float(text)) <= 1000:
+        raise argparse.ArgumentTypeError(f"{value:g}: 0 to 1000")
+    return value
+
+
+def _seconds(text: str) -> float:
+    if not 0.1 <= (value := float(text)) <= 1000:
+        raise argparse.ArgumentTypeError(f"{value:g}: 0.1 to 1000 s")
+    return value
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""Drawing of the synthetic pictures: kinds of thing, places, colours, noise and words."""

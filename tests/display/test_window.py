@@ -1,0 +1,481 @@
+"""The window, driven by a session fed by hand."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QEvent, Qt, QTimer
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QApplication, QDialog, QLabel, QPlainTextEdit
+from pytestqt.qtbot import QtBot
+
+from rtrecon.config import Settings
+from rtrecon.display import OperatorWindow, Screenshots, run_window
+from rtrecon.display.stage import DOUBT, GENERATOR_ONLY
+from rtrecon.types import Phase, Trial, VolumeCounts
+
+if TYPE_CHECKING:
+    from tests.display.conftest import HandFed
+
+pytestmark = [pytest.mark.timeout(60)]
+
+NewTrial = Callable[..., Trial]
+
+
+@pytest.fixture
+def feed(session: HandFed, window: OperatorWindow, qtbot: QtBot) -> Callable[..., None]:
+    """Put one picture in and wait until the window has painted it."""
+
+    def feed(trial: Trial, volume: int, confidence: float = 0.46, step: int = 4) -> None:
+        frame = session.draw(session.decode(trial, volume, confidence), step)
+        qtbot.waitUntil(lambda: [f.serial for f in session.reported[-1:]] == [frame.serial])
+
+    return feed
+
+
+def settle(window: OperatorWindow) -> None:
+    """One look at the session, without waiting for the timer."""
+    window.tick()
+
+
+def test_the_newest_frame_wins_and_is_reported_once_painted(
+    session: HandFed, window: OperatorWindow, new_trial: NewTrial, qtbot: QtBot
+) -> None:
+    decoded = session.decode(new_trial(), volume=10)
+    frames = [session.draw(decoded, step) for step in (1, 2, 3, 4)]
+    qtbot.waitUntil(lambda: bool(session.reported))
+    settle(window)
+    assert [frame.serial for frame in session.reported] == [frames[-1].serial]
+    assert session.frames.superseded == 3
+    times = session.reported[0].times
+    assert times.painted >= times.drawn >= times.received
+
+
+def test_what_is_reported_is_what_is_on_screen(
+    session: HandFed, window: OperatorWindow, new_trial: NewTrial, qtbot: QtBot
+) -> None:
+    image = np.zeros((32, 32, 3), np.uint8)
+    image[:, :16], image[:, 16:] = (200, 20, 20), (20, 20, 200)
+    image.flags.writeable = False
+    session.draw(session.decode(new_trial(), 10), image=image)
+    qtbot.waitUntil(lambda: bool(session.reported))
+    picture = window.stage.reconstruction.picture
+    grab = picture.grab().toImage()
+    quarter, middle = grab.width() // 4, grab.height() // 2
+    assert grab.pixelColor(quarter, middle) == QColor(200, 20, 20)
+    assert grab.pixelColor(3 * quarter, middle) == QColor(20, 20, 200)
+
+
+def test_a_hidden_window_reports_nothing(
+    session: HandFed, window: OperatorWindow, new_trial: NewTrial, qtbot: QtBot
+) -> None:
+    window.hide()
+    session.draw(session.decode(new_trial(), 10))
+    qtbot.waitUntil(lambda: not session.frames.peek())
+    settle(window)
+    assert session.reported == []
+
+
+def test_the_strip_has_one_picture_a_volume_and_begins_anew_with_a_trial(
+    window: OperatorWindow, new_trial: NewTrial, feed: Callable[..., None]
+) -> None:
+    first, second = new_trial(1), new_trial(2, "cat")
+    feed(first, 10, step=1)
+    feed(first, 10)
+    feed(first, 11)
+    assert [t.volume for t in window.strip.thumbnails] == [10, 11]
+    assert [t.age_s for t in window.strip.thumbnails] == [6.0, 8.0]
+    feed(second, 18)
+    assert [t.volume for t in window.strip.thumbnails] == [18]
+    assert [t.volume for t in window.strip.previous] == [10, 11]
+
+
+def test_words_of_a_frame(
+    window: OperatorWindow, new_trial: NewTrial, feed: Callable[..., None]
+) -> None:
+    feed(new_trial(3), 26, confidence=0.46, step=2)
+    exhibit = window.stage.reconstruction
+    assert exhibit.headline.text() == "dog 46 % (chance 8 %)"
+    assert exhibit.caption.text() == "trial 3 · 6.0 s after onset · step 2 of 4"
+
+
+def test_near_chance_is_said_instead_of_a_name(
+    window: OperatorWindow, new_trial: NewTrial, feed: Callable[..., None]
+) -> None:
+    exhibit = window.stage.reconstruction
+    feed(new_trial(), 10, confidence=0.10)
+    assert exhibit.headline.text() == DOUBT
+    assert exhibit.headline.property("doubt") is True
+    assert "10 % (chance 8 %)" in exhibit.remark.text()
+    assert GENERATOR_ONLY in exhibit.title.text()
+    assert not window.candidates.sure
+    feed(new_trial(), 11, confidence=0.46)
+    assert exhibit.headline.text().startswith("dog 46 %")
+    assert exhibit.headline.property("doubt") is False
+    assert exhibit.remark.text() == ""
+
+
+def test_names_are_never_taken_for_markup(
+    session: HandFed, window: OperatorWindow, new_trial: NewTrial, feed: Callable[..., None]
+) -> None:
+    trial = new_trial(1, "<b>x</b>")
+    session.become(trial=trial, message="<i>y</i>", stream="<u>z</u>")
+    session.candidates = ("<b>x</b>", *session.candidates)
+    feed(trial, 10)
+    settle(window)
+    assert window.stage.stimulus.headline.text() == "<b>x</b>"
+    assert window.stage.reconstruction.headline.text() == "<b>x</b> 46 % (chance 8 %)"
+    assert window.header.message.text() == "<i>y</i>"
+    assert "<i>" not in window.header.message.toolTip()
+    labels = window.findChildren(QLabel)
+    assert labels
+    assert {label.textFormat() for label in labels} == {Qt.TextFormat.PlainText}
+
+
+def test_a_long_name_does_not_push_the_window_wider(
+    session: HandFed, window: OperatorWindow, new_trial: NewTrial, feed: Callable[..., None]
+) -> None:
+    width = window.width()
+    trial = new_trial(1, "x" * 500)
+    session.become(trial=trial, message="y" * 5000, stream="z" * 500)
+    session.candidates = ("x" * 500, *session.candidates)
+    feed(trial, 10)
+    assert window.width() == width
+    assert window.minimumSizeHint().width() <= width
+
+
+def test_pictures_of_a_pair_belong_to_one_trial(
+    session: HandFed, window: OperatorWindow, new_trial: NewTrial, feed: Callable[..., None]
+) -> None:
+    first, second = new_trial(1), new_trial(2, "cat")
+    session.pictures[1] = np.full((8, 8, 3), 90, np.uint8)
+    session.become(trial=first)
+    settle(window)
+    stimulus = window.stage.stimulus
+    assert stimulus.headline.text() == "dog"
+    assert not stimulus.picture.empty
+    feed(first, 10)
+    session.become(trial=second)
+    settle(window)
+    assert stimulus.headline.text() == "dog"
+    assert stimulus.remark.text() == "now: trial 2, cat"
+    feed(second, 18)
+    assert stimulus.headline.text() == "cat"
+    assert stimulus.remark.text() == ""
+    assert stimulus.picture.empty  # that one's picture is not known
+
+
+def test_candidates_are_sorted_and_the_presented_one_is_among_them(
+    session: HandFed, window: OperatorWindow, new_trial: NewTrial, feed: Callable[..., None]
+) -> None:
+    feed(new_trial(1, "boat"), 10)
+    rows = window.candidates.rows
+    assert rows[0].name == "boat"
+    assert rows[0].presented
+    assert [row.probability for row in rows] == sorted((r.probability for r in rows), reverse=True)
+    decoded = session.decode(new_trial(1, "boat"), 11)
+    session.candidates = tuple(reversed(session.candidates))  # boat now ranks low
+    window.candidates.show_decoded(decoded, session.candidates)
+    last = window.candidates.rows[-1]
+    assert last.name == "boat"
+    assert last.rank > len(window.candidates.rows)
+
+
+def test_losses_light_up(session: HandFed, window: OperatorWindow) -> None:
+    numbers = window.counts.numbers
+    session.become(volumes=VolumeCounts(received=9))
+    settle(window)
+    assert not any(number.property("alarm") for number in numbers.values())
+    session.become(volumes=VolumeCounts(received=9, lost=2, duplicate=3), shown=7, superseded=1)
+    settle(window)
+    assert {name: n.text() for name, n in numbers.items()} == {
+        "received": "9", "lost": "2", "duplicate": "3", "rejected": "0",
+        "shown": "7", "superseded": "1",
+    }  # fmt: skip
+    assert [name for name, n in numbers.items() if n.property("alarm")] == ["lost"]
+
+
+def test_a_failure_shows_its_message_and_keeps_its_traceback_at_hand(
+    session: HandFed, window: OperatorWindow, qtbot: QtBot
+) -> None:
+    assert not window.header.details.isVisible()
+    message = "10 volumes in a row were rejected: refit"
+    session.become(phase=Phase.FAILED, message=message, traceback="Traceback\n  line 1")
+    settle(window)
+    assert window.header.pill.text() == "Failed"
+    assert window.header.pill.property("phase") == "FAILED"
+    assert window.header.message.text() == message
+    qtbot.mouseClick(window.header.details, Qt.MouseButton.LeftButton)
+    dialog = window.findChild(QDialog)
+    assert dialog is not None
+    text = dialog.findChild(QPlainTextEdit)
+    assert text is not None
+    assert "line 1" in text.toPlainText()
+    dialog.close()
+
+
+def test_silence_has_a_length(session: HandFed, window: OperatorWindow) -> None:
+    session.arrive(0)
+    session.become(phase=Phase.SILENT)
+    settle(window)
+    assert window.header.pill.text() == "Stream silent 0 s"
+    assert window.header.pill.property("phase") == "SILENT"
+
+
+def test_traces_keep_sixty_volumes_and_begin_anew_with_a_run(
+    session: HandFed, window: OperatorWindow, new_trial: NewTrial, qtbot: QtBot
+) -> None:
+    session.become(trial=new_trial())
+    for number in range(70):
+        session.arrive(number, activity=number / 100)
+        settle(window)
+    decoded = session.decode(new_trial(), 69)
+    for n, step in enumerate((1, 4), 1):
+        session.draw(decoded, step)
+        qtbot.waitUntil(lambda n=n: len(session.reported) == n)
+    settle(window)
+    rows = window.traces.rows
+    assert [row.number for row in rows] == list(range(10, 70))
+    assert rows[-1].activity == 0.69
+    assert rows[-1].interval_ms > 0
+    assert 0 < rows[-1].first_ms < rows[-1].final_ms
+    session.arrive(0)
+    settle(window)
+    assert [row.number for row in window.traces.rows] == [0]
+
+
+def test_start_by_key_only_once(session: HandFed, window: OperatorWindow, qtbot: QtBot) -> None:
+    qtbot.keyClick(window, Qt.Key.Key_S)
+    qtbot.keyClick(window, Qt.Key.Key_S)
+    assert session.started == 1
+
+
+@pytest.mark.parametrize(
+    "key", [Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Escape, Qt.Key.Key_Period, Qt.Key.Key_S]
+)
+def test_no_single_key_stops(
+    session: HandFed, window: OperatorWindow, qtbot: QtBot, key: Qt.Key
+) -> None:
+    window.start()
+    settle(window)
+    qtbot.mouseClick(window.controls.preview, Qt.MouseButton.LeftButton)
+    for _ in range(3):
+        qtbot.keyClick(window, key)
+        qtbot.keyClick(QApplication.focusWidget() or window, key)
+    assert session.stopped == 0
+
+
+def test_stop_by_keyboard_and_once(session: HandFed, window: OperatorWindow, qtbot: QtBot) -> None:
+    window.start()
+    settle(window)
+    control = Qt.KeyboardModifier.ControlModifier
+    qtbot.keyClick(window, Qt.Key.Key_Period, control)
+    qtbot.keyClick(window, Qt.Key.Key_Period, control)
+    assert session.stopped == 1
+    assert window.header.pill.text() == "Stopping"
+    assert window.isVisible()
+    session.end()
+    settle(window)
+    assert window.header.pill.text() == "Ended"
+
+
+def test_tool_tips_name_the_keys(window: OperatorWindow) -> None:
+    controls = window.controls
+    tips = [w.toolTip() for w in (controls.start, controls.stop, controls.preview, controls.more)]
+    for tip, keys in zip(tips, ("(S)", "(Ctrl+.)", "(P)", "(keys 1 to 4)"), strict=True):
+        assert keys in tip
+
+
+def test_settings_are_swapped_whole(session: HandFed, window: OperatorWindow, qtbot: QtBot) -> None:
+    first = session.settings
+    qtbot.keyClick(window, Qt.Key.Key_2)
+    qtbot.keyClick(window, Qt.Key.Key_P)
+    qtbot.keyClick(window, Qt.Key.Key_BracketRight)
+    assert first == Settings()
+    assert session.swapped == [
+        Settings(steps=2),
+        Settings(steps=2, preview=False),
+        Settings(steps=2, preview=False, strength=0.65),
+    ]
+    assert window.controls.steps_text.text() == "2"
+    assert window.controls.strength_text.text() == "0.65"
+
+
+def test_settings_set_elsewhere_are_shown_and_not_swapped_again(
+    session: HandFed, window: OperatorWindow
+) -> None:
+    session.settings = Settings(steps=7, strength=0.333, preview=False)
+    settle(window)
+    assert len(session.swapped) == 1
+    assert window.controls.steps_text.text() == "7"
+    assert window.controls.strength_text.text() == "0.33"
+    assert not window.controls.preview.isChecked()
+
+
+@pytest.mark.parametrize("steps", [1, 50])
+def test_steps_stay_within_what_settings_allow(
+    session: HandFed, window: OperatorWindow, qtbot: QtBot, steps: int
+) -> None:
+    session.settings = Settings(steps=steps)
+    button = window.controls.fewer if steps == 1 else window.controls.more
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert session.settings.steps == steps
+
+
+def test_closing_waits_for_the_end_without_freezing(
+    session: HandFed, window: OperatorWindow, qtbot: QtBot
+) -> None:
+    window.start()
+    settle(window)
+    assert not window.close()
+    assert session.stopped == 1
+    assert window.isVisible()
+    ticks = len(window.tick_gaps_ms)
+    qtbot.waitUntil(lambda: len(window.tick_gaps_ms) > ticks + 3)
+    with qtbot.waitSignal(window.closed):
+        session.end()
+    assert not window.isVisible()
+
+
+def test_closing_twice_does_not_wait(session: HandFed, window: OperatorWindow) -> None:
+    window.start()
+    assert not window.close()
+    assert window.close()
+    assert session.stopped == 1
+
+
+def test_full_screen_and_back(window: OperatorWindow, qtbot: QtBot) -> None:
+    qtbot.keyClick(window, Qt.Key.Key_F11)
+    assert window.isFullScreen()
+    qtbot.keyClick(window, Qt.Key.Key_F11)
+    assert not window.isFullScreen()
+
+
+def test_letters_grow_with_the_window(window: OperatorWindow, qtbot: QtBot) -> None:
+    small = window.stage.reconstruction.headline.sizeHint().height()
+    window.resize(2560, 1440)
+    qtbot.waitUntil(lambda: window.stage.reconstruction.headline.sizeHint().height() > small)
+
+
+def test_ticks_are_even_while_pictures_come(
+    session: HandFed, window: OperatorWindow, new_trial: NewTrial, qtbot: QtBot
+) -> None:
+    trial = new_trial()
+    session.become(trial=trial)
+    image = np.zeros((512, 512, 3), np.uint8)
+
+    def draw() -> None:
+        session.draw(
+            session.decode(trial, 10 + session.serial // 4), 1 + session.serial % 4, 4, image
+        )
+
+    source = QTimer()
+    source.timeout.connect(draw)
+    window.tick_gaps_ms.clear()
+    source.start(20)
+    qtbot.waitUntil(lambda: len(session.reported) > 30)
+    source.stop()
+    assert np.median(window.tick_gaps_ms) < 34  # two ticks; the machine may be busy
+
+
+def live_widgets() -> set[int]:
+    gc.collect()
+    return {id(widget) for widget in QApplication.topLevelWidgets()}
+
+
+@pytest.fixture
+def no_leaks(qapp: QApplication) -> Iterator[None]:
+    """A window left open, or a timer left running, fails the test."""
+    before = live_widgets()
+    yield
+    gc.collect()
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    left = [w for w in QApplication.topLevelWidgets() if id(w) not in before]
+    assert left == []
+    timers = [o for o in gc.get_objects() if isinstance(o, QTimer) and _running(o)]
+    assert timers == []
+
+
+def _running(timer: QTimer) -> bool:
+    try:
+        return timer.isActive()
+    except RuntimeError:  # its C++ side is gone
+        return False
+
+
+@pytest.mark.usefixtures("no_leaks")
+def test_run_window_to_the_end_with_screenshots(
+    session: HandFed, new_trial: NewTrial, tmp_path: Path
+) -> None:
+    trials = [new_trial(n) for n in range(1, 10)]
+    acts: Iterator[Callable[[], object]] = iter(
+        [lambda t=t: session.draw(session.decode(t, 8 * t.number + 2)) for t in trials]
+        + [session.end]
+    )
+
+    def act() -> None:
+        if not session.frames.peek() and (step := next(acts, None)):
+            step()
+
+    source = QTimer()
+    source.timeout.connect(act)
+    source.start(5)
+    run_window(session, screenshots=tmp_path / "pictures", close_when_ended=True)
+    source.stop()
+    names = sorted(path.name for path in (tmp_path / "pictures").iterdir())
+    assert names == [f"window-0{n}.png" for n in range(1, 7)] + ["window-latest.png"]
+    assert session.started == 1
+    assert session.reported[-1].decoded.trial.number == 9
+
+
+@pytest.mark.usefixtures("no_leaks")
+def test_ctrl_c_closes_the_window(session: HandFed) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    stop = session.stop
+
+    def stop_and_end() -> None:
+        stop()
+        session.end()
+
+    session.stop = stop_and_end  # type: ignore[method-assign]
+    QTimer.singleShot(100, lambda: os.kill(os.getpid(), signal.SIGINT))
+    run_window(session)
+    assert session.stopped == 1
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_the_screenshot_of_a_trial_has_its_last_picture(
+    session: HandFed, new_trial: NewTrial, tmp_path: Path, qtbot: QtBot
+) -> None:
+    shots = Screenshots(tmp_path)
+    window = OperatorWindow(session, shots)
+    taken: list[str] = []
+    shots.take = lambda w: taken.append(  # type: ignore[method-assign,assignment,misc]
+        window.stage.reconstruction.caption.text()
+    )
+    with qtbot.waitExposed(window):
+        window.show()
+    for n in (1, 2):
+        session.draw(session.decode(new_trial(n), 8 * n + 2))
+        qtbot.waitUntil(lambda n=n: len(session.reported) == n)
+    assert [words.split(" ·")[0] for words in taken] == ["trial 1"]
+    session.end()
+    settle(window)
+    assert [words.split(" ·")[0] for words in taken] == ["trial 1", "trial 2"]
+    window.close()
+    window.deleteLater()
+
+
+def test_a_screenshot_that_cannot_be_written_is_said_and_survived(
+    window: OperatorWindow, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    Screenshots(tmp_path / "file").take(window)
+    assert "window-01.png" in caplog.text

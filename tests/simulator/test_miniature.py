@@ -1,0 +1,199 @@
+"""The miniature model: does its folder load, do its parts do their work, can it be trained?"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
+from PIL import Image
+from transformers import CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjection
+
+from simulator import judge as judge_module
+from simulator import scenes
+from simulator.judge import Judge
+from simulator.miniature import FOLDER, sampling, score, train
+from simulator.miniature.sampling import Recipe
+
+MEGABYTE = 1_000_000
+CAPTION = "a large red car in the centre of a sandy beach by day"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def two_threads() -> Iterator[None]:
+    """Use two threads: what the machine has must not change the results."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> StableDiffusionPipeline:
+    loaded = StableDiffusionPipeline.from_pretrained(
+        FOLDER, dtype=torch.float32, local_files_only=True
+    )
+    loaded.set_progress_bar_config(disable=True)
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def judge() -> Judge:
+    return Judge.load()
+
+
+@pytest.fixture(scope="module")
+def unseen(pipeline: StableDiffusionPipeline) -> score.Unseen:
+    return score.unseen(pipeline, 48)
+
+
+def painted(pipeline: StableDiffusionPipeline, caption: str, seed: int = 0) -> np.ndarray:
+    generator = torch.Generator().manual_seed(seed)
+    settings = {"num_inference_steps": 4, "guidance_scale": 2.0, "generator": generator}
+    return pipeline(caption, output_type="np", **settings).images[0]
+
+
+def test_the_folder_holds_the_real_classes(pipeline: StableDiffusionPipeline) -> None:
+    assert isinstance(pipeline.vae, AutoencoderTiny)
+    assert isinstance(pipeline.unet, UNet2DConditionModel)
+    assert isinstance(pipeline.text_encoder, CLIPTextModel)
+    assert isinstance(pipeline.tokenizer, CLIPTokenizer)
+    assert isinstance(pipeline.image_encoder, CLIPVisionModelWithProjection)
+    assert pipeline.safety_checker is None
+    assert pipeline.vae_scale_factor == 16
+    assert pipeline.vae.config.scaling_factor == 1.0
+
+
+def test_the_weights_are_small() -> None:
+    sizes = [file.stat().st_size for file in FOLDER.rglob("*") if file.is_file()]
+    weights = judge_module.WEIGHTS.stat().st_size
+    assert weights < MEGABYTE
+    assert sum(sizes) + weights <= 38 * MEGABYTE
+
+
+def test_each_known_word_is_one_token_and_any_text_passes(
+    pipeline: StableDiffusionPipeline,
+) -> None:
+    rng = np.random.default_rng(0)
+    tokenizer = pipeline.tokenizer
+    for _ in range(200):
+        caption = scenes.caption(scenes.sample_scene(rng), rng)
+        pieces = tokenizer.tokenize(caption)
+        assert len(pieces) == len(caption.replace(",", " ,").split())
+        assert len(pieces) + 2 <= tokenizer.model_max_length
+    ids = sampling.token_ids(tokenizer, ["Xylophon für 3 Äpfel, \N{SNOWMAN}!"])
+    assert ids.shape == (1, tokenizer.model_max_length)
+
+
+def test_the_same_seed_gives_the_same_picture(pipeline: StableDiffusionPipeline) -> None:
+    first = painted(pipeline, CAPTION)
+    assert first.shape == (128, 128, 3)
+    np.testing.assert_array_equal(first, painted(pipeline, CAPTION))
+    assert np.abs(first - painted(pipeline, CAPTION, seed=1)).mean() > 0.01
+
+
+def test_the_caption_decides_what_is_shown(
+    pipeline: StableDiffusionPipeline, judge: Judge, unseen: score.Unseen
+) -> None:
+    latents = sampling.denoised(pipeline.unet, unseen.conditions, unseen.empty, Recipe())
+    scores = score.judged(judge, unseen, sampling.decoded(pipeline.vae, latents))
+    assert scores["kind"] > 0.6
+    assert scores["colour"] > 0.75
+    assert scores["place"] > 0.75
+    assert scores["two_way"] > 0.85
+
+
+def test_our_denoising_is_the_pipelines(pipeline: StableDiffusionPipeline) -> None:
+    under = sampling.conditioning(pipeline.tokenizer, pipeline.text_encoder, [CAPTION, ""])
+    shape = (1, 16, 8, 8)
+    noise = torch.randn(shape, generator=torch.Generator().manual_seed(3))
+    theirs = pipeline(
+        prompt_embeds=under[:1],
+        negative_prompt_embeds=under[1:],
+        latents=noise,
+        num_inference_steps=4,
+        guidance_scale=2.0,
+        output_type="latent",
+    ).images
+    ours = sampling.denoised(pipeline.unet, under[:1], under[1:], Recipe(), seed=3)
+    torch.testing.assert_close(ours, theirs, atol=1e-3, rtol=1e-3)
+
+
+def test_latents_are_normal(unseen: score.Unseen) -> None:
+    mean, sd = unseen.latents.mean(dim=(0, 2, 3)), unseen.latents.std(dim=(0, 2, 3))
+    assert mean.abs().max() < 0.25
+    assert 0.8 < sd.min() <= sd.max() < 1.2
+
+
+def test_the_autoencoder_keeps_what_matters(
+    pipeline: StableDiffusionPipeline, judge: Judge, unseen: score.Unseen
+) -> None:
+    _, reconstruction = score.autoencoding(pipeline, judge, unseen)
+    assert reconstruction["psnr"] > 19
+    assert reconstruction["kind"] > 0.8
+    assert reconstruction["two_way"] > 0.95
+
+
+def test_errors_in_latents_and_conditioning_are_survived(
+    pipeline: StableDiffusionPipeline, judge: Judge, unseen: score.Unseen
+) -> None:
+    torch.manual_seed(0)
+    z, c = score.as_predicted(unseen)
+    recipe = Recipe(steps=4, guidance=2.0, strength=0.7)
+    latents = sampling.denoised(pipeline.unet, c, unseen.empty, recipe, start=z)
+    scores = score.judged(judge, unseen, sampling.decoded(pipeline.vae, latents))
+    assert scores["two_way"] > 0.75
+
+
+def test_the_judge_knows_unseen_renders(judge: Judge, unseen: score.Unseen) -> None:
+    scores = score.judged(judge, unseen, unseen.images)
+    assert min(scores[name] for name in ("kind", "colour", "place", "position")) > 0.9
+    noise = scenes.render(scenes.sample_scene(np.random.default_rng(5), scenes.NOISE)).image
+    assert judge.classify(noise[None])["kind"] == [scenes.NOISE]
+    features = judge.features(unseen.images)
+    assert features.dtype == np.float32
+    assert features.shape == (len(unseen.images), judge_module.FEATURES)
+
+
+def test_the_judge_refuses_other_sizes(judge: Judge) -> None:
+    with pytest.raises(ValueError, match=r"\(n, 128, 128, 3\)"):
+        judge.classify(np.zeros((1, 64, 64, 3), np.uint8))
+
+
+def test_pictures_lie_near_their_captions(
+    pipeline: StableDiffusionPipeline, unseen: score.Unseen
+) -> None:
+    """The image encoder and the pooled text share a space."""
+    captions = [scenes.caption(scene) for scene in unseen.scenes]
+    ids = sampling.token_ids(pipeline.tokenizer, captions)
+    pictures = [Image.fromarray(image) for image in unseen.images]
+    pixels = pipeline.feature_extractor(pictures, return_tensors="pt").pixel_values
+    with torch.no_grad():
+        texts = pipeline.text_encoder(ids).pooler_output
+        embedded = pipeline.image_encoder(pixels).image_embeds
+    likeness = torch.cosine_similarity(embedded[:, None], texts[None], dim=2)
+    found = (likeness.argmax(dim=1) == torch.arange(len(captions))).float().mean()
+    assert found > 0.5
+
+
+def losses(folder: Path, stage: str) -> list[float]:
+    lines = (folder / f"{stage}.jsonl").read_text().splitlines()
+    return [json.loads(line)["loss"] for line in lines]
+
+
+def test_a_short_training_learns_and_resumes(tmp_path: Path) -> None:
+    smoke = ["--output", str(tmp_path), "--smoke", "--threads", "2"]
+    train.main([*smoke, "--steps", "6"])
+    rendered = (tmp_path / "scenes" / "images.npy").stat().st_mtime_ns
+    first = {stage: losses(tmp_path, stage) for stage in train.STAGES}
+    train.main([*smoke, "--steps", "12"])
+    assert (tmp_path / "scenes" / "images.npy").stat().st_mtime_ns == rendered
+    for stage in train.STAGES:
+        assert losses(tmp_path, stage)[:2] == first[stage]
+        assert len(losses(tmp_path, stage)) == 4
+    for stage in ("judge", "autoencoder", "diffusion"):
+        assert losses(tmp_path, stage)[-1] < losses(tmp_path, stage)[0]
+    assert (tmp_path / "pipeline" / "model_index.json").exists()
+    Judge.load(tmp_path / "judge.safetensors")
