@@ -41,9 +41,9 @@ def write_contact_sheet(folder: Path, stimuli: Mapping[str, Path]) -> Path | Non
         about = trials.get(trial, {})
         sheet.label(number, trial, about)
         sheet.stimulus(number, stimuli.get(about.get("stim_file", "")))
-        for column, row in enumerate(_spread(rows)):
-            picture = folder / "frames" / f"{int(row['frame']):06d}.png"
-            sheet.picture(number, column, picture, f"{float(row['age_s']):.0f} s")
+        for column, shown in enumerate(_spread(rows)):
+            picture = folder / "frames" / f"{int(shown['frame']):06d}.png"
+            sheet.picture(number, column, picture, f"{float(shown['age_s']):.0f} s")
     file = folder / "contact_sheet.png"
     sheet.image.save(file)
     return file

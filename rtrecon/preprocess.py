@@ -16,7 +16,7 @@ from rtrecon.types import Event, Marker, Pattern, Trial, Volume, read_only
 SKIP = 3  # volumes at a run's start, brighter than the rest (T1 saturation)
 PRIOR_VOLUMES = 20  # what the calibration's variance is worth against the run's own
 MEMORY_S = 120.0  # of the running z-score: see docs/signal.md
-MIN_WEIGHT = 0.05  # of the response's peak: before that there is nothing to decode
+MIN_WEIGHT = 0.05  # share of a long block's response under which a volume says nothing
 
 
 @dataclass(frozen=True)
@@ -135,12 +135,10 @@ class Preprocess:
         if self.trial is None:
             return None
         weight = self._response.at(middle_s - self.trial.onset_s, self.trial.duration_s)
-        if weight < MIN_WEIGHT and self._weight == 0:
-            return None
-        weight = max(weight, 0.0)
-        self._sum += np.float32(weight) * z
-        self._weight += weight
-        return self._pattern(volume)
+        if weight >= MIN_WEIGHT:
+            self._sum += np.float32(weight) * z
+            self._weight += weight
+        return self._pattern(volume) if self._weight else None
 
     def _pattern(self, volume: Volume) -> Pattern:
         assert self.trial is not None

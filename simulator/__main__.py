@@ -5,7 +5,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rtrecon.errors import Error
+from tqdm import tqdm
+
+from rtrecon.bids import Run, load_run
+from rtrecon.errors import BadDataset, Error
+from simulator.faults import Faults, parse_faults
 from simulator.plan import Design
 
 
@@ -26,16 +30,35 @@ def _session(given: argparse.Namespace) -> int:
     from simulator.session import write_session
 
     names = ("runs", "trials", "test_runs", "test_trials", "noise_trials", "tr_s", "trial_s",
-             "stimulus_s", "effect", "motion", "seed")  # fmt: skip
+             "stimulus_s", "effect", "ongoing", "motion", "seed")  # fmt: skip
     design = Design(**{name: getattr(given, name) for name in names})
     write_session(given.folder, design, given.processes, given.overwrite, given.quiet)
     return 0
+
+
+def _play(given: argparse.Namespace) -> int:
+    from simulator.scanner import play
+
+    run = _recorded(given.run)
+    with tqdm(total=run.n_volumes, desc=run.name, disable=given.quiet) as bar:
+        play(
+            run, given.stream, given.speed, given.wait_s, given.faults,
+            progress=lambda number: bar.update(),
+        )  # fmt: skip
+    return 0
+
+
+def _recorded(path: Path) -> Run:
+    if path.is_dir():
+        raise BadDataset(f"{path} is a folder: only BIDS runs can be played, name a _bold.nii.gz")
+    return load_run(path)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="rtrecon-simulate", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_session(commands.add_parser("session", help="write a simulated person's BIDS dataset"))
+    _add_play(commands.add_parser("play", help="replay a recorded run over LSL"))
     return parser
 
 
@@ -50,6 +73,7 @@ def _add_session(parser: argparse.ArgumentParser) -> None:
         ("test-trials", _count, "pictures of a test run"),
         ("noise-trials", _count, "noise patterns among a run's pictures"),
         ("effect", _amount, "scale of what pictures evoke; 0: a brain that sees nothing"),
+        ("ongoing", _amount, "scale of spontaneous activity, which limits decoding"),
         ("motion", _amount, "scale of head motion; 0: none"),
         ("seed", _count, "drives everything random"),
     ):
@@ -68,6 +92,36 @@ def _add_session(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--processes", type=_positive, help="workers [one for each core]")
     parser.add_argument("--overwrite", action="store_true", help="replace a simulated session")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
+
+
+def _add_play(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(work=_play)
+    parser.add_argument("run", type=Path, metavar="RUN", help="a BIDS run, ..._bold.nii.gz")
+    parser.add_argument("--stream", default="rtrecon", help="name of the LSL stream [rtrecon]")
+    parser.add_argument("--speed", type=_speed, default=1.0, help="times faster than life [1]")
+    parser.add_argument(
+        "--wait", dest="wait_s", type=_seconds, default=60.0, metavar="SECONDS",
+        help="how long to wait for a receiver [60]",
+    )  # fmt: skip
+    parser.add_argument(
+        "--faults", type=_faults, default=Faults(), metavar="LIST",
+        help="by volume number: lose=5 never sent, nan=8 full of NaN (float32 runs), "
+        "double=9 sent twice, die=20 stops dead; several as lose=5,lose=6",
+    )  # fmt: skip
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _faults(text: str) -> Faults:
+    try:
+        return parse_faults(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _speed(text: str) -> float:
+    if not 0.01 <= (value := float(text)) <= 1000:
+        raise argparse.ArgumentTypeError(f"{value:g}: 0.01 to 1000")
+    return value
 
 
 def _count(text: str) -> int:

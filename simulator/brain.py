@@ -12,10 +12,10 @@ from simulator.scenes import NOISE, Scene
 from simulator.vision import EarlyVision, VentralVision
 
 _REFERENCE_S = 6.0  # a picture shown this long evokes a response of peak 1
-_MUSING_GAIN = 1.0
+_MUSING_GAIN = 1.1
 # Percent per unit of sqrt(r / (1 - r)), r a voxel's reliability: measured by
 # `python -m simulator.reliability`, so that single trials repeat as in good 3 T data.
-_SPECIFIC_PERCENT = 1.20
+_SPECIFIC_PERCENT = 1.38
 _COMMON_PERCENT = 1.2  # response to any picture, mean over voxels
 _LEAD_S = 40.0  # of ongoing activity before a run, as long as a response lasts
 _MUSING_S = 2.0  # how often, and for how long, ongoing activity turns to something else
@@ -30,7 +30,9 @@ class Haemodynamics:
     dispersion_s: float = 1.0
     undershoot: float = 1 / 6
 
-    def __call__(self, since_onset_s: NDArray[np.float64], duration_s: float) -> NDArray[np.float64]:
+    def __call__(
+        self, since_onset_s: NDArray[np.float64], duration_s: float
+    ) -> NDArray[np.float64]:
         """Response to a stimulus of some duration; one of 6 s peaks at 1.
 
         The response to a block is the difference of two steps, each an incomplete gamma
@@ -92,9 +94,7 @@ class Brain:
             Haemodynamics(peak_s + 0.15, dispersion_s=dispersion_s),
         )
 
-    def responses(
-        self, shown: Sequence[Scene], images: NDArray[np.uint8]
-    ) -> NDArray[np.float32]:
+    def responses(self, shown: Sequence[Scene], images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Percent signal change at the peak of a 6 s presentation: (n, n_voxels).
 
         `images`: uint8 (n, s, s, 3), the scenes' pictures. Early voxels see the pictures alone,

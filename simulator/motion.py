@@ -76,9 +76,7 @@ class MovingHead:
         middle = (np.array(self._shape) - 1) / 2
         self.centre_mm = (self._affine @ [*middle, 1])[:3]
 
-    def seen(
-        self, percent: NDArray[np.float32], pose: NDArray[np.float64]
-    ) -> NDArray[np.float32]:
+    def seen(self, percent: NDArray[np.float32], pose: NDArray[np.float64]) -> NDArray[np.float32]:
         """The volume (i, j, k) with the voxels changed by `percent` (n_voxels,), moved to `pose`."""
         head = self._head.copy()
         head[self._changing] *= 1 + percent / 100
@@ -94,7 +92,9 @@ class MovingHead:
 
     def _sources(self, pose: NDArray[np.float64]) -> NDArray[np.float64]:
         """Where in the unmoved head's grid each voxel's signal comes from: (3, n)."""
-        back = np.linalg.inv(self._affine) @ np.linalg.inv(rigid(pose, self.centre_mm)) @ self._affine
+        back = (
+            np.linalg.inv(self._affine) @ np.linalg.inv(rigid(pose, self.centre_mm)) @ self._affine
+        )
         points = (back @ self._homogeneous)[:3]
         points[2] += MARGIN
         return points

@@ -111,7 +111,9 @@ class RunNoise:
         within_s = slice_times_s(self._anatomy.early.shape[2], self._tr_s)
         wandering = np.cumsum(self._rng.normal(0, wander * np.sqrt(self._tr_s), self._n))
         rate_hz *= self._rng.normal(1, 0.05)
-        phase = 2 * np.pi * rate_hz * (starts_s[:, None] + within_s) + 2 * np.pi * wandering[:, None]
+        phase = (
+            2 * np.pi * rate_hz * (starts_s[:, None] + within_s) + 2 * np.pi * wandering[:, None]
+        )
         amplitude = percent / 100 * np.sqrt(2)
         lead = (amplitude * self._smooth_map(smooth_voxels)).astype(np.float32)
         lag = (amplitude * self._smooth_map(smooth_voxels)).astype(np.float32)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rtrecon.errors import BadConfig
 from simulator import scenes
 from simulator.scenes import Scene
 
@@ -27,8 +28,8 @@ class Design:
         How many of a run's pictures are noise patterns.
     tr_s, trial_s, stimulus_s : float
         Repetition time; from one picture to the next; how long a picture is on.
-    effect, motion : float
-        Scales what pictures evoke; scales how the head moves.
+    effect, ongoing, motion : float
+        Scale what pictures evoke, what the brain does of its own and how the head moves.
     seed : int
     """
 
@@ -41,8 +42,28 @@ class Design:
     trial_s: float = 12.0
     stimulus_s: float = 6.0
     effect: float = 1.0
+    ongoing: float = 1.0
     motion: float = 1.0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """See that the layout can be scanned.
+
+        Raises
+        ------
+        BadConfig
+            No run, an empty run, or pictures that overlap.
+        """
+        if self.runs + self.test_runs < 1:
+            raise BadConfig("a session of 0 runs: give --runs or --test-runs 1 or more")
+        if min(self.trials, self.test_trials) < 1:
+            raise BadConfig("a run of 0 trials: give --trials and --test-trials 1 or more")
+        if self.stimulus_s > self.trial_s - _LATE_S:
+            longest_s = self.trial_s - _LATE_S
+            raise BadConfig(
+                f"pictures of {self.stimulus_s:g} s every {self.trial_s:g} s: at most "
+                f"{longest_s:g} s fit, give a smaller --stimulus-s or a larger --trial-s"
+            )
 
 
 @dataclass(frozen=True)
@@ -86,9 +107,7 @@ def write_script(design: Design) -> list[RunScript]:
     return scripts
 
 
-def spread_onsets(
-    n_trials: int, trial_s: float, rng: np.random.Generator
-) -> tuple[float, ...]:
+def spread_onsets(n_trials: int, trial_s: float, rng: np.random.Generator) -> tuple[float, ...]:
     """Onsets a trial apart, up to a second late, so that they fall anywhere within a TR."""
     late_s = rng.uniform(0, _LATE_S, n_trials)
     return tuple(np.round(LEAD_S + trial_s * np.arange(n_trials) + late_s, 3).tolist())

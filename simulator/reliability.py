@@ -97,7 +97,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         ("tSNR, grey matter", quality.tsnr),
         ("tSNR, detrended", quality.tsnr_detrended),
     ):
-        print(f"{name:26}" + "".join(f"{q:6.2f}" for q in np.percentile(values, (5, 25, 50, 75, 95))))
+        print(
+            f"{name:26}" + "".join(f"{q:6.2f}" for q in np.percentile(values, (5, 25, 50, 75, 95)))
+        )
     return 0
 
 

@@ -59,7 +59,7 @@ def write_session(
     # One thread each: results then do not depend on how many cores a matrix product uses.
     with threadpool_limits(1), _workers(processes) as over:
         drawn = over(_draw, shown)  # while they draw, the brain grows here
-        brain = Brain(design.seed, design.effect)
+        brain = Brain(design.seed, design.effect, design.ongoing)
         images = np.stack(list(tqdm(drawn, "pictures", len(shown), disable=quiet)))
         plans = run_plans(design, scripts, brain, images)
         dataset.write_frame(design, scripts, brain.anatomy)

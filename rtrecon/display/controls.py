@@ -125,7 +125,6 @@ class Controls(QWidget):
         over = phase in (Phase.ENDED, Phase.FAILED)
         ready = phase is Phase.READY
         self.start.setVisible(ready)
-        self.start.setEnabled(ready)  # its key clicks it even while it is hidden
         self.stop.setVisible(not ready)
         self.stop.setEnabled(not (ready or over or stopping))
         self.stop.setText("Stopped" if over else "Stopping" if stopping else "Stop")

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from math import isfinite, nan
+from math import inf, isfinite, nan
 
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
@@ -144,16 +144,26 @@ class Traces(QWidget):
         self.redraw()
 
     def add(self, arrival: Arrival) -> None:
-        """Add a volume; a number that does not grow is the first of another run."""
-        if self.rows and arrival.number <= self.rows[-1].number:
-            self.rows.clear()
-            self._received = nan
+        """Add a volume, or what is newly known of the last; a lower number begins another run."""
+        newest = self.rows[-1] if self.rows else None
+        if newest and arrival.number == newest.number:
+            newest.activity, newest.decoded_ms = arrival.activity, arrival.decoded_ms
+            self.redraw()
+            return
+        if newest and arrival.number < newest.number:
+            self._clear()
         interval_ms = (arrival.received - self._received) * 1000
         self._received = arrival.received
         end_s = (arrival.number + 1) * self.tr_s
         row = Row(arrival.number, end_s, arrival.activity, interval_ms, arrival.decoded_ms)
         self.rows.append(row)
         self.redraw()
+
+    def _clear(self) -> None:
+        self.rows.clear()
+        self._received = nan
+        for plot in self.plots:
+            plot.drop_onsets(before_s=inf)
 
     def add_trial(self, trial: Trial) -> None:
         """Mark a trial's onset in every plot."""

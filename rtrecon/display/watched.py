@@ -71,5 +71,5 @@ class Watched(Protocol):
         ...
 
     def stimulus(self, trial: Trial) -> NDArray[np.uint8] | None:
-        """The picture presented, uint8 (height, width, 3), where known."""
+        """The picture presented, uint8 (height, width, 3); None: not known, or not readable."""
         ...

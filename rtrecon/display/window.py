@@ -63,7 +63,7 @@ class OperatorWindow(QWidget):
         self._close_when_ended = close_when_ended
         self._status: Status | None = None
         self._decoded: Decoded | None = None
-        self._trial: Trial | None = None
+        self._trial: int | None = None
         self._frame: Frame | None = None  # shown, and not reported as painted yet
         self._started = self._asked_to_stop = self._leaving = self._over = False
         self._letter = 0
@@ -192,13 +192,13 @@ class OperatorWindow(QWidget):
         self.counts.show_status(status)
         self.controls.show_phase(status.phase, self._asked_to_stop)
         self.setWindowTitle(f"{status.stream} - rtrecon" if status.stream else "rtrecon")
-        if status.trial and status.trial != self._trial:
+        if status.trial and status.trial.number != self._trial:
             self._begin_trial(status.trial)
         if status.arrival and (before is None or status.arrival != before.arrival):
             self.traces.add(status.arrival)
 
     def _begin_trial(self, trial: Trial) -> None:
-        self._trial = trial
+        self._trial = trial.number
         self.traces.add_trial(trial)
         if self.stage.reconstruction.picture.empty:
             self.stage.show_stimulus(trial, self.session.stimulus(trial))

@@ -5,6 +5,7 @@ own image-to-image pipeline from the same latents.
 """
 
 import hashlib
+import inspect
 import json
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
@@ -77,7 +78,10 @@ class Diffusion:
         """Noise z part of the way and denoise it under c (Takagi & Nishimoto, CVPR 2023)."""
         scheduler, timesteps = self._schedule(settings, from_noise=z is None)
         conditioning = self._tensor(c)[None]  # (1, tokens, features)
-        noise = self._noise(seed)
+        # Drawn on the CPU, so that a seed gives the same picture on every machine.
+        source = torch.Generator("cpu").manual_seed(seed)
+        noise = torch.randn((1, *self.latent), generator=source).to(self._device)
+        drawing = _drawing(scheduler, source)
         if z is None:
             latents = noise * scheduler.init_noise_sigma
         else:
@@ -86,7 +90,7 @@ class Diffusion:
             predicted = self._predict(
                 scheduler.scale_model_input(latents, t), t, conditioning, settings
             )
-            stepped = scheduler.step(predicted, t, latents)
+            stepped = scheduler.step(predicted, t, latents, **drawing)
             latents = stepped.prev_sample
             if step == len(timesteps):
                 yield Step(self._picture(latents), step, step)
@@ -146,11 +150,6 @@ class Diffusion:
         )[0].chunk(2)
         return without + settings.guidance * (with_c - without)
 
-    def _noise(self, seed: int) -> torch.Tensor:
-        """Drawn on the CPU, so that a seed gives the same picture on every machine."""
-        source = torch.Generator("cpu").manual_seed(seed)
-        return torch.randn((1, *self.latent), generator=source).to(self._device)
-
     def _picture(self, latents: torch.Tensor) -> NDArray[np.uint8]:
         decoded = self._vae.decode(latents / self._scale, return_dict=False)[0][0]
         pixels = (decoded.float() / 2 + 0.5).clamp(0, 1).permute(1, 2, 0) * 255
@@ -185,6 +184,12 @@ def identity(folder: Path) -> str:
                 with file.open("rb") as content:
                     digest.update(hashlib.file_digest(content, "sha256").digest())
     return digest.hexdigest()
+
+
+def _drawing(scheduler: Any, source: torch.Generator) -> dict[str, torch.Generator]:
+    """A stochastic scheduler draws from the image's own source, never from the global one."""
+    takes = inspect.signature(scheduler.step).parameters
+    return {"generator": source} if "generator" in takes else {}
 
 
 def _load(folder: Path) -> Any:

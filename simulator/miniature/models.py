@@ -2,6 +2,8 @@
 
 from diffusers import AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
+from diffusers.models.autoencoders.vae import AutoencoderTinyBlock
+from torch import nn
 from transformers import (
     CLIPTextConfig,
     CLIPTextModel,
@@ -22,7 +24,7 @@ def autoencoder() -> AutoencoderTiny:
     Four halvings instead of three: with latents of 16 x 16 x 4 the U-Net learned places and
     colours, but no shapes.
     """
-    return AutoencoderTiny(
+    model = AutoencoderTiny(
         encoder_block_out_channels=(48,) * 5,
         decoder_block_out_channels=(48,) * 5,
         num_encoder_blocks=(0, 0, 1, 3, 4),
@@ -30,6 +32,27 @@ def autoencoder() -> AutoencoderTiny:
         latent_channels=LATENT_CHANNELS,
         scaling_factor=1.0,
     )
+    start(model)
+    return model
+
+
+def start(model: AutoencoderTiny) -> None:
+    """Give the convolutions He's random weights and let residual branches start silent.
+
+    It has no normalisation layers: with PyTorch's smaller weights the signal fades on its way
+    through them, and the first minutes of training go by on a plateau.
+    """
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+    for layer in model.modules():
+        if isinstance(layer, AutoencoderTinyBlock):
+            nn.init.zeros_(layer.conv[-1].weight)
+    last = model.decoder.layers[-1]
+    nn.init.normal_(last.weight, std=0.005)
+    nn.init.constant_(last.bias, 0.5)  # mid grey
 
 
 def text_encoder(vocabulary: int, first: int, last: int) -> CLIPTextModel:

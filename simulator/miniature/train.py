@@ -52,7 +52,7 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     """Return the options of the command line."""
     parser = argparse.ArgumentParser(prog="simulator.miniature.train", description=__doc__)
     parser.add_argument("--output", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--scenes", type=int, default=40_000, help="scenes to render")
+    parser.add_argument("--scenes", type=int, default=24_064, help="scenes to render")
     parser.add_argument("--threads", type=int, default=3)
     parser.add_argument("--workers", type=int, default=4, help="rendering processes; 0: none")
     parser.add_argument("--seed", type=int, default=0)

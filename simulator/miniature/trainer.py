@@ -62,7 +62,7 @@ class Trainer:
         self.name, self.folder, self.module = name, folder, module
         self.loss, self.budget, self.sheet = loss, budget, sheet
         self.rate = rate
-        self.average = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(average))
+        self.average = AveragedModel(module, multi_avg_fn=averaging(average))
         trained = [value for value in module.parameters() if value.requires_grad]
         self.optimizer = torch.optim.AdamW(
             trained, lr=rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
@@ -147,6 +147,16 @@ class Trainer:
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.seconds, self.steps = state["seconds"], state["steps"]
+
+
+def averaging(longest: float) -> Callable[[list[Tensor], list[Tensor], Tensor | int], None]:
+    """Average exponentially, over few steps at first: early weights are worth little."""
+
+    def update(averages: list[Tensor], values: list[Tensor], count: Tensor | int) -> None:
+        decay = min(longest, (1 + int(count)) / (10 + int(count)))
+        get_ema_multi_avg_fn(decay)(averages, values, count)
+
+    return update
 
 
 def rate_factor(share: float) -> float:

@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,6 +72,15 @@ def test_what_is_reported_is_what_is_on_screen(
     quarter, middle = grab.width() // 4, grab.height() // 2
     assert grab.pixelColor(quarter, middle) == QColor(200, 20, 20)
     assert grab.pixelColor(3 * quarter, middle) == QColor(20, 20, 200)
+
+
+def test_painting_again_is_not_a_second_showing(
+    session: HandFed, window: OperatorWindow, new_trial: NewTrial, feed: Callable[..., None]
+) -> None:
+    feed(new_trial(), 10)
+    picture = window.stage.reconstruction.picture
+    picture.grab()
+    assert picture.take_painted() is None
 
 
 def test_a_hidden_window_reports_nothing(
@@ -237,15 +247,19 @@ def test_traces_keep_sixty_volumes_and_begin_anew_with_a_run(
         session.arrive(number, activity=number / 100)
         settle(window)
     decoded = session.decode(new_trial(), 69)
-    for n, step in enumerate((1, 4), 1):
-        session.draw(decoded, step)
-        qtbot.waitUntil(lambda n=n: len(session.reported) == n)
-    settle(window)
     rows = window.traces.rows
+    session.draw(decoded, step=1)
+    qtbot.waitUntil(lambda: np.isfinite(rows[-1].first_ms))
+    assert np.isnan(rows[-1].final_ms)
+    session.draw(decoded, step=4)
+    qtbot.waitUntil(lambda: np.isfinite(rows[-1].final_ms))
     assert [row.number for row in rows] == list(range(10, 70))
     assert rows[-1].activity == 0.69
     assert rows[-1].interval_ms > 0
     assert 0 < rows[-1].first_ms < rows[-1].final_ms
+    session.become(arrival=replace(session.status.arrival, decoded_ms=25.0))
+    settle(window)
+    assert (rows[-1].number, rows[-1].decoded_ms) == (69, 25.0)
     session.arrive(0)
     settle(window)
     assert [row.number for row in window.traces.rows] == [0]
@@ -270,6 +284,7 @@ def test_no_single_key_stops(
         qtbot.keyClick(window, key)
         qtbot.keyClick(QApplication.focusWidget() or window, key)
     assert session.stopped == 0
+    assert window.controls.stop.focusPolicy() is Qt.FocusPolicy.NoFocus
 
 
 def test_stop_by_keyboard_and_once(session: HandFed, window: OperatorWindow, qtbot: QtBot) -> None:
@@ -342,6 +357,7 @@ def test_closing_waits_for_the_end_without_freezing(
     with qtbot.waitSignal(window.closed):
         session.end()
     assert not window.isVisible()
+    assert not any(timer.isActive() for timer in window.findChildren(QTimer))
 
 
 def test_closing_twice_does_not_wait(session: HandFed, window: OperatorWindow) -> None:

@@ -1,0 +1,40 @@
+"""Every test: LSL kept on this machine in a session of its own, and no thread left behind."""
+
+import os
+import tempfile
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# liblsl reads this once, before its first use; programs that tests start inherit it.
+_lsl = Path(tempfile.mkdtemp(prefix="rtrecon-lsl-")) / "lsl_api.cfg"
+_lsl.write_text(
+    "[multicast]\nResolveScope = machine\n"
+    f"[lab]\nKnownPeers = {{127.0.0.1}}\nSessionID = test-{uuid.uuid4().hex}\n"
+    "[log]\nlevel = -2\n"
+)
+os.environ["LSLAPICFG"] = str(_lsl)
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    """Ours all have names that begin with rtrecon."""
+    yield
+    left = [thread for thread in threading.enumerate() if thread.name.startswith("rtrecon")]
+    for thread in left:
+        thread.join(timeout=5)
+    assert not [thread.name for thread in left if thread.is_alive()]
+
+
+@pytest.fixture(scope="session")
+def recorded_session() -> Path:
+    """The real recorded session, where it is at hand."""
+    folder = Path(__file__).parents[2] / "shared" / "data" / "recorded-session"
+    if not folder.is_dir():
+        pytest.skip("the recorded session (real scanner data) is not on this machine")
+    return folder

@@ -1,0 +1,46 @@
+"""Settings are checked before anything starts, and one line says what to mend."""
+
+from pathlib import Path
+
+import pytest
+
+from rtrecon.config import load_session
+from rtrecon.errors import BadConfig
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "session.toml"
+    file.write_text(text)
+    return file
+
+
+def test_the_command_line_overrules_the_file(tmp_path: Path) -> None:
+    toml = write(tmp_path, 'decoder = "d"\nstream = "a"\n[settings]\nsteps = 2\nstrength = 0.5\n')
+    session = load_session(toml, {"stream": "b", "steps": 3, "strength": None})
+    assert (session.decoder, session.stream) == (Path("d"), "b")
+    assert (session.settings.steps, session.settings.strength) == (3, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('decoder = "d"\ncolour = 1', "unknown key 'colour'"),
+        ('decoder = "d"\n[settings]\nstep = 1', "unknown key 'step'"),
+        ('decoder = "d"\n[settings]\nsteps = 0', "steps = 0: must be 1 to 50"),
+        ('decoder = "d"\n[settings]\nsteps = true', "steps = True: must be of type int"),
+        ('decoder = "d"\n[settings]\nstrength = 0', "strength = 0.0: must be above 0"),
+        ('decoder = "d"\nwait_s = -1', "wait_s = -1.0: must be above 0"),
+        ('decoder = "d"\nsettings = 3', "'settings' must be a table"),
+        ("decoder = ", "is not TOML"),
+        ('stream = "x"', "no decoder given"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(BadConfig, match=said) as caught:
+        load_session(write(tmp_path, text), {})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadConfig, match="cannot read the configuration .*none.toml"):
+        load_session(tmp_path / "none.toml", {})
