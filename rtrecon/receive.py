@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pylsl
 from numpy.typing import NDArray
+from pylsl.util import LostError
+from pylsl.util import TimeoutError as LslTimeoutError
 
 from rtrecon import wire
 from rtrecon.errors import BadStream, StreamMissing
@@ -21,7 +23,7 @@ TAIL_S = 2.0  # what is still under way when the end marker comes gets this long
 _MAX_GAP = 10_000  # a volume number further ahead than this is no number
 
 
-def find_stream(name: str, wait_s: float, stop: threading.Event | None = None) -> pylsl.StreamInfo:
+def find_stream(name: str, wait_s: float, stop: threading.Event) -> pylsl.StreamInfo:
     """The volume stream `name`.
 
     Raises
@@ -31,14 +33,14 @@ def find_stream(name: str, wait_s: float, stop: threading.Event | None = None) -
     BadStream
         Two sources under one name.
     """
+    # One search that goes on: a fresh one is silent for its first half second.
+    search = pylsl.ContinuousResolver("type", wire.VOLUME_TYPE)
     deadline = pylsl.local_clock() + wait_s
-    found: list[pylsl.StreamInfo] = []
-    while not found and pylsl.local_clock() < deadline and not (stop and stop.is_set()):
-        left = deadline - pylsl.local_clock()
-        found = pylsl.resolve_byprop("name", name, 1, max(0.05, min(0.5, left)))
-    volumes = [info for info in found if info.type() == wire.VOLUME_TYPE]
+    volumes: list[pylsl.StreamInfo] = []
+    while not volumes and pylsl.local_clock() < deadline and not stop.wait(POLL_S):
+        volumes = [info for info in search.results() if info.name() == name]
     if not volumes:
-        raise StreamMissing(_whats_there(name, wait_s))
+        raise StreamMissing(_whats_there(search.results(), name, wait_s))
     if len({info.uid() for info in volumes}) > 1:
         hosts = ", ".join(sorted(info.hostname() for info in volumes))
         raise BadStream(
@@ -47,9 +49,8 @@ def find_stream(name: str, wait_s: float, stop: threading.Event | None = None) -
     return volumes[0]
 
 
-def _whats_there(name: str, wait_s: float) -> str:
-    volumes = pylsl.resolve_byprop("type", wire.VOLUME_TYPE, 1, 0.5)
-    others = sorted(f"'{info.name()}'" for info in volumes)
+def _whats_there(found: list[pylsl.StreamInfo], name: str, wait_s: float) -> str:
+    others = sorted(f"'{info.name()}'" for info in found)
     there = f"there is {', '.join(others)}" if others else "no volume stream is on the network"
     return (
         f"no volume stream '{name}' within {wait_s:g} s ({there}): "
@@ -88,6 +89,8 @@ class Receiver:
         self.stop = stop
         self._until_idle_s = until_idle_s
         self.geometry, self._volumes = _open(found)
+        self._clock = _Clock(self._volumes)
+        self._marker_clock: _Clock | None = None
         self._marker_search = pylsl.ContinuousResolver("name", wire.marker_stream(name))
         self._markers: pylsl.StreamInlet | None = None
         self.counts = VolumeCounts()
@@ -106,7 +109,7 @@ class Receiver:
             # A marker of before this volume's end is here by now, and belongs before it.
             yield from self._pull_markers()
             if len(stamps):
-                stamp = float(stamps[0]) + _correction(self._volumes)
+                stamp = float(stamps[0]) + self._clock.correction()
                 yield from self._take(samples[0], stamp, received)
         yield from self._finish()
 
@@ -188,18 +191,17 @@ class Receiver:
         if self._markers is None and not self._open_markers():
             return
         assert self._markers is not None
-        correction = 0.0
+        assert self._marker_clock is not None
         while True:
-            sample, stamp = self._markers.pull_sample(timeout=0.0)
-            if sample is None:
-                return
-            correction = correction or _correction(self._markers)
             try:
-                marker = wire.marker_of(sample[0], stamp + correction)
-            except BadStream as error:
+                sample, stamp = self._markers.pull_sample(timeout=0.0)
+                if sample is None:
+                    return
+                marker = wire.marker_of(sample[0], stamp + self._marker_clock.correction())
+            except (BadStream, UnicodeDecodeError) as error:
                 log.warning("a marker was skipped: %s", error)
-                continue
-            yield from self._ordered(marker)
+            else:
+                yield from self._ordered(marker)
 
     def _ordered(self, marker: Marker) -> Iterator[Marker]:
         if marker.event is Event.RUN_END:
@@ -225,6 +227,7 @@ class Receiver:
         if found:
             self._markers = pylsl.StreamInlet(found[0], max_buflen=3600)
             self._markers.open_stream(timeout=5.0)
+            self._marker_clock = _Clock(self._markers)
         return bool(found)
 
     def _finish(self) -> Iterator[Marker]:
@@ -246,7 +249,7 @@ def _open(found: pylsl.StreamInfo) -> tuple[Geometry, pylsl.StreamInlet]:
     probe = pylsl.StreamInlet(found, max_buflen=1, max_chunklen=1, recover=False)
     try:
         geometry = wire.geometry_of(probe.info(timeout=5.0))
-    except (TimeoutError, pylsl.LostError) as error:
+    except (LslTimeoutError, LostError) as error:
         raise StreamMissing(f"stream '{found.name()}' went away: start its source again") from error
     # No processing flags: LSL's dejitter counts samples, not time, so that one lost volume
     # would move all later stamps.
@@ -255,20 +258,27 @@ def _open(found: pylsl.StreamInfo) -> tuple[Geometry, pylsl.StreamInlet]:
     )
     try:
         inlet.open_stream(timeout=10.0)
-        inlet.time_correction(timeout=5.0)
-    except (TimeoutError, pylsl.LostError) as error:
+    except (LslTimeoutError, LostError) as error:
         raise StreamMissing(
             f"stream '{found.name()}' does not answer: start its source again"
         ) from error
     return geometry, inlet
 
 
-def _correction(inlet: pylsl.StreamInlet) -> float:
-    """Seconds from the sender's clock to ours; 0 while it cannot be measured."""
-    try:
-        return float(inlet.time_correction(timeout=0.2))
-    except (TimeoutError, pylsl.LostError):
-        return 0.0
+class _Clock:
+    """Seconds from a sender's clock to ours: the newest measurement, asked for at every stamp."""
+
+    def __init__(self, inlet: pylsl.StreamInlet) -> None:
+        self._inlet = inlet
+        self._correction = 0.0
+        self.correction(timeout_s=5.0)
+
+    def correction(self, timeout_s: float = 0.05) -> float:
+        try:
+            self._correction = float(self._inlet.time_correction(timeout=timeout_s))
+        except (LslTimeoutError, LostError):
+            log.debug("no clock measurement: the last one is used")
+        return self._correction
 
 
 def _fault(data: NDArray[np.generic]) -> str:

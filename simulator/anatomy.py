@@ -8,7 +8,6 @@ from functools import lru_cache
 
 import numpy as np
 from nibabel.affines import apply_affine
-from nilearn import datasets
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates, uniform_filter
 from scipy.spatial.transform import Rotation
@@ -110,6 +109,8 @@ def _sensitivity(mni_mm: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _templates() -> tuple[tuple[NDArray[np.float32], NDArray[np.float64]], ...]:
     """Grey matter, white matter and the whole brain at 1 mm, each with its affine."""
+    from nilearn import datasets  # slow to import, and the workers have no need of it
+
     images = (
         datasets.load_mni152_gm_template(resolution=1),
         datasets.load_mni152_wm_template(resolution=1),

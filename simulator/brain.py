@@ -12,13 +12,13 @@ from simulator.scenes import NOISE, Scene
 from simulator.vision import EarlyVision, VentralVision
 
 _REFERENCE_S = 6.0  # a picture shown this long evokes a response of peak 1
-_MUSING_GAIN = 1.1
-# Percent per unit of sqrt(r / (1 - r)), r a voxel's reliability: measured by
-# `python -m simulator.reliability`, so that single trials repeat as in good 3 T data.
-_SPECIFIC_PERCENT = 1.38
+# The next three make single trials repeat as in good 3 T data, and single-trial decoding about
+# as hard: `python -m simulator.reliability` measures it.
+_SPECIFIC_PERCENT = 1.38  # per unit of sqrt(r / (1 - r)), r being a voxel's reliability
 _COMMON_PERCENT = 1.2  # response to any picture, mean over voxels
-_LEAD_S = 40.0  # of ongoing activity before a run, as long as a response lasts
+_MUSING_GAIN = 1.1  # ongoing activity against what a picture evokes in the same voxel
 _MUSING_S = 2.0  # how often, and for how long, ongoing activity turns to something else
+_LEAD_S = 40.0  # of ongoing activity before a run: as long as a response lasts
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Brain:
     def evoked(
         self,
         responses: NDArray[np.float32],
-        onsets_s: Sequence[float] | NDArray[np.float64],
+        onsets_s: Sequence[float] | NDArray[np.floating],
         duration_s: float,
         tr_s: float,
         n_volumes: int,
@@ -134,7 +134,7 @@ class Brain:
         Spontaneous activity resembles evoked activity (Kenet et al. 2003, Nature 425:954), and
         that is what limits decoding: noise along the very patterns that carry the pictures does
         not average out over voxels. Here cortex muses about scenes of its own, one after the
-        other, whatever is shown. At `ongoing` 1 that varies as much as the response to pictures.
+        other, whatever is shown.
         """
         n_musings = int((n_volumes * tr_s + _LEAD_S) / _MUSING_S)
         onsets_s = np.arange(n_musings) * _MUSING_S - _LEAD_S

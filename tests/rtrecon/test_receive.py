@@ -1,0 +1,170 @@
+"""Real LSL streams: everything arrives once, in order, and what is wrong is counted and told."""
+
+import logging
+import threading
+from collections.abc import Iterable
+
+import numpy as np
+import pylsl
+import pytest
+
+from rtrecon.errors import BadStream, StreamMissing
+from rtrecon.receive import Receiver
+from rtrecon.types import Event, Geometry, Marker, Volume
+from rtrecon.wire import ScannerOutlet
+from tests.rtrecon.conftest import send, toy_run
+
+TR_S = 2.0
+
+
+def receive(
+    name: str, geometry: Geometry, items: Iterable[Volume | Marker], until_idle_s: float = 20.0
+) -> tuple[list[Volume | Marker], Receiver]:
+    """Send items over a real stream and collect what comes out."""
+    outlet = ScannerOutlet(name, geometry)
+    receiver = Receiver(name, 10.0, until_idle_s, threading.Event())
+    got: list[Volume | Marker] = []
+    reader = threading.Thread(target=lambda: got.extend(receiver))
+    reader.start()
+    assert outlet.wait_for_receiver(10.0)
+    send(outlet, iter(items), pylsl.local_clock())
+    reader.join(timeout=30)
+    assert not reader.is_alive()
+    receiver.close()
+    return got, receiver
+
+
+def volumes(items: Iterable[Volume | Marker]) -> list[Volume]:
+    return [item for item in items if isinstance(item, Volume)]
+
+
+def trials(items: Iterable[Volume | Marker]) -> list[Marker]:
+    return [i for i in items if isinstance(i, Marker) and i.event is Event.TRIAL]
+
+
+def test_a_run_arrives_whole_and_in_order(stream_name: str, toy_geometry: Geometry) -> None:
+    sent = list(toy_run(toy_geometry, 30))
+    got, receiver = receive(stream_name, toy_geometry, sent)
+    for a, b in zip(volumes(sent), volumes(got), strict=True):
+        assert a.number == b.number
+        np.testing.assert_array_equal(a.data, b.data)
+    assert [m.onset_s for m in trials(got)] == [m.onset_s for m in trials(sent)]
+    assert got[-1] == Marker(Event.RUN_END, volumes=30, stamp=got[-1].stamp)  # type: ignore[union-attr]
+    counts = receiver.counts
+    assert (counts.received, counts.lost, counts.duplicate, counts.rejected) == (30, 0, 0, 0)
+
+
+def test_times_are_on_the_local_clock(stream_name: str, toy_geometry: Geometry) -> None:
+    before = pylsl.local_clock()
+    got, _ = receive(stream_name, toy_geometry, toy_run(toy_geometry, 5))
+    for number, volume in enumerate(volumes(got)):
+        late = volume.times.acquired - before - (number + 1) * TR_S / toy_geometry.speed
+        assert -0.01 < late < 20
+        assert before < volume.times.received <= pylsl.local_clock()
+
+
+def test_lost_and_doubled_volumes_are_counted(
+    stream_name: str, toy_geometry: Geometry, caplog: pytest.LogCaptureFixture
+) -> None:
+    items: list[Volume | Marker] = []
+    for item in toy_run(toy_geometry, 12):
+        if isinstance(item, Volume) and item.number in {3, 4, 11}:
+            continue
+        items += [item, item] if isinstance(item, Volume) and item.number == 6 else [item]
+    with caplog.at_level(logging.WARNING):
+        got, receiver = receive(stream_name, toy_geometry, items)
+    assert [v.number for v in volumes(got)] == [0, 1, 2, 5, 6, 7, 8, 9, 10]
+    assert (receiver.counts.lost, receiver.counts.duplicate) == (3, 1)
+    assert "2 volume(s) lost before volume 5" in caplog.text
+    assert "volume 6 came again" in caplog.text
+    assert "1 volume(s) lost at the end of the run" in caplog.text
+
+
+@pytest.mark.parametrize(("value", "said"), [(np.nan, "not finite"), (7.0, "constant")])
+def test_a_volume_without_a_picture_of_the_brain_is_rejected(
+    stream_name: str,
+    toy_geometry: Geometry,
+    value: float,
+    said: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bad = np.full(toy_geometry.shape, value, np.float32)
+    items = [Volume(i.number, bad) if isinstance(i, Volume) and i.number == 4 else i
+             for i in toy_run(toy_geometry, 8)]  # fmt: skip
+    got, receiver = receive(stream_name, toy_geometry, items)
+    assert 4 not in [v.number for v in volumes(got)]
+    assert (receiver.counts.received, receiver.counts.rejected) == (7, 1)
+    assert receiver.counts.lost == 0
+    assert f"volume 4 is {said}" in caplog.text
+
+
+def test_a_plain_marker_gets_its_onset_from_its_stamp(
+    stream_name: str, toy_geometry: Geometry
+) -> None:
+    outlet = ScannerOutlet(stream_name, toy_geometry)
+    receiver = Receiver(stream_name, 10.0, 20.0, threading.Event())
+    got: list[Volume | Marker] = []
+    reader = threading.Thread(target=lambda: got.extend(receiver))
+    reader.start()
+    assert outlet.wait_for_receiver(10.0)
+    start, tr_wall_s = pylsl.local_clock(), TR_S / toy_geometry.speed
+    plain = Marker(Event.TRIAL, trial_type="dog")
+    outlet._markers.push_sample(["dog"], start + 2.5 * tr_wall_s)
+    for item in volumes(toy_run(toy_geometry, 6)):
+        outlet.send_volume(item.number, item.data, start + (item.number + 1) * tr_wall_s)
+    outlet.send_marker(Marker(Event.RUN_END, volumes=6), start)
+    reader.join(timeout=30)
+    receiver.close()
+    (marker,) = trials(got)
+    assert marker.trial_type == plain.trial_type
+    assert marker.onset_s == pytest.approx(2.5 * TR_S, abs=0.05)
+
+
+def test_a_restarted_scanner_begins_a_new_run(
+    stream_name: str, toy_geometry: Geometry, caplog: pytest.LogCaptureFixture
+) -> None:
+    outlet = ScannerOutlet(stream_name, toy_geometry)
+    receiver = Receiver(stream_name, 10.0, 20.0, threading.Event())
+    got: list[Volume | Marker] = []
+    reader = threading.Thread(target=lambda: got.extend(receiver))
+    reader.start()
+    assert outlet.wait_for_receiver(10.0)
+    start = pylsl.local_clock()
+    send(outlet, iter(volumes(toy_run(toy_geometry, 5))), start)
+    send(outlet, iter(volumes(toy_run(toy_geometry, 4))), start + 60)
+    outlet.send_marker(Marker(Event.RUN_END), start + 70)
+    reader.join(timeout=30)
+    receiver.close()
+    assert [v.number for v in volumes(got)] == [0, 1, 2, 3, 4, 0, 1, 2, 3]
+    assert receiver.counts.duplicate == 0
+    assert "taken as a new run" in caplog.text
+
+
+def test_a_silent_stream_ends_when_told_to(
+    stream_name: str, toy_geometry: Geometry, caplog: pytest.LogCaptureFixture
+) -> None:
+    cut = [item for item in toy_run(toy_geometry, 6) if not _is_end(item)]
+    got, _ = receive(stream_name, toy_geometry, cut, until_idle_s=0.8)
+    assert len(volumes(got)) == 6
+    assert "is silent since volume 5" in caplog.text
+    assert "ended as --until-idle says" in caplog.text
+
+
+def _is_end(item: Volume | Marker) -> bool:
+    return isinstance(item, Marker) and item.event is Event.RUN_END
+
+
+def test_a_missing_stream_is_told_with_what_there_is(
+    stream_name: str, toy_geometry: Geometry
+) -> None:
+    outlet = ScannerOutlet(stream_name, toy_geometry)
+    with pytest.raises(StreamMissing, match=f"no volume stream 'nobody' within 2 s .*{stream_name}"):
+        Receiver("nobody", 2.0, None, threading.Event())
+    del outlet
+
+
+def test_two_scanners_of_one_name_are_refused(stream_name: str, toy_geometry: Geometry) -> None:
+    both = [ScannerOutlet(stream_name, toy_geometry, source_id=f"s{n}") for n in range(2)]
+    with pytest.raises(BadStream, match="2 volume streams are named"):
+        Receiver(stream_name, 5.0, None, threading.Event())
+    del both
