@@ -90,9 +90,9 @@ class Receiver:
         self._until_idle_s = until_idle_s
         self.geometry, self._volumes = _open(found)
         self._clock = _Clock(self._volumes)
-        self._marker_clock: _Clock | None = None
         self._marker_search = pylsl.ContinuousResolver("name", wire.marker_stream(name))
-        self._markers: pylsl.StreamInlet | None = None
+        self._markers: tuple[pylsl.StreamInlet, _Clock] | None = None
+        self._joining: threading.Thread | None = None
         self.counts = VolumeCounts()
         self.last_received = pylsl.local_clock()  # of a volume; before the first, of connecting
         self.silent = False
@@ -116,8 +116,10 @@ class Receiver:
     def close(self) -> None:
         """Let go of the streams."""
         self._volumes.close_stream()
+        if self._joining is not None:
+            self._joining.join()
         if self._markers is not None:
-            self._markers.close_stream()
+            self._markers[0].close_stream()
 
     def _over(self) -> bool:
         idle_s = pylsl.local_clock() - self.last_received
@@ -188,16 +190,16 @@ class Receiver:
         return Marker(Event.RUN_START)
 
     def _pull_markers(self) -> Iterator[Marker]:
-        if self._markers is None and not self._open_markers():
+        if self._markers is None:
+            self._look_for_markers()
             return
-        assert self._markers is not None
-        assert self._marker_clock is not None
+        inlet, clock = self._markers
         while True:
             try:
-                sample, stamp = self._markers.pull_sample(timeout=0.0)
+                sample, stamp = inlet.pull_sample(timeout=0.0)
                 if sample is None:
                     return
-                marker = wire.marker_of(sample[0], stamp + self._marker_clock.correction())
+                marker = wire.marker_of(sample[0], stamp + clock.correction())
             except (BadStream, UnicodeDecodeError) as error:
                 log.warning("a marker was skipped: %s", error)
             else:
@@ -222,13 +224,24 @@ class Receiver:
         end_s, stamp = self._anchor
         return replace(marker, onset_s=end_s + (marker.stamp - stamp) * self.geometry.speed)
 
-    def _open_markers(self) -> bool:
+    def _look_for_markers(self) -> None:
+        """Markers may join at any time; connecting takes a second that volumes must not wait."""
         found = [i for i in self._marker_search.results() if i.type() == wire.MARKER_TYPE]
-        if found:
-            self._markers = pylsl.StreamInlet(found[0], max_buflen=3600)
-            self._markers.open_stream(timeout=5.0)
-            self._marker_clock = _Clock(self._markers)
-        return bool(found)
+        if found and self._joining is None:
+            self._joining = threading.Thread(
+                target=self._join_markers, args=(found[0],), name="rtrecon-markers"
+            )
+            self._joining.start()
+
+    def _join_markers(self, found: pylsl.StreamInfo) -> None:
+        inlet = pylsl.StreamInlet(found, max_buflen=3600)
+        clock = _Clock(inlet)  # first: from the moment it is open, its sender counts on us
+        try:
+            inlet.open_stream(timeout=10.0)
+        except (LslTimeoutError, LostError):
+            log.warning("marker stream '%s' does not answer: no trial will be known", found.name())
+            return
+        self._markers = inlet, clock
 
     def _finish(self) -> Iterator[Marker]:
         if self._end is None:

@@ -49,7 +49,7 @@ def scan(brain: Brain, plan: RunPlan, levels: NoiseLevels | None = None) -> NDAr
     percent = brain.evoked(
         plan.responses, plan.onsets_s, plan.duration_s, plan.tr_s, plan.n_volumes
     )
-    percent += brain.ongoing(plan.tr_s, plan.n_volumes, rng)
+    percent += brain.spontaneous(plan.tr_s, plan.n_volumes, rng)
     data = np.empty((*brain.anatomy.early.shape, plan.n_volumes), np.int16, order="F")
     for number, fraction in enumerate(noise.fractions()):
         signal = head.seen(percent[number], plan.poses[number]) * (1 + fraction)

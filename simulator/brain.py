@@ -61,6 +61,8 @@ class Brain:
 
     Attributes
     ----------
+    effect, ongoing : float
+        As given.
     anatomy : Anatomy
     voxels : (int64 (n_voxels,), ) * 3
         i, j and k of the voxels that respond; early ones first.
@@ -72,7 +74,7 @@ class Brain:
 
     def __init__(self, seed: int = 0, effect: float = 1.0, ongoing: float = 1.0) -> None:
         self.anatomy: Anatomy = load_anatomy()
-        self.effect, self._ongoing = effect, ongoing
+        self.effect, self.ongoing = effect, ongoing
         rng = np.random.default_rng([seed, 1])
         regions = (self.anatomy.early, self.anatomy.ventral)
         early, ventral = (np.nonzero(region) for region in regions)
@@ -128,7 +130,7 @@ class Brain:
                 change[:, columns] = response(since_s, duration_s) @ responses[:, columns]
         return change
 
-    def ongoing(self, tr_s: float, n_volumes: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    def spontaneous(self, tr_s: float, n_volumes: int, rng: np.random.Generator) -> NDArray[np.float32]:
         """Percent signal change without any cause outside: (n_volumes, n_voxels).
 
         Spontaneous activity resembles evoked activity (Kenet et al. 2003, Nature 425:954), and
@@ -139,7 +141,7 @@ class Brain:
         n_musings = int((n_volumes * tr_s + _LEAD_S) / _MUSING_S)
         onsets_s = np.arange(n_musings) * _MUSING_S - _LEAD_S
         chosen = rng.integers(len(self._standard), size=n_musings)
-        gain = self._ongoing * _MUSING_GAIN * rng.standard_normal((n_musings, 1))
+        gain = self.ongoing * _MUSING_GAIN * rng.standard_normal((n_musings, 1))
         patterns = (gain * self._specific * self._standard[chosen]).astype(np.float32)
         return self.evoked(patterns, onsets_s, _MUSING_S, tr_s, n_volumes)
 

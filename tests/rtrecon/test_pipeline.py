@@ -1,0 +1,266 @@
+"""Whole sessions over real streams: nothing waits, nothing is lost, and faults are survived."""
+
+import csv
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pylsl
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from calibration.dataset import patterns_of
+from rtrecon.artifact import Artifact
+from rtrecon.bids import Run
+from rtrecon.config import Settings
+from rtrecon.decode import Decode
+from rtrecon.generators import Generator, Step
+from rtrecon.generators.diffusion import Diffusion
+from rtrecon.pipeline import FAULTS_IN_A_ROW, Pipeline, find_pictures, show_headless
+from rtrecon.preprocess import Preprocess
+from rtrecon.receive import Receiver
+from rtrecon.record import Recorder
+from rtrecon.types import Event, Geometry, Marker, Phase, Times, Trial, Volume
+from rtrecon.wire import ScannerOutlet
+from tests.rtrecon.conftest import NAMES, send, toy_run, toy_volumes
+
+SETTINGS = Settings(steps=2, strength=0.6)
+
+
+class Toy:
+    """A generator under a test's control, in front of the real toy one."""
+
+    def __init__(self, real: Diffusion) -> None:
+        self.name, self.identity, self.size_px = "toy", real.identity, real.size_px
+        self.latent, self.conditioning = real.latent, real.conditioning
+        self._real = real
+        self.gate = threading.Semaphore(0)
+        self.gated = False
+        self.fails: set[int] = set()
+        self.images_begun = 0
+
+    def images(
+        self, z: NDArray[np.float32] | None, c: NDArray[np.float32], seed: int, settings: Settings
+    ) -> Iterator[Step]:
+        self.images_begun += 1
+        if self.images_begun in self.fails:
+            raise MemoryError("out of memory")
+        if self.gated:
+            self.gate.acquire()
+        yield from self._real.images(z, c, seed, settings)
+
+    encode_images = encode_captions = None  # type: ignore[assignment]
+
+
+@pytest.fixture
+def toy(toy_generator: Diffusion) -> Toy:
+    return Toy(toy_generator)
+
+
+class Live:
+    """A pipeline with the scanner that feeds it."""
+
+    def __init__(self, name: str, artifact: Artifact, toy: Toy, folder: Path, geometry: Geometry) -> None:
+        self.outlet = ScannerOutlet(name, geometry)
+        receiver = Receiver(name, 10.0, 20.0, threading.Event())
+        recorder = Recorder(folder, geometry, {})
+        generator: Generator = toy  # type: ignore[assignment]
+        self.pipeline = Pipeline(receiver, artifact, generator, recorder, SETTINGS)
+        self.shower = threading.Thread(target=show_headless, args=(self.pipeline,))
+        self.folder = folder
+
+    def begin(self) -> None:
+        self.shower.start()
+        assert self.outlet.wait_for_receiver(10.0)
+
+    def finish(self) -> dict[str, object]:
+        self.shower.join(timeout=60)
+        assert not self.shower.is_alive()
+        self.pipeline.finish()
+        summary: dict[str, object] = json.loads((self.folder / "summary.json").read_text())
+        return summary
+
+
+@pytest.fixture
+def live(
+    stream_name: str, toy_artifact: Artifact, toy: Toy, tmp_path: Path, toy_geometry: Geometry
+) -> Live:
+    return Live(stream_name, toy_artifact, toy, tmp_path / "session", toy_geometry)
+
+
+def rows(table: Path) -> list[dict[str, str]]:
+    with table.open(newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def test_a_session_leaves_a_complete_folder(live: Live, toy_geometry: Geometry) -> None:
+    live.begin()
+    send(live.outlet, toy_run(toy_geometry, 20), pylsl.local_clock())
+    summary = live.finish()
+    assert summary["volumes"] == {"received": 20, "lost": 0, "duplicate": 0, "rejected": 0}
+    sent = toy_volumes(toy_geometry, 20)
+    np.testing.assert_array_equal(np.load(live.folder / "volumes.npy"), np.moveaxis(sent, 3, 0))
+    trials, frames = rows(live.folder / "trials.tsv"), rows(live.folder / "frames.tsv")
+    assert len(np.load(live.folder / "z.npy")) == len(np.load(live.folder / "c.npy")) == len(trials)
+    assert {row["trial_type"] for row in trials} <= set(NAMES)
+    for row in frames:
+        with Image.open(live.folder / "frames" / f"{int(row['frame']):06d}.png") as picture:
+            assert picture.size == (8, 8)
+        times = [float(row[key]) for key in ("received", "decoded", "drawn", "painted")]
+        assert times == sorted(times)
+    markers = (live.folder / "markers.jsonl").read_text().splitlines()
+    assert [json.loads(line)["event"] for line in markers][-1] == "run_end"
+    assert live.pipeline.status.phase is Phase.ENDED
+    assert summary["frames"]["shown"] == len(frames)  # type: ignore[index]
+    assert json.loads((live.folder / "session.json").read_text())["geometry"]["tr_s"] == 2.0
+
+
+def test_the_live_run_decodes_what_calibrations_code_decodes(
+    live: Live, toy_artifact: Artifact, toy_geometry: Geometry
+) -> None:
+    """The same volumes, once over LSL and once from memory: equal to the bit."""
+    items = list(toy_run(toy_geometry, 25))
+    live.begin()
+    send(live.outlet, iter(items), pylsl.local_clock())
+    live.finish()
+    trials = tuple(i for i in items if isinstance(i, Marker) and i.event is Event.TRIAL)
+    run = Run("run", toy_geometry, toy_volumes(toy_geometry, 25), trials, Path())
+    a = toy_artifact
+    preprocess = Preprocess(a.voxels, a.sd, a.response, toy_geometry.tr_s)
+    offline = [Decode(a)(pattern) for pattern in patterns_of(run, preprocess)]
+    assert len(offline) > 10
+    assert np.load(live.folder / "c.npy").tobytes() == np.stack([d.c for d in offline]).tobytes()
+    z = np.stack([d.z for d in offline if d.z is not None])
+    assert np.load(live.folder / "z.npy").tobytes() == z.tobytes()
+
+
+def test_a_slow_generator_holds_up_nobody(live: Live, toy: Toy, toy_geometry: Geometry) -> None:
+    """While one image is being made 40 volumes come: all are decoded, only the newest is drawn."""
+    toy.gated = True
+    live.begin()
+    send(live.outlet, toy_run(toy_geometry, 40), pylsl.local_clock())
+    ingest = live.pipeline._threads[0]
+    ingest.join(timeout=30)
+    assert not ingest.is_alive()
+    assert toy.images_begun == 1
+    toy.gated = False
+    toy.gate.release()
+    summary = live.finish()
+    assert summary["volumes"]["received"] == 40  # type: ignore[index]
+    decoded = rows(live.folder / "trials.tsv")
+    drawn = [int(row["volume"]) for row in rows(live.folder / "frames.tsv")]
+    assert drawn[-1] == 39
+    assert len(set(drawn)) <= 2
+    never_drawn = len(decoded) - toy.images_begun
+    assert live.pipeline._newest.superseded == never_drawn > 20
+    assert summary["frames"]["superseded"] >= never_drawn  # type: ignore[index]
+
+
+def test_a_generator_out_of_memory_costs_one_picture(
+    live: Live, toy: Toy, toy_geometry: Geometry, caplog: pytest.LogCaptureFixture
+) -> None:
+    toy.fails = {1}
+    live.begin()
+    send(live.outlet, toy_run(toy_geometry, 20), pylsl.local_clock())
+    summary = live.finish()
+    assert summary["volumes"]["received"] == 20  # type: ignore[index]
+    assert "could not be drawn: MemoryError: out of memory (1 of 5 in a row)" in caplog.text
+    assert not live.pipeline.failed
+
+
+def test_a_generator_that_always_fails_does_not_end_the_recording(
+    live: Live, toy: Toy, toy_geometry: Geometry
+) -> None:
+    toy.fails = set(range(100))
+    live.begin()
+    start = pylsl.local_clock()
+    items = list(toy_run(toy_geometry, 40))
+    volumes = [item for item in items if isinstance(item, Volume)]
+    for item in items:  # each volume waits for the one before to be tried, so that each fails
+        begun = toy.images_begun
+        send(live.outlet, iter([item]), start)
+        if isinstance(item, Volume) and item.number > 20 and begun < FAULTS_IN_A_ROW:
+            deadline = pylsl.local_clock() + 5
+            while toy.images_begun == begun and pylsl.local_clock() < deadline:
+                threading.Event().wait(0.005)
+    summary = live.finish()
+    assert live.pipeline.status.phase is Phase.FAILED
+    assert "MemoryError" in live.pipeline.status.traceback
+    assert summary["volumes"]["received"] == len(volumes)  # type: ignore[index]
+    assert len(np.load(live.folder / "volumes.npy")) == len(volumes)
+
+
+def test_the_noise_is_fixed_within_a_trial(live: Live, toy_generator: Diffusion) -> None:
+    from rtrecon.reconstruct import Reconstruct
+
+    reconstruct = Reconstruct(toy_generator)
+    rng = np.random.default_rng(0)
+    trial = Trial(3, "dog", 0.0, 6.0)
+    zero = np.zeros(3, np.float32)
+    from rtrecon.types import Decoded
+
+    one = Decoded(
+        trial, 5, 6.0, rng.normal(size=toy_generator.latent).astype(np.float32),
+        rng.normal(size=toy_generator.conditioning).astype(np.float32), zero, zero, "dog", 0.4,
+        Times(),
+    )  # fmt: skip
+    first, again = (list(reconstruct(one, SETTINGS))[-1].image for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    other = list(reconstruct(replace(one, trial=replace(trial, number=4)), SETTINGS))[-1].image
+    assert (first != other).any()
+    live.begin()
+    live.pipeline.stop()
+    live.finish()
+
+
+def test_a_marker_never_becomes_a_path(tmp_path: Path) -> None:
+    (tmp_path / "stimuli").mkdir()
+    for file in (tmp_path / "secret.png", tmp_path / "stimuli" / "dog.png"):
+        Image.new("RGB", (4, 4)).save(file)
+    pictures = find_pictures(tmp_path / "stimuli")
+    assert "dog.png" in pictures
+    assert pictures.get("../secret.png") is None
+    assert pictures.get(str(tmp_path / "secret.png")) is None
+    assert find_pictures(None) == {}
+
+
+def test_what_is_shown_is_never_older_than_one_image_and_one_tr(
+    stream_name: str, toy_artifact: Artifact, toy: Toy, tmp_path: Path, toy_geometry: Geometry
+) -> None:
+    """TR 0.5 s and an image of 1.5 s, at a tenth of the time: real streams, real clock."""
+    geometry = replace(toy_geometry, tr_s=0.5, speed=10.0)
+    live = Live(stream_name, replace(toy_artifact, tr_s=0.5), toy, tmp_path / "s", geometry)
+    tr_s, image_s = 0.05, 0.15
+    pause = threading.Event()
+    real_images = toy.images
+
+    def slow(*arguments: object) -> Iterator[Step]:
+        pause.wait(image_s)  # the generator's own time, not the test's
+        yield from real_images(*arguments)  # type: ignore[arg-type]
+
+    toy.images = slow  # type: ignore[method-assign]
+    live.begin()
+    start = pylsl.local_clock()
+    one_long_trial = Marker(Event.TRIAL, "dog", 0.5, 40.0)
+    volumes = (item for item in toy_run(geometry, 60) if isinstance(item, Volume))
+    for item in (one_long_trial, *volumes, Marker(Event.RUN_END, volumes=60)):
+        if isinstance(item, Volume):
+            pause.wait(max(0.0, start + (item.number + 1) * tr_s - pylsl.local_clock()))
+        send(live.outlet, iter([item]), start)
+    summary = live.finish()
+    assert summary["volumes"]["received"] == 60  # type: ignore[index]
+    assert summary["frames"]["superseded"] > 10  # type: ignore[index]
+    arrived = [float(row["received"]) for row in rows(live.folder / "volumes.tsv")]
+    behind = [a - (start + (n + 1) * tr_s) for n, a in enumerate(arrived)]
+    assert np.percentile(behind, 90) < tr_s
+    finals = [r for r in rows(live.folder / "frames.tsv") if r["step"] == r["steps"]]
+    ages = [float(row["painted"]) - float(row["received"]) for row in finals]
+    made = [float(row["drawn"]) - float(row["decoded"]) for row in finals]
+    assert len(ages) > 8
+    assert np.median(ages) <= image_s + tr_s + 0.05
+    assert max(ages) <= max(made) + tr_s + 0.05
