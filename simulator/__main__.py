@@ -40,7 +40,10 @@ def _play(given: argparse.Namespace) -> int:
     from simulator.scanner import play
 
     run = _recorded(given.run)
-    with tqdm(total=run.n_volumes, desc=run.name, disable=given.quiet) as bar:
+    if not given.quiet:
+        print(f"stream '{given.stream}' waits up to {given.wait_s:g} s for a receiver", flush=True)
+    # Not drawn before the first volume: an error is then one line.
+    with tqdm(total=run.n_volumes, desc=run.name, disable=given.quiet, delay=1e-3) as bar:
         play(
             run, given.stream, given.speed, given.wait_s, given.faults,
             progress=lambda number: bar.update(),

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 from scipy.special import gammainc
 
 from simulator.anatomy import Anatomy, load_anatomy
 from simulator.scenes import NOISE, Scene
-from simulator.vision import EarlyVision, VentralVision
+from simulator.vision import EarlyVision, VentralVision, smoothed
 
 _REFERENCE_S = 6.0  # a picture shown this long evokes a response of peak 1
 # The next three make single trials repeat as in good 3 T data, and single-trial decoding about
@@ -86,15 +87,22 @@ class Brain:
         self._shape_responses(rng)
 
     def _shape_responses(self, rng: np.random.Generator) -> None:
-        n = len(self.voxels[0])
-        self.reliability = rng.beta(2.2, 6.0, n).astype(np.float32)
+        good, active = self._patches(rng)
+        self.reliability = stats.beta.ppf(good, 2.2, 6.0).astype(np.float32)
         self._specific = _SPECIFIC_PERCENT * np.sqrt(self.reliability / (1 - self.reliability))
-        self._common = _COMMON_PERCENT * rng.gamma(4.0, 1 / 4.0, n)
+        self._common = stats.gamma.ppf(active, 4.0, scale=_COMMON_PERCENT / 4.0)
         peak_s, dispersion_s = rng.normal(6.0, 0.4), rng.normal(1.0, 0.06)
         self.haemodynamics = (  # early cortex leads a little
             Haemodynamics(peak_s - 0.15, dispersion_s=dispersion_s),
             Haemodynamics(peak_s + 0.15, dispersion_s=dispersion_s),
         )
+
+    def _patches(self, rng: np.random.Generator) -> NDArray[np.float32]:
+        """Two quantiles for each voxel, alike among neighbours: (2, n_voxels), inside 0 to 1."""
+        own = rng.standard_normal((2, len(self.voxels[0])), np.float32)
+        fields = smoothed(own, self.anatomy.mni_mm[self.voxels]) + own
+        ranks = stats.rankdata(fields, axis=1)
+        return ((ranks - 0.5) / own.shape[1]).astype(np.float32)
 
     def responses(self, shown: Sequence[Scene], images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Percent signal change at the peak of a 6 s presentation: (n, n_voxels).
@@ -130,7 +138,9 @@ class Brain:
                 change[:, columns] = response(since_s, duration_s) @ responses[:, columns]
         return change
 
-    def spontaneous(self, tr_s: float, n_volumes: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    def spontaneous(
+        self, tr_s: float, n_volumes: int, rng: np.random.Generator
+    ) -> NDArray[np.float32]:
         """Percent signal change without any cause outside: (n_volumes, n_voxels).
 
         Spontaneous activity resembles evoked activity (Kenet et al. 2003, Nature 425:954), and

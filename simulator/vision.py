@@ -99,7 +99,7 @@ class VentralVision:
         self._tuning = _hidden_tuning(rng)
         self._bias = rng.normal(0, 0.5, _HIDDEN).astype(np.float32)
         own = rng.standard_normal((_HIDDEN, len(mni_mm)), np.float32)
-        self._weights = _smoothed(own, mni_mm) + 0.7 * own
+        self._weights = smoothed(own, mni_mm) + 0.7 * own
         mixed = self._mix(standard_scenes())
         self._mean, self._sd = mixed.mean(0), mixed.std(0)
         self.standard = (mixed - self._mean) / self._sd
@@ -233,7 +233,7 @@ def _hidden_tuning(rng: np.random.Generator) -> NDArray[np.float32]:
     return rng.standard_normal((n_properties, _HIDDEN), np.float32)
 
 
-def _smoothed(weights: NDArray[np.float32], mni_mm: NDArray[np.float32]) -> NDArray[np.float32]:
+def smoothed(weights: NDArray[np.float32], mni_mm: NDArray[np.float32]) -> NDArray[np.float32]:
     """Weights (n_hidden, n_voxels) averaged over neighbouring voxels, their variance kept."""
     near = np.exp(-cdist(mni_mm, mni_mm, "sqeuclidean") / (2 * _SMOOTH_MM**2))
     return weights @ (near / np.linalg.norm(near, axis=0)).astype(np.float32)

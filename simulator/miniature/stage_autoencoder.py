@@ -18,7 +18,7 @@ from simulator.miniature.data import Data
 from simulator.miniature.trainer import Budget, Trainer
 
 BATCH = 8
-EMPHASIS = 4.0
+EMPHASIS = 8.0
 JITTER = 0.1
 
 

@@ -25,7 +25,11 @@ from rtrecon.types import Geometry
 def test_what_is_saved_is_loaded(toy_artifact: Artifact, tmp_path: Path) -> None:
     save_artifact(toy_artifact, tmp_path)
     read = load_artifact(tmp_path)
-    assert (read.name, read.shape, read.candidates) == ("sub-toy", (6, 5, 4), toy_artifact.candidates)
+    assert (read.name, read.shape, read.candidates) == (
+        "sub-toy",
+        (6, 5, 4),
+        toy_artifact.candidates,
+    )
     assert (read.response, read.generator) == (toy_artifact.response, toy_artifact.generator)
     assert read.z is not None
     assert toy_artifact.z is not None
@@ -63,11 +67,20 @@ def test_a_newer_format_is_refused(toy_artifact: Artifact, tmp_path: Path) -> No
         load_artifact(tmp_path)
 
 
-_JSON = st.recursive(st.none() | st.integers() | st.floats() | st.text(max_size=3), st.lists, max_leaves=3)
+_JSON = st.recursive(
+    st.none() | st.integers() | st.floats() | st.text(max_size=3), st.lists, max_leaves=3
+)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(key=st.sampled_from(["shape", "tr_s", "response", "generator", "candidates", "temperature", "name"]), value=_JSON)
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    key=st.sampled_from(
+        ["shape", "tr_s", "response", "generator", "candidates", "temperature", "name"]
+    ),
+    value=_JSON,
+)
 def test_any_other_json_is_read_or_refused(
     toy_artifact: Artifact, tmp_path: Path, key: str, value: object
 ) -> None:

@@ -29,7 +29,9 @@ def random_z_c(generator: Diffusion, seed: int = 0) -> tuple[np.ndarray, np.ndar
     return z, rng.normal(size=generator.conditioning).astype(np.float32)
 
 
-def final(generator: Diffusion, z: np.ndarray | None, c: np.ndarray, settings: Settings) -> np.ndarray:
+def final(
+    generator: Diffusion, z: np.ndarray | None, c: np.ndarray, settings: Settings
+) -> np.ndarray:
     return list(generator.images(z, c, 7, settings))[-1].image
 
 
@@ -39,7 +41,8 @@ def reference_noise(generator: Diffusion) -> torch.Tensor:
 
 @pytest.mark.parametrize("guidance", [1.0, 4.0])
 @pytest.mark.parametrize(
-    "scheduler", [DDIMScheduler, EulerDiscreteScheduler, LCMScheduler, EulerAncestralDiscreteScheduler]
+    "scheduler",
+    [DDIMScheduler, EulerDiscreteScheduler, LCMScheduler, EulerAncestralDiscreteScheduler],
 )
 def test_our_loop_gives_the_image_of_diffusers_own(
     toy_folder: Path, scheduler: type, guidance: float

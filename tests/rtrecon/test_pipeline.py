@@ -2,7 +2,6 @@
 
 import csv
 import json
-import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -27,7 +26,7 @@ from rtrecon.receive import Receiver
 from rtrecon.record import Recorder
 from rtrecon.types import Event, Geometry, Marker, Phase, Times, Trial, Volume
 from rtrecon.wire import ScannerOutlet
-from tests.rtrecon.conftest import NAMES, send, toy_run, toy_volumes
+from tests.toy import NAMES, send, toy_run, toy_volumes
 
 SETTINGS = Settings(steps=2, strength=0.6)
 
@@ -65,7 +64,9 @@ def toy(toy_generator: Diffusion) -> Toy:
 class Live:
     """A pipeline with the scanner that feeds it."""
 
-    def __init__(self, name: str, artifact: Artifact, toy: Toy, folder: Path, geometry: Geometry) -> None:
+    def __init__(
+        self, name: str, artifact: Artifact, toy: Toy, folder: Path, geometry: Geometry
+    ) -> None:
         self.outlet = ScannerOutlet(name, geometry)
         receiver = Receiver(name, 10.0, 20.0, threading.Event())
         recorder = Recorder(folder, geometry, {})

@@ -9,7 +9,7 @@ from nilearn.glm.first_level import spm_hrf
 from rtrecon import preprocess as module
 from rtrecon.preprocess import PRIOR_VOLUMES, SKIP, Preprocess, Response, RunningZ
 from rtrecon.types import Event, Geometry, Marker, Pattern, Volume, read_only
-from tests.rtrecon.conftest import toy_run, toy_volumes
+from tests.toy import toy_run, toy_volumes
 
 TR_S = 2.0
 VOXELS = np.arange(0, 120, 2)
@@ -140,10 +140,14 @@ def test_a_new_run_forgets_the_last(toy_geometry: Geometry) -> None:
 def test_the_start_up_volumes_count_for_nothing(toy_geometry: Geometry) -> None:
     items = list(toy_run(toy_geometry))
     bright = [
-        Volume(i.number, i.data * np.float32(1.4)) if isinstance(i, Volume) and i.number < SKIP else i
+        Volume(i.number, i.data * np.float32(1.4))
+        if isinstance(i, Volume) and i.number < SKIP
+        else i
         for i in items
     ]
-    for a, b in zip(walk(fresh(toy_geometry), items), walk(fresh(toy_geometry), bright), strict=True):
+    for a, b in zip(
+        walk(fresh(toy_geometry), items), walk(fresh(toy_geometry), bright), strict=True
+    ):
         if a is not None and b is not None:
             assert a.voxels.tobytes() == b.voxels.tobytes()
 

@@ -12,7 +12,7 @@ from rtrecon.errors import BadStream, StreamMissing
 from rtrecon.receive import Receiver
 from rtrecon.types import Event, Geometry, Marker, Volume
 from rtrecon.wire import ScannerOutlet
-from tests.rtrecon.conftest import send, toy_run
+from tests.toy import send, toy_run
 
 TR_S = 2.0
 
@@ -158,7 +158,9 @@ def test_a_missing_stream_is_told_with_what_there_is(
     stream_name: str, toy_geometry: Geometry
 ) -> None:
     outlet = ScannerOutlet(stream_name, toy_geometry)
-    with pytest.raises(StreamMissing, match=f"no volume stream 'nobody' within 2 s .*{stream_name}"):
+    with pytest.raises(
+        StreamMissing, match=f"no volume stream 'nobody' within 2 s .*{stream_name}"
+    ):
         Receiver("nobody", 2.0, None, threading.Event())
     del outlet
 

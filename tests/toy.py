@@ -81,7 +81,9 @@ def toy_artifact(toy_generator: Diffusion, toy_geometry: Geometry) -> Artifact:
         arrays = rng.normal(size=n), rng.normal(size=(n, targets)), rng.normal(size=targets)
         return LinearMap(chosen, *(a.astype(np.float32) for a in arrays))
 
-    tie = GeneratorTie("toy", toy_generator.identity, toy_generator.latent, toy_generator.conditioning)
+    tie = GeneratorTie(
+        "toy", toy_generator.identity, toy_generator.latent, toy_generator.conditioning
+    )
     return Artifact(
         name="sub-toy", shape=toy_geometry.shape, affine=toy_geometry.affine, tr_s=2.0,
         voxels=voxels, sd=rng.uniform(1, 3, 60).astype(np.float32), response=Response(0.0, 6.0),
