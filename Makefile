@@ -27,6 +27,7 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.signal
 	$(BIN)/python -m tests.benchmarks.ridge
+	$(BIN)/python -m tests.benchmarks.reconstruction
 
 # torch first and by its exact version: a looser request may fetch gigabytes for a GPU
 $(READY): pyproject.toml constraints.txt tools/setup.sh

@@ -142,7 +142,7 @@ def _about(
     scores = {"c": _correlation(c_fit.held_out, c)}
     if z is not None and z_fit is not None:
         scores["z"] = _correlation(z_fit.held_out, z)
-    packages = ("rtrecon", "numpy", "himalaya", "torch", "diffusers", "transformers")
+    packages = ("rtrecon", "numpy", "scipy", "torch", "diffusers", "transformers")
     return {
         "runs": [run.name for run in runs],
         "trials": len(np.unique(samples.trials)),

@@ -10,7 +10,7 @@ TILE_PX = 112
 GAP_PX = 6
 TEXT_PX = 18
 LABEL_PX = 150
-EVOLUTION = 5  # pictures on the way, evenly over the trial
+EVOLUTION = 5  # pictures of a trial, the final one among them
 _BACK, _INK, _FAINT = (18, 20, 24), (232, 232, 232), (128, 134, 142)
 
 Row = Mapping[str, str]
@@ -41,7 +41,7 @@ def write_contact_sheet(folder: Path, stimuli: Mapping[str, Path]) -> Path | Non
         about = trials.get(trial, {})
         sheet.label(number, trial, about)
         sheet.stimulus(number, stimuli.get(about.get("stim_file", "")))
-        for column, shown in enumerate(_spread(rows)):
+        for column, shown in _spread(rows):
             picture = folder / "frames" / f"{int(shown['frame']):06d}.png"
             sheet.picture(number, column, picture, f"{float(shown['age_s']):.0f} s")
     file = folder / "contact_sheet.png"
@@ -105,12 +105,14 @@ class _Sheet:
         self.image.paste(tile, (x, y))
 
 
-def _spread(rows: Sequence[Row]) -> list[Row]:
-    """At most `EVOLUTION` of the rows, evenly, the last one always."""
+def _spread(rows: Sequence[Row]) -> list[tuple[int, Row]]:
+    """Columns and rows: the last picture in the last column, before it the others, evenly."""
+    way = EVOLUTION - 1
     if len(rows) <= EVOLUTION:
-        return list(rows)
-    step = (len(rows) - 1) / (EVOLUTION - 1)
-    return [rows[round(n * step)] for n in range(EVOLUTION)]
+        shown = list(enumerate(rows[:-1]))
+    else:
+        shown = [(n, rows[round(n * (len(rows) - 1) / way)]) for n in range(way)]
+    return [*shown, (way, rows[-1])]
 
 
 def _read(table: Path) -> list[dict[str, str]]:

@@ -140,12 +140,16 @@ class Pipeline:
             self._change(final_frame_ms=age_ms)
 
     def stimulus(self, trial: Trial) -> NDArray[np.uint8] | None:
-        """The picture (height, width, 3) that was presented, where it is at hand."""
+        """The picture (height, width, 3) that was presented; None where it is not at hand."""
         file = self._stimuli.get(trial.stim_file)
         if file is None:
             return None
-        with Image.open(file) as picture:
-            return np.asarray(picture.convert("RGB"))
+        try:
+            with Image.open(file) as picture:
+                return np.asarray(picture.convert("RGB"))
+        except (OSError, Image.DecompressionBombError) as error:
+            log.warning("stimulus '%s' cannot be shown: %s", file.name, error)
+            return None
 
     def _receive(self) -> None:
         """The ingest thread. Whatever fails behind it, raw volumes go on being recorded."""

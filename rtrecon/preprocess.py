@@ -15,7 +15,7 @@ from rtrecon.types import Event, Marker, Pattern, Trial, Volume, read_only
 
 SKIP = 3  # volumes at a run's start, brighter than the rest (T1 saturation)
 PRIOR_VOLUMES = 20  # what the calibration's variance is worth against the run's own
-MEMORY_S = 120.0  # of the running z-score: see docs/signal.md
+MEMORY_S = 60.0  # of the running z-score: docs/signal.md
 MIN_WEIGHT = 0.05  # share of a long block's response under which a volume says nothing
 
 

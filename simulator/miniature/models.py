@@ -2,7 +2,6 @@
 
 from diffusers import AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
-from diffusers.models.autoencoders.vae import AutoencoderTinyBlock
 from torch import nn
 from transformers import (
     CLIPTextConfig,
@@ -37,21 +36,18 @@ def autoencoder() -> AutoencoderTiny:
 
 
 def start(model: AutoencoderTiny) -> None:
-    """Give the convolutions He's random weights and let residual branches start silent.
+    """Give the convolutions random weights that keep the signal's size.
 
-    It has no normalisation layers: with PyTorch's smaller weights the signal fades on its way
-    through them, and the first minutes of training go by on a plateau.
+    With PyTorch's smaller weights it fades on its way, and the first minutes of training go by
+    on a plateau.
     """
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="linear")
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
-    for layer in model.modules():
-        if isinstance(layer, AutoencoderTinyBlock):
-            nn.init.zeros_(layer.conv[-1].weight)
     last = model.decoder.layers[-1]
-    nn.init.normal_(last.weight, std=0.005)
+    nn.init.normal_(last.weight, std=0.01)
     nn.init.constant_(last.bias, 0.5)  # mid grey
 
 

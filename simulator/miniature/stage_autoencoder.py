@@ -1,39 +1,65 @@
-"""Stages: the autoencoder, then its decoder alone on normalised latents.
+"""Stages: the autoencoder at half the size, at full size, then its decoder alone.
+
+The layers next to the pixels cost most and learn least: the others are trained first, between
+two small convolutions on pictures of 64 pixels, four times as fast.
 
 Latents pass through a batch normalisation without parameters, which is folded into the encoder's
 last convolution when the encoder is done: each latent channel then has zero mean and unit SD,
 what the diffusion and the decoder's clamp expect.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import AutoencoderTiny
 from torch import Tensor, nn
+from torch.nn import functional
 
 from simulator.miniature import batches, models
+from simulator.miniature.batchnorm import folded, with_batch_norms
 from simulator.miniature.data import Data
 from simulator.miniature.trainer import Budget, Trainer
 
-BATCH = 8
+BATCH = 16
 EMPHASIS = 8.0
 JITTER = 0.1
+APART = 0.1
 
 
-class Normalised(nn.Module):
+class Whole(nn.Module):
     """The autoencoder with its latents normalised per batch."""
+
+    halvings = 0
 
     def __init__(self) -> None:
         super().__init__()
-        self.autoencoder = models.autoencoder().to(memory_format=torch.channels_last)
+        autoencoder = with_batch_norms(models.autoencoder())
+        self.autoencoder = autoencoder.to(memory_format=torch.channels_last)
         self.normalisation = nn.BatchNorm2d(models.LATENT_CHANNELS, affine=False)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Return pictures (batch, 3, 128, 128), encoded and decoded."""
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Return pictures (batch, 3, 128, 128), encoded and decoded, and their latents."""
         latents = self.normalisation(self.autoencoder.encoder(pictures))
-        return self.autoencoder.decoder(jittered(latents))
+        return self.autoencoder.decoder(jittered(latents)), latents
+
+
+class Half(Whole):
+    """The same on pictures (batch, 3, 64, 64), without the layers next to the pixels."""
+
+    halvings = 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 48, 3, padding=1)
+        self.head = nn.Conv2d(48, 3, 3, padding=1)
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Return pictures (batch, 3, 64, 64), encoded and decoded, and their latents."""
+        encoder, decoder = self.autoencoder.encoder.layers, self.autoencoder.decoder.layers
+        latents = self.normalisation(encoder[2:](self.stem(pictures)))
+        clamped = 3 * torch.tanh(jittered(latents) / 3)
+        return self.head(decoder[:-3](clamped)), latents
 
 
 def jittered(latents: Tensor) -> Tensor:
@@ -41,14 +67,38 @@ def jittered(latents: Tensor) -> Tensor:
     return latents + JITTER * torch.rand(len(latents), 1, 1, 1) * torch.randn_like(latents)
 
 
-def train(data: Data, folder: Path, budget: Budget) -> AutoencoderTiny:
-    """Train encoder and decoder together; return them, normalisation folded in."""
-    module = Normalised()
-    loss = _loss(data, module, np.random.default_rng(2), squares_first=True)
-    sheet = _sheet(data, folder / "autoencoder.png")
-    trained = Trainer("autoencoder", folder, module, loss, budget, rate=2e-3, sheet=sheet).run()
-    fold(data, trained.autoencoder)
-    return trained.autoencoder
+def train(data: Data, folder: Path, half: Budget, whole: Budget) -> AutoencoderTiny:
+    """Train encoder and decoder together; return them, all normalisation folded in."""
+    small, large = Half(), Whole()
+    trained = trainer("half", data, folder, small, half, rate=3e-3).run()
+    weights = {k: v for k, v in trained.state_dict().items() if k.split(".")[0] not in OWN}
+    large.load_state_dict(weights)
+    autoencoder = folded(trainer("autoencoder", data, folder, large, whole, 2e-3).run().autoencoder)
+    normalise(data, autoencoder)
+    return autoencoder
+
+
+OWN = ("stem", "head")
+
+
+def trainer(
+    name: str, data: Data, folder: Path, module: Whole, budget: Budget, rate: float
+) -> Trainer:
+    """Return the trainer of encoder and decoder together."""
+    rng = np.random.default_rng(2)
+
+    def loss(share: float) -> Tensor:
+        pictures, weights = batch(data, rng, module.halvings)
+        shown, latents = module(pictures)
+        early, late = errors(shown - pictures, weights)
+        return (1 - share) * early + share * late + APART * alike(latents)
+
+    def sheet(averaged: nn.Module, _steps: int) -> None:
+        pictures, _ = batch(data, np.random.default_rng(0), module.halvings)
+        with torch.no_grad():
+            batches.sheet([pictures, averaged(pictures)[0]], folder / f"{name}.png")
+
+    return Trainer(name, folder, module, loss, budget, rate, sheet=sheet)
 
 
 def train_decoder(
@@ -56,69 +106,62 @@ def train_decoder(
 ) -> AutoencoderTiny:
     """Train the decoder further; the encoder stays as it is."""
     autoencoder.encoder.requires_grad_(False)
-    loss = _loss(
-        data,
-        lambda pictures: autoencoder.decoder(jittered(autoencoder.encoder(pictures))),
-        np.random.default_rng(3),
-    )
-    sheet = _sheet(data, folder / "decoder.png")
-    return Trainer("decoder", folder, autoencoder, loss, budget, rate=1.5e-3, sheet=sheet).run()
+    rng = np.random.default_rng(3)
+
+    def loss(_share: float) -> Tensor:
+        pictures, weights = batch(data, rng, 0)
+        shown = autoencoder.decoder(jittered(autoencoder.encoder(pictures)))
+        return errors(shown - pictures, weights)[1]
+
+    def sheet(averaged: nn.Module, _steps: int) -> None:
+        pictures, _ = batch(data, np.random.default_rng(0), 0)
+        with torch.no_grad():
+            shown = averaged.decoder(averaged.encoder(pictures))
+        batches.sheet([pictures, shown], folder / "decoder.png")
+
+    return Trainer("decoder", folder, autoencoder, loss, budget, rate=1e-3, sheet=sheet).run()
 
 
-def _loss(
-    data: Data,
-    network: Callable[[Tensor], Tensor],
-    rng: np.random.Generator,
-    squares_first: bool = False,
-) -> Callable[[float], Tensor]:
-    """Return the loss: absolute errors keep outlines sharp, squared ones get going faster."""
-
-    def loss(share: float) -> Tensor:
-        chosen = batches.drawn(data, BATCH, rng)
-        pictures = batches.images(data, chosen).contiguous(memory_format=torch.channels_last)
-        error = network(pictures) - pictures
-        weights = batches.weights(data, chosen, EMPHASIS)
-        crisp = (weights * error.abs()).mean() + edges(error, weights)
-        if not squares_first:
-            return crisp
-        return (1 - share) * 4 * (weights * error.square()).mean() + share * crisp
-
-    return loss
+def batch(data: Data, rng: np.random.Generator, halvings: int) -> tuple[Tensor, Tensor]:
+    """Return pictures (n, 3, h, w) and weights (n, 1, h, w), at 128 pixels or halved."""
+    chosen = batches.drawn(data, BATCH, rng)
+    pictures, weights = batches.images(data, chosen), batches.weights(data, chosen, EMPHASIS)
+    if halvings:
+        pictures, weights = functional.avg_pool2d(pictures, 2), functional.avg_pool2d(weights, 2)
+    return pictures.contiguous(memory_format=torch.channels_last), weights
 
 
-def edges(error: Tensor, weights: Tensor) -> Tensor:
-    """Return the mean absolute difference between neighbouring errors: it keeps outlines sharp."""
+def errors(error: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a loss that gets going fast, and one that keeps outlines sharp."""
     down = (weights[:, :, 1:] * error.diff(dim=2).abs()).mean()
     across = (weights[..., 1:] * error.diff(dim=3).abs()).mean()
-    return down + across
+    squared = 4 * (weights * error.square()).mean()
+    return squared, (weights * error.abs()).mean() + down + across
 
 
-def _sheet(data: Data, path: Path) -> Callable[[nn.Module, int], None]:
-    chosen = np.arange(min(12, len(data)))
+def alike(latents: Tensor) -> Tensor:
+    """Return the mean squared correlation between latent channels.
 
-    def sheet(module: nn.Module, _steps: int) -> None:
-        with torch.no_grad():
-            pictures = batches.images(data, chosen)
-            whole = isinstance(module, Normalised)
-            shown = module(pictures) if whole else module.decoder(module.encoder(pictures))
-            batches.sheet([pictures, shown], path)
-
-    return sheet
+    Unpunished, all sixteen take up brightness and colour, and outlines find no room.
+    """
+    flat = latents.transpose(0, 1).flatten(1)
+    correlation = flat @ flat.T / flat.shape[1]
+    return (correlation - torch.diag(correlation.diagonal())).square().mean()
 
 
-def fold(data: Data, autoencoder: AutoencoderTiny, count: int = 2048) -> None:
+def normalise(data: Data, autoencoder: AutoencoderTiny, count: int = 2048) -> None:
     """Scale and shift the encoder's last convolution: zero mean, unit SD per latent channel."""
+    found = latents(data, autoencoder, np.arange(min(count, len(data))))
+    mean, sd = found.mean(dim=(0, 2, 3)), found.std(dim=(0, 2, 3))
+    last = autoencoder.encoder.layers[-1]
     with torch.no_grad():
-        found = latents(data, autoencoder, np.arange(min(count, len(data))))
-        mean, sd = found.mean(dim=(0, 2, 3)), found.std(dim=(0, 2, 3))
-        last = autoencoder.encoder.layers[-1]
         last.weight /= sd[:, None, None, None]
         last.bias.copy_((last.bias - mean) / sd)
 
 
 def latents(data: Data, autoencoder: AutoencoderTiny, chosen: np.ndarray) -> Tensor:
     """Return the latents (n, 16, 8, 8) of the chosen scenes."""
+    parts = np.array_split(chosen, -(-len(chosen) // 64))
     with torch.no_grad():
-        parts = np.array_split(chosen, -(-len(chosen) // 64))
         pictures = (batches.images(data, part) for part in parts)
         return torch.cat([autoencoder.encoder(batch) for batch in pictures]).contiguous()

@@ -31,8 +31,8 @@ from simulator.miniature.parts import Parts, export, pipeline, untrained
 from simulator.miniature.tokenizer import tokenizer as tokenizer_of
 from simulator.miniature.trainer import Budget
 
-STAGES = ("judge", "autoencoder", "decoder", "diffusion", "vision")
-MINUTES = (3.0, 8.0, 7.0, 40.0, 4.0)
+STAGES = ("judge", "half", "autoencoder", "decoder", "diffusion", "vision")
+MINUTES = (3.0, 8.0, 6.0, 4.0, 40.0, 4.0)
 SMOKE_STEPS = 12
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ def train(data: Data, folder: Path, budget: dict[str, Budget]) -> None:
     judge = stage_judge.train(data, folder, budget["judge"])
     judge.save(folder / "judge.safetensors")
     tokenizer = tokenizer_of(caption for captions in data.captions for caption in captions)
-    autoencoder = stage_autoencoder.train(data, folder, budget["autoencoder"])
+    autoencoder = stage_autoencoder.train(data, folder, budget["half"], budget["autoencoder"])
     autoencoder = stage_autoencoder.train_decoder(data, folder, autoencoder, budget["decoder"])
     parts = replace(untrained(tokenizer), autoencoder=autoencoder)
 

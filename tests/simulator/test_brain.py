@@ -103,7 +103,7 @@ def test_retinotopy_is_smooth(brain: Brain) -> None:
     apart_mm = np.linalg.norm(place[:, None] - place[None], axis=-1)
     apart = np.linalg.norm(centre[:, None] - centre[None], axis=-1)
     near, far = (apart_mm > 0) & (apart_mm < 4), apart_mm > 20
-    assert np.median(apart[near]) < 0.4 * np.median(apart[far])
+    assert np.median(apart[near]) < 0.2 * np.median(apart[far])
 
 
 def test_responses_are_standardised_over_the_standard_scenes(brain: Brain) -> None:
@@ -195,14 +195,16 @@ def test_single_trials_repeat_as_in_good_3_t_data(brain: Brain) -> None:
     assert 0.35 < np.median(quality.truth) < 0.6
 
 
-def test_noise_is_smooth_in_part(brain: Brain) -> None:
+def test_half_of_the_autoregressive_noise_is_smooth(brain: Brain) -> None:
     nothing = np.zeros((0, len(brain.voxels[0])), np.float32)
-    data = scan(brain, plan(brain, nothing, 40))[..., 5:].astype(float)
-    deep = np.zeros(data.shape[:3], bool)
-    deep[24:40, 24:40, 14:26] = True
-    there = data[deep].T.reshape(-1, 16, 16, 12)
-    next_door = correlation(there[:, :-1].reshape(35, -1), there[:, 1:].reshape(35, -1))
-    assert 0.1 < np.median(next_door) < 0.6
+    quiet = copy(brain)
+    quiet.ongoing = 0.0
+    data = scan(quiet, plan(quiet, nothing, 40), replace(SILENT, autoregressive=3.0))
+    there = data[24:40, 24:40, 14:26].astype(float).T.reshape(40, 12, 16, 16)
+    right, left = there[..., 1:].reshape(40, -1), there[..., :-1].reshape(40, -1)
+    assert 0.2 < np.median(correlation(left, right)) < 0.5
+    far_right, far_left = there[..., 6:].reshape(40, -1), there[..., :-6].reshape(40, -1)
+    assert abs(np.median(correlation(far_left, far_right))) < 0.1
 
 
 def test_moving_by_one_voxel_shifts_the_volume_by_one(brain: Brain) -> None:
@@ -234,7 +236,9 @@ def test_motion_agrees_with_nilearn_s_resampling(brain: Brain) -> None:
     ).get_fdata()
     inside = brain.anatomy.in_view > 300
     inside[[0, -1]] = inside[:, [0, -1]] = inside[..., [0, 1, -2, -1]] = False
-    np.testing.assert_allclose(moved[inside], expected[inside], atol=0.1)
+    difference = moved[inside] - expected[inside]  # of quadratic and cubic splines
+    assert np.abs(difference).max() < 30
+    assert difference.std() < 3
 
 
 def test_known_motion_is_in_the_volumes(brain: Brain) -> None:
