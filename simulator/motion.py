@@ -14,7 +14,7 @@ _WANDER_S = 300.0  # over which it forgets where it was
 _JUMP_EVERY_S = 420.0
 _JUMP_MM = (0.15, 0.45)
 _BREATH_MM = 0.02
-_ORDER = 2  # of the splines: half the time of cubic ones, 2 units (of 1000) away from them
+_ORDER = 2  # of the splines: half the time of cubic ones, 2-3 units (of 1000) from them
 _IN_HEAD = 30.0  # signal that makes a voxel worth resampling
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import nibabel as nib
 import numpy as np
 import pytest
-from nilearn.image import resample_img
+from nibabel.processing import resample_from_to
 from numpy.typing import NDArray
 
 from simulator import scenes
@@ -218,7 +218,7 @@ def test_moving_by_one_voxel_shifts_the_volume_by_one(brain: Brain) -> None:
     np.testing.assert_allclose(moved[inside], np.roll(still, 1, axis=1)[inside], atol=3)
 
 
-def test_motion_agrees_with_nilearn_s_resampling(brain: Brain) -> None:
+def test_motion_agrees_with_nibabel_s_resampling(brain: Brain) -> None:
     head = MovingHead(brain.anatomy, brain.voxels)
     pose = np.array([0.8, -1.1, 0.6, 0.03, -0.02, 0.04])
     moved = head.seen(np.zeros(len(brain.voxels[0]), np.float32), pose)
@@ -226,19 +226,12 @@ def test_motion_agrees_with_nilearn_s_resampling(brain: Brain) -> None:
     padded[:3, 3] -= MARGIN * padded[:3, 2]
     placed = rigid(pose, head.centre_mm) @ padded
     image = nib.Nifti1Image(brain.anatomy.baseline, placed)
-    expected = resample_img(
-        image,
-        brain.anatomy.affine,
-        moved.shape,
-        clip=False,
-        copy_header=True,
-        force_resample=True,
-    ).get_fdata()
-    inside = brain.anatomy.in_view > 300
-    inside[[0, -1]] = inside[:, [0, -1]] = inside[..., [0, 1, -2, -1]] = False
-    difference = moved[inside] - expected[inside]  # of quadratic and cubic splines
-    assert np.abs(difference).max() < 30
-    assert difference.std() < 3
+    onto = (moved.shape, brain.anatomy.affine)
+    expected = resample_from_to(image, onto, order=2, mode="nearest").get_fdata()
+    inside = np.zeros(moved.shape, bool)
+    inside[:, 5:-5, 5:-5] = True  # further out it matters how the splines end
+    inside &= brain.anatomy.in_view > 300
+    np.testing.assert_allclose(moved[inside], expected[inside], atol=0.1)
 
 
 def test_known_motion_is_in_the_volumes(brain: Brain) -> None:
