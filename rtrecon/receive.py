@@ -12,50 +12,15 @@ from pylsl.util import LostError
 from pylsl.util import TimeoutError as LslTimeoutError
 
 from rtrecon import wire
-from rtrecon.errors import BadStream, StreamMissing
-from rtrecon.types import Event, Geometry, Marker, Times, Volume, VolumeCounts
+from rtrecon.connect import POLL_S, Clock, find_stream, open_volumes
+from rtrecon.errors import BadStream
+from rtrecon.types import Event, Marker, Times, Volume, VolumeCounts
 
 log = logging.getLogger(__name__)
 
-POLL_S = 0.05  # how long one pull waits, and so how soon a stop is honoured
 SILENCE_TRS = 3  # after so many TRs without a volume the stream counts as silent
 TAIL_S = 2.0  # what is still under way when the end marker comes gets this long
 _MAX_GAP = 10_000  # a volume number further ahead than this is no number
-
-
-def find_stream(name: str, wait_s: float, stop: threading.Event) -> pylsl.StreamInfo:
-    """The volume stream `name`.
-
-    Raises
-    ------
-    StreamMissing
-        None within `wait_s`; the message says what is there.
-    BadStream
-        Two sources under one name.
-    """
-    # One search that goes on: a fresh one is silent for its first half second.
-    search = pylsl.ContinuousResolver("type", wire.VOLUME_TYPE)
-    deadline = pylsl.local_clock() + wait_s
-    volumes: list[pylsl.StreamInfo] = []
-    while not volumes and pylsl.local_clock() < deadline and not stop.wait(POLL_S):
-        volumes = [info for info in search.results() if info.name() == name]
-    if not volumes:
-        raise StreamMissing(_whats_there(search.results(), name, wait_s))
-    if len({info.uid() for info in volumes}) > 1:
-        hosts = ", ".join(sorted(info.hostname() for info in volumes))
-        raise BadStream(
-            f"{len(volumes)} volume streams are named '{name}' (on {hosts}): stop or rename one"
-        )
-    return volumes[0]
-
-
-def _whats_there(found: list[pylsl.StreamInfo], name: str, wait_s: float) -> str:
-    others = sorted(f"'{info.name()}'" for info in found)
-    there = f"there is {', '.join(others)}" if others else "no volume stream is on the network"
-    return (
-        f"no volume stream '{name}' within {wait_s:g} s ({there}): "
-        "start the scanner's bridge or the simulator, or name another with --stream"
-    )
 
 
 class Receiver:
@@ -88,10 +53,10 @@ class Receiver:
         self.name = name
         self.stop = stop
         self._until_idle_s = until_idle_s
-        self.geometry, self._volumes = _open(found)
-        self._clock = _Clock(self._volumes)
+        self.geometry, self._volumes = open_volumes(found)
+        self._clock = Clock(self._volumes)
         self._marker_search = pylsl.ContinuousResolver("name", wire.marker_stream(name))
-        self._markers: tuple[pylsl.StreamInlet, _Clock] | None = None
+        self._markers: tuple[pylsl.StreamInlet, Clock] | None = None
         self._joining: threading.Thread | None = None
         self.counts = VolumeCounts()
         self.last_received = pylsl.local_clock()  # of a volume; before the first, of connecting
@@ -235,7 +200,7 @@ class Receiver:
 
     def _join_markers(self, found: pylsl.StreamInfo) -> None:
         inlet = pylsl.StreamInlet(found, max_buflen=3600)
-        clock = _Clock(inlet)  # first: from the moment it is open, its sender counts on us
+        clock = Clock(inlet)  # first: from the moment it is open, its sender counts on us
         try:
             inlet.open_stream(timeout=10.0)
         except (LslTimeoutError, LostError):
@@ -255,43 +220,6 @@ class Receiver:
     def _count(self, **more: int) -> None:
         changed = {key: getattr(self.counts, key) + value for key, value in more.items()}
         self.counts = replace(self.counts, **changed)
-
-
-def _open(found: pylsl.StreamInfo) -> tuple[Geometry, pylsl.StreamInlet]:
-    """The stream's geometry and an open inlet with a queue that fits it."""
-    probe = pylsl.StreamInlet(found, max_buflen=1, max_chunklen=1, recover=False)
-    try:
-        geometry = wire.geometry_of(probe.info(timeout=5.0))
-    except (LslTimeoutError, LostError) as error:
-        raise StreamMissing(f"stream '{found.name()}' went away: start its source again") from error
-    # No processing flags: LSL's dejitter counts samples, not time, so that one lost volume
-    # would move all later stamps.
-    inlet = pylsl.StreamInlet(
-        found, max_buflen=wire.buffer_s(geometry), max_chunklen=1, recover=True
-    )
-    try:
-        inlet.open_stream(timeout=10.0)
-    except (LslTimeoutError, LostError) as error:
-        raise StreamMissing(
-            f"stream '{found.name()}' does not answer: start its source again"
-        ) from error
-    return geometry, inlet
-
-
-class _Clock:
-    """Seconds from a sender's clock to ours: the newest measurement, asked for at every stamp."""
-
-    def __init__(self, inlet: pylsl.StreamInlet) -> None:
-        self._inlet = inlet
-        self._correction = 0.0
-        self.correction(timeout_s=5.0)
-
-    def correction(self, timeout_s: float = 0.05) -> float:
-        try:
-            self._correction = float(self._inlet.time_correction(timeout=timeout_s))
-        except (LslTimeoutError, LostError):
-            log.debug("no clock measurement: the last one is used")
-        return self._correction
 
 
 def _fault(data: NDArray[np.generic]) -> str:

@@ -7,6 +7,7 @@ own image-to-image pipeline from the same latents.
 import hashlib
 import inspect
 import json
+import os
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -52,6 +53,8 @@ class Diffusion:
         self.identity = identity(folder)
         pipeline = _load(folder)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        # A core is left to ingest and window, which must stay smooth while pictures are made.
+        torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
         for module in (pipeline.unet, pipeline.vae, pipeline.text_encoder):
             module.to(self._device, torch.float32).eval().requires_grad_(False)
         self._unet, self._vae = pipeline.unet, pipeline.vae

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pylsl
@@ -21,13 +21,22 @@ def receive(
     name: str, geometry: Geometry, items: Iterable[Volume | Marker], until_idle_s: float = 20.0
 ) -> tuple[list[Volume | Marker], Receiver]:
     """Send items over a real stream and collect what comes out."""
+    return listening(
+        name, geometry, until_idle_s, lambda outlet: send(outlet, iter(items), pylsl.local_clock())
+    )
+
+
+def listening(
+    name: str, geometry: Geometry, until_idle_s: float, scan: Callable[[ScannerOutlet], None]
+) -> tuple[list[Volume | Marker], Receiver]:
+    """Let a scanner send what it likes and collect what comes out."""
     outlet = ScannerOutlet(name, geometry)
     receiver = Receiver(name, 10.0, until_idle_s, threading.Event())
     got: list[Volume | Marker] = []
     reader = threading.Thread(target=lambda: got.extend(receiver))
     reader.start()
     assert outlet.wait_for_receiver(10.0)
-    send(outlet, iter(items), pylsl.local_clock())
+    scan(outlet)
     reader.join(timeout=30)
     assert not reader.is_alive()
     receiver.close()
@@ -101,40 +110,28 @@ def test_a_volume_without_a_picture_of_the_brain_is_rejected(
 def test_a_plain_marker_gets_its_onset_from_its_stamp(
     stream_name: str, toy_geometry: Geometry
 ) -> None:
-    outlet = ScannerOutlet(stream_name, toy_geometry)
-    receiver = Receiver(stream_name, 10.0, 20.0, threading.Event())
-    got: list[Volume | Marker] = []
-    reader = threading.Thread(target=lambda: got.extend(receiver))
-    reader.start()
-    assert outlet.wait_for_receiver(10.0)
-    start, tr_wall_s = pylsl.local_clock(), TR_S / toy_geometry.speed
-    plain = Marker(Event.TRIAL, trial_type="dog")
-    outlet._markers.push_sample(["dog"], start + 2.5 * tr_wall_s)
-    for item in volumes(toy_run(toy_geometry, 6)):
-        outlet.send_volume(item.number, item.data, start + (item.number + 1) * tr_wall_s)
-    outlet.send_marker(Marker(Event.RUN_END, volumes=6), start)
-    reader.join(timeout=30)
-    receiver.close()
+    def scan(outlet: ScannerOutlet) -> None:
+        start, tr_wall_s = pylsl.local_clock(), TR_S / toy_geometry.speed
+        outlet._markers.push_sample(["dog"], start + 2.5 * tr_wall_s)
+        send(outlet, iter(volumes(toy_run(toy_geometry, 6))), start)
+        outlet.send_marker(Marker(Event.RUN_END, volumes=6), start)
+
+    got, _ = listening(stream_name, toy_geometry, 20.0, scan)
     (marker,) = trials(got)
-    assert marker.trial_type == plain.trial_type
+    assert marker.trial_type == "dog"
     assert marker.onset_s == pytest.approx(2.5 * TR_S, abs=0.05)
 
 
 def test_a_restarted_scanner_begins_a_new_run(
     stream_name: str, toy_geometry: Geometry, caplog: pytest.LogCaptureFixture
 ) -> None:
-    outlet = ScannerOutlet(stream_name, toy_geometry)
-    receiver = Receiver(stream_name, 10.0, 20.0, threading.Event())
-    got: list[Volume | Marker] = []
-    reader = threading.Thread(target=lambda: got.extend(receiver))
-    reader.start()
-    assert outlet.wait_for_receiver(10.0)
-    start = pylsl.local_clock()
-    send(outlet, iter(volumes(toy_run(toy_geometry, 5))), start)
-    send(outlet, iter(volumes(toy_run(toy_geometry, 4))), start + 60)
-    outlet.send_marker(Marker(Event.RUN_END), start + 70)
-    reader.join(timeout=30)
-    receiver.close()
+    def scan(outlet: ScannerOutlet) -> None:
+        start = pylsl.local_clock()
+        send(outlet, iter(volumes(toy_run(toy_geometry, 5))), start)
+        send(outlet, iter(volumes(toy_run(toy_geometry, 4))), start + 60)
+        outlet.send_marker(Marker(Event.RUN_END), start + 70)
+
+    got, receiver = listening(stream_name, toy_geometry, 20.0, scan)
     assert [v.number for v in volumes(got)] == [0, 1, 2, 3, 4, 0, 1, 2, 3]
     assert receiver.counts.duplicate == 0
     assert "taken as a new run" in caplog.text
