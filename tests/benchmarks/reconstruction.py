@@ -1,7 +1,8 @@
-"""How many steps, how much noise, how much guidance: the simulated person's test run.
+"""How many steps, how much noise, how much guidance: measured within the calibration runs.
 
-`make bench` prints the table of docs/reconstruction.md, from the person and the decoders that
-`make demo` left in out/demo-person. Chance: two-way .50, kind .08.
+`make bench` prints the table of docs/reconstruction.md from the person that `make demo` left in
+out/demo-person: decoders are fitted on the first runs and tested on the next; the demo's own test
+run is not touched. Chance: two-way .50, kind .08.
 """
 
 import sys
@@ -12,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.dataset import load_runs, load_stimuli
+from calibration.dataset import load_region, load_runs, load_stimuli
 from calibration.evaluate import decode_runs, two_way
-from rtrecon.artifact import load_artifact
+from calibration.fit import fit
 from rtrecon.config import Settings
 from rtrecon.decode import unit
 from rtrecon.generators import Generator, load_generator
@@ -23,19 +24,25 @@ from rtrecon.types import Decoded
 from simulator.judge import Judge
 
 PERSON = Path("out/demo-person")
+REGIONS = ("early", "ventral")
+FITTED, TESTED = 9, 3  # runs
 GRID = tuple(product((1, 2, 4, 8), (0.4, 0.6, 0.8, 1.0), (1.0, 2.0)))
 
 
 def main(person: Path = PERSON) -> int:
     """Print the table; 0 also where there is no person, which is said."""
     if not (person / "decoder").is_dir():
-        print(f"reconstruction: no decoders in {person}: run make demo first")
+        print(f"reconstruction: no person in {person}: run make demo first")
         return 0
-    artifact = load_artifact(person / "decoder")
-    generator = load_generator(artifact.generator.name)
-    runs = load_runs(person / "data", None)[-1:]
-    decoded = list({d.trial.number: d for d in decode_runs(artifact, runs)}.values())
-    truth = load_stimuli(runs, [d.trial for d in decoded])
+    generator = load_generator("miniature")
+    runs = load_runs(person / "data", None)
+    tested = runs[FITTED : FITTED + TESTED]
+    masks = person / "data" / "derivatives" / "masks" / "sub-01" / "func"
+    early, ventral = (masks / f"sub-01_task-view_desc-{name}_mask.nii.gz" for name in REGIONS)
+    region = load_region(runs[:FITTED], None, early, ventral)
+    artifact = fit(runs[:FITTED], region, generator, "bench")
+    decoded = list({d.trial.number: d for d in decode_runs(artifact, tested)}.values())
+    truth = load_stimuli(tested, [d.trial for d in decoded])
     assert truth is not None
     print("| steps | strength | guidance | image, two-way | kind |")
     print("|---|---|---|---|---|")
