@@ -99,7 +99,7 @@ class Demo:
             _call(
                 "rtrecon", "run", "--decoder", self._decoder, "--stream", STREAM,
                 "--stimuli", self._data / "stimuli", "--output", self._session,
-                *self._display(environment), environment=environment,
+                "--until-idle", "60", *self._display(environment), environment=environment,
             )  # fmt: skip
         finally:
             scanner.terminate()

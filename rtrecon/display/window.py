@@ -182,7 +182,7 @@ class OperatorWindow(QWidget):
 
     def _follow_status(self) -> None:
         status = self.session.status
-        if status is not self._status:
+        if status != self._status:
             self._show_status(status)
         self.header.tick()
 

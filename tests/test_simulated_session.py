@@ -1,0 +1,78 @@
+"""A simulated person from pictures to reconstructions in the window, by the package's programs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rtrecon.artifact import load_artifact
+from simulator.scoring import score_session
+
+SPEED = 15
+
+
+def program(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", *map(str, arguments)]
+
+
+@pytest.fixture(scope="module")
+def person(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A person with a few calibration runs, and decoders fitted on them."""
+    folder = tmp_path_factory.mktemp("person")
+    data, masks = folder / "data", folder / "data" / "derivatives" / "masks" / "sub-01" / "func"
+    design = ("--runs", 5, "--trials", 24, "--test-trials", 12, "--processes", 2, "--quiet")
+    subprocess.run(program("simulator", "session", data, *design), check=True)
+    subprocess.run(
+        program(
+            "calibration", "fit", data, "--runs", 1, 2, 3, 4, 5, "--output", folder / "decoder",
+            "--early", masks / "sub-01_task-view_desc-early_mask.nii.gz",
+            "--ventral", masks / "sub-01_task-view_desc-ventral_mask.nii.gz",
+        ),
+        check=True,
+    )  # fmt: skip
+    return folder
+
+
+@pytest.mark.timeout(300)
+def test_unseen_pictures_are_decoded_and_shown_in_the_window(
+    person: Path, tmp_path: Path, stream_name: str
+) -> None:
+    run = sorted((person / "data").rglob("*_bold.nii.gz"))[-1]
+    session, shots = tmp_path / "session", tmp_path / "shots"
+    scanner = subprocess.Popen(
+        program("simulator", "play", run, "--stream", stream_name, "--speed", SPEED, "--quiet")
+    )
+    try:
+        subprocess.run(
+            program(
+                "rtrecon", "run", "--decoder", person / "decoder", "--stream", stream_name,
+                "--stimuli", person / "data" / "stimuli", "--output", session,
+                "--screenshots", shots, "--close",
+            ),
+            check=True,
+        )  # fmt: skip
+        assert scanner.wait(timeout=30) == 0
+    finally:
+        scanner.kill()
+        scanner.wait()
+    summary = json.loads((session / "summary.json").read_text())
+    volumes = summary["volumes"]
+    assert (volumes["lost"], volumes["duplicate"], volumes["rejected"]) == (0, 0, 0)
+    assert volumes["received"] > 12 * 6
+    assert summary["frames"]["shown"] > 30
+    assert (session / "contact_sheet.png").is_file()
+    assert len(list(shots.glob("window-*.png"))) >= 6
+    scores = score_session(session, person / "decoder", person / "data" / "stimuli")
+    assert scores["trials"] == 12
+    assert scores["z"] > 0.65  # chance .5; by five runs only
+    assert scores["identification"]["two_way"] > 0.6
+
+
+def test_the_decoders_say_what_they_were_fitted_on(person: Path) -> None:
+    artifact = load_artifact(person / "decoder")
+    assert artifact.about["trials"] == 5 * 24
+    assert artifact.generator.name == "miniature"
+    assert len(artifact.candidates) == 13
+    assert artifact.about["held_out_correlation"]["z"] > 0.15
