@@ -170,8 +170,18 @@ class Pipeline:
     def _take_marker(self, marker: Marker) -> None:
         self._recorder.marker(marker)
         self._preprocess.mark(marker)
+        if self.decoded is not None:
+            self._tell(self.decoded)
         if marker.event is Event.RUN_END:
             log.info("the run's end marker came")
+
+    def _tell(self, decoded: Decoded) -> None:
+        """One line for a trial that another one follows."""
+        log.info(
+            "trial %d, %s: decoded as %s (%.0f %%, chance %.0f %%)",
+            decoded.trial.number, decoded.trial.trial_type, decoded.predicted,
+            100 * decoded.confidence, 100 / len(self.candidates),
+        )  # fmt: skip
 
     def _take_volume(self, volume: Volume) -> None:
         pattern = self._preprocess.add(volume)
