@@ -233,14 +233,19 @@ def test_a_marker_never_becomes_a_path(tmp_path: Path) -> None:
 def test_what_is_shown_is_never_older_than_one_image_and_one_tr(
     stream_name: str, toy_artifact: Artifact, toy: Toy, tmp_path: Path, toy_geometry: Geometry
 ) -> None:
-    """TR 0.5 s and an image of 1.5 s, at a tenth of the time: real streams, real clock."""
-    geometry = replace(toy_geometry, tr_s=0.5, speed=10.0)
+    """TR 0.5 s and an image of 1.5 s, at a fifth of the time: real streams, real clock.
+
+    Whenever an image is begun it is of the newest volume, which is a TR old at most; so when it is
+    done it is an image and a TR old at most. Held by the order of events, which a busy machine
+    does not change, and for the median by the clock.
+    """
+    geometry = replace(toy_geometry, tr_s=0.5, speed=5.0)
     live = Live(stream_name, replace(toy_artifact, tr_s=0.5), toy, tmp_path / "s", geometry)
-    tr_s, image_s = 0.05, 0.15
-    pause = threading.Event()
-    real_images = toy.images
+    tr_s, image_s = 0.1, 0.3
+    pause, real_images, begun = threading.Event(), toy.images, []
 
     def slow(*arguments: object) -> Iterator[Step]:
+        begun.append(pylsl.local_clock())
         pause.wait(image_s)  # the generator's own time, not the test's
         yield from real_images(*arguments)  # type: ignore[arg-type]
 
@@ -248,20 +253,20 @@ def test_what_is_shown_is_never_older_than_one_image_and_one_tr(
     live.begin()
     start = pylsl.local_clock()
     one_long_trial = Marker(Event.TRIAL, "dog", 0.5, 40.0)
-    volumes = (item for item in toy_run(geometry, 60) if isinstance(item, Volume))
-    for item in (one_long_trial, *volumes, Marker(Event.RUN_END, volumes=60)):
+    volumes = (item for item in toy_run(geometry, 40) if isinstance(item, Volume))
+    for item in (one_long_trial, *volumes, Marker(Event.RUN_END, volumes=40)):
         if isinstance(item, Volume):
             pause.wait(max(0.0, start + (item.number + 1) * tr_s - pylsl.local_clock()))
         send(live.outlet, iter([item]), start)
     summary = live.finish()
-    assert summary["volumes"]["received"] == 60  # type: ignore[index]
+    assert summary["volumes"]["received"] == 40  # type: ignore[index]
     assert summary["frames"]["superseded"] > 10  # type: ignore[index]
-    arrived = [float(row["received"]) for row in rows(live.folder / "volumes.tsv")]
-    behind = [a - (start + (n + 1) * tr_s) for n, a in enumerate(arrived)]
-    assert np.percentile(behind, 90) < tr_s
+    decoded = {int(r["volume"]): float(r["decoded"]) for r in rows(live.folder / "trials.tsv")}
     finals = [r for r in rows(live.folder / "frames.tsv") if r["step"] == r["steps"]]
+    drawn = [int(row["volume"]) for row in finals]
+    assert len(drawn) > 5
+    for volume, moment in zip(drawn, begun[: len(drawn)], strict=True):
+        newest = max((n for n, t in decoded.items() if t < moment - 0.02), default=0)
+        assert volume >= newest
     ages = [float(row["painted"]) - float(row["received"]) for row in finals]
-    made = [float(row["drawn"]) - float(row["decoded"]) for row in finals]
-    assert len(ages) > 8
-    assert np.median(ages) <= image_s + tr_s + 0.05
-    assert max(ages) <= max(made) + tr_s + 0.05
+    assert np.median(ages) <= image_s + tr_s + 0.1
