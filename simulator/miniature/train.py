@@ -33,7 +33,7 @@ from simulator.miniature.trainer import Budget
 
 STAGES = ("judge", "half", "autoencoder", "decoder", "diffusion", "vision")
 MINUTES = (3.0, 8.0, 6.0, 4.0, 40.0, 4.0)
-SMOKE_STEPS = 12
+SMOKE_STEPS = 8
 log = logging.getLogger(__name__)
 
 
@@ -68,14 +68,14 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--smoke", action="store_true", help="a few steps of each stage, no use")
     options = parser.parse_args(arguments)
     if options.smoke:
-        options.scenes, options.workers = 256, 0
+        options.scenes, options.workers = 128, 0
         options.steps = options.steps or SMOKE_STEPS
     return options
 
 
 def budgets(options: argparse.Namespace) -> dict[str, Budget]:
     """Return each stage's budget."""
-    steps, log_steps = options.steps or float("inf"), 3 if options.smoke else 10
+    steps, log_steps = options.steps or float("inf"), 2 if options.smoke else 10
     return {
         stage: Budget(60 * minutes, steps, log_steps=log_steps)
         for stage, minutes in zip(STAGES, options.minutes, strict=True)
@@ -93,7 +93,7 @@ def train(data: Data, folder: Path, budget: dict[str, Budget]) -> None:
 
     latents = encoded(data, folder, autoencoder)
     known = stage_diffusion.Batches(data, latents, tokenizer)
-    preview = Preview(parts, judge, folder)
+    preview = Preview(parts, judge, folder, rounds=min(8, len(data) // 100))
     denoiser = stage_diffusion.Denoiser(parts.text_encoder, parts.unet)
     denoiser = stage_diffusion.train(known, folder, denoiser, budget["diffusion"], preview)
     parts = replace(parts, text_encoder=denoiser.text_encoder, unet=denoiser.unet)
@@ -117,10 +117,10 @@ class Preview:
     Called at each checkpoint: pictures of captions never trained on, judged.
     """
 
-    def __init__(self, parts: Parts, judge: Judge, folder: Path) -> None:
+    def __init__(self, parts: Parts, judge: Judge, folder: Path, rounds: int) -> None:
         self.parts, self.judge, self.folder = parts, judge, folder
         rng = np.random.default_rng(99)
-        self.scenes = [scenes.sample_scene(rng, kind) for kind in 8 * scenes.KINDS]
+        self.scenes = [scenes.sample_scene(rng, kind) for kind in rounds * scenes.KINDS]
 
     def __call__(self, denoiser: nn.Module, steps: int) -> None:
         """Write the folder and a sheet of pictures; log the judge's scores."""

@@ -14,7 +14,8 @@ from transformers import CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjec
 from simulator import judge as judge_module
 from simulator import scenes
 from simulator.judge import Judge
-from simulator.miniature import FOLDER, sampling, score, train
+from simulator.miniature import FOLDER, models, sampling, score, train
+from simulator.miniature.batchnorm import folded, with_batch_norms
 from simulator.miniature.sampling import Recipe
 
 MEGABYTE = 1_000_000
@@ -157,6 +158,17 @@ def test_the_judge_knows_unseen_renders(judge: Judge, unseen: score.Unseen) -> N
     assert features.shape == (len(unseen.images), judge_module.FEATURES)
 
 
+def test_folding_batch_normalisation_changes_no_picture() -> None:
+    model = with_batch_norms(models.autoencoder())
+    pictures = torch.rand(2, 3, 64, 64) * 2 - 1
+    with torch.no_grad():
+        model.train().decoder(model.encoder(pictures))  # gather statistics
+        before = model.eval().decoder(model.encoder(pictures))
+        after = folded(model).decoder(model.encoder(pictures))
+    torch.testing.assert_close(after, before, atol=1e-5, rtol=1e-4)
+    assert model.state_dict().keys() == models.autoencoder().state_dict().keys()
+
+
 def test_the_judge_refuses_other_sizes(judge: Judge) -> None:
     with pytest.raises(ValueError, match=r"\(n, 128, 128, 3\)"):
         judge.classify(np.zeros((1, 64, 64, 3), np.uint8))
@@ -185,15 +197,15 @@ def losses(folder: Path, stage: str) -> list[float]:
 
 def test_a_short_training_learns_and_resumes(tmp_path: Path) -> None:
     smoke = ["--output", str(tmp_path), "--smoke", "--threads", "2"]
-    train.main([*smoke, "--steps", "6"])
+    train.main([*smoke, "--steps", "4"])
     rendered = (tmp_path / "scenes" / "images.npy").stat().st_mtime_ns
     first = {stage: losses(tmp_path, stage) for stage in train.STAGES}
-    train.main([*smoke, "--steps", "12"])
+    train.main([*smoke, "--steps", "8"])
     assert (tmp_path / "scenes" / "images.npy").stat().st_mtime_ns == rendered
     for stage in train.STAGES:
         assert losses(tmp_path, stage)[:2] == first[stage]
         assert len(losses(tmp_path, stage)) == 4
-    for stage in ("judge", "autoencoder", "diffusion"):
+    for stage in ("judge", "half", "diffusion"):
         assert losses(tmp_path, stage)[-1] < losses(tmp_path, stage)[0]
     assert (tmp_path / "pipeline" / "model_index.json").exists()
     Judge.load(tmp_path / "judge.safetensors")
