@@ -27,6 +27,7 @@ from rtrecon.preprocess import Preprocess
 
 MIN_AGE_S = 5.0  # younger evidence is mostly noise and would pull the weights to nothing
 FOLDS = 6
+MAX_GAIN = 3.0
 
 
 def fit(runs: Sequence[Run], region: Region, generator: Generator, name: str) -> Artifact:
@@ -65,8 +66,8 @@ def fit(runs: Sequence[Run], region: Region, generator: Generator, name: str) ->
         generator=GeneratorTie(
             generator.name, generator.identity, generator.latent, generator.conditioning
         ),
-        z=None if z_fit is None else _map(region.early, z_fit),
-        c=_map(region.ventral, c_fit),
+        z=None if z is None or z_fit is None else _map(region.early, z_fit, z),
+        c=_map(region.ventral, c_fit, c),
         candidates=candidates,
         candidate_c=candidate_c,
         temperature=_temperature(samples, c_fit, candidates, candidate_c),
@@ -105,8 +106,20 @@ def _groups(samples: Samples) -> tuple[NDArray[np.int64], int]:
     return (samples.trials if one_run else samples.runs), FOLDS
 
 
-def _map(voxels: NDArray[np.bool_], fitted: Fitted) -> LinearMap:
-    return LinearMap(voxels, fitted.x_mean, fitted.weights, fitted.y_mean)
+def _map(voxels: NDArray[np.bool_], fitted: Fitted, truth: NDArray[np.float32]) -> LinearMap:
+    weights = fitted.weights * np.float32(gain(fitted.held_out, truth))
+    return LinearMap(voxels, fitted.x_mean, weights, fitted.y_mean)
+
+
+def gain(held_out: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
+    """What brings predictions back to the spread of the truth, from which ridge shrinks them.
+
+    One number for all targets, so that no badly predicted one is blown up, and `MAX_GAIN` at most,
+    so that decoders which predict nothing keep drawing next to nothing.
+    """
+    mean = truth.mean(axis=0)
+    shrunk, full = (float(np.std(rows - mean)) for rows in (held_out, truth))
+    return min(full / max(shrunk, 1e-12), MAX_GAIN)
 
 
 def _candidates(
@@ -139,14 +152,15 @@ def _about(
     c: NDArray[np.float32],
     c_fit: Fitted,
 ) -> Mapping[str, Any]:
-    scores = {"c": _correlation(c_fit.held_out, c)}
+    scores, gains = {"c": _correlation(c_fit.held_out, c)}, {"c": gain(c_fit.held_out, c)}
     if z is not None and z_fit is not None:
-        scores["z"] = _correlation(z_fit.held_out, z)
+        scores["z"], gains["z"] = _correlation(z_fit.held_out, z), gain(z_fit.held_out, z)
     packages = ("rtrecon", "numpy", "scipy", "torch", "diffusers", "transformers")
     return {
         "runs": [run.name for run in runs],
         "trials": len(np.unique(samples.trials)),
         "held_out_correlation": scores,
+        "gain": gains,
         "versions": {package: version(package) for package in packages},
     }
 

@@ -28,8 +28,8 @@ class Settings:
     """
 
     steps: int = 4
-    strength: float = 0.6
-    guidance: float = 1.0
+    strength: float = 0.8
+    guidance: float = 2.0
     preview: bool = True
     seed: int = 0
 

@@ -317,10 +317,10 @@ def test_settings_are_swapped_whole(session: HandFed, window: OperatorWindow, qt
     assert session.swapped == [
         Settings(steps=2),
         Settings(steps=2, preview=False),
-        Settings(steps=2, preview=False, strength=0.65),
+        Settings(steps=2, preview=False, strength=0.85),
     ]
     assert window.controls.steps_text.text() == "2"
-    assert window.controls.strength_text.text() == "0.65"
+    assert window.controls.strength_text.text() == "0.85"
 
 
 def test_settings_set_elsewhere_are_shown_and_not_swapped_again(
