@@ -26,7 +26,7 @@ from simulator.judge import Judge
 PERSON = Path("out/demo-person")
 REGIONS = ("early", "ventral")
 FITTED, TESTED = 9, 3  # runs
-GRID = tuple(product((1, 2, 4, 8), (0.4, 0.6, 0.8, 1.0), (1.0, 2.0)))
+GRID = tuple(product((1, 2, 4), (0.6, 0.8, 1.0), (1.0, 2.0)))
 
 
 def main(person: Path = PERSON) -> int:
