@@ -79,7 +79,10 @@ def _parser() -> argparse.ArgumentParser:
         "--strength", type=float, metavar="X", help="how far z is noised, 0 to 1 (default: 0.8)"
     )
     run.add_argument(
-        "--guidance", type=float, metavar="X", help="classifier-free guidance (default: 2; 1 is none)"
+        "--guidance",
+        type=float,
+        metavar="X",
+        help="classifier-free guidance (default: 2; 1 is none)",
     )
     run.add_argument("--seed", type=int, metavar="N", help="of the noise (default: 0)")
     streams = commands.add_parser("streams", help="the volume streams on the network")
