@@ -127,4 +127,3 @@ class Controls(QWidget):
         self.start.setVisible(ready)
         self.stop.setVisible(not ready)
         self.stop.setEnabled(not (ready or over or stopping))
-        self.stop.setText("Stopped" if over else "Stopping" if stopping else "Stop")
