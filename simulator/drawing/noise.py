@@ -21,7 +21,7 @@ def noise(rng: np.random.Generator, size_px: int) -> np.ndarray:
     numpy.ndarray
         uint8 (size_px, size_px, 3).
     """
-    grain = round(2 ** rng.uniform(3.3, 6.0))
+    grain = round(2 ** rng.uniform(3.0, 4.4))
     total = _layer(rng, grain, size_px) + _layer(rng, grain // 2, size_px)
     grey = total.mean(axis=2, keepdims=True)
     colourful = rng.uniform(0.4, 1.0)

@@ -28,12 +28,12 @@ def weights(data: Data, chosen: NDArray[np.int64], emphasis: float) -> Tensor:
     """Return weights (n, 1, 128, 128) of mean 1 that count pixels of the object more.
 
     Objects cover a small part of most scenes but carry most of what a person looks for. Noise
-    patterns have no object, and no latents of this size can hold them: they count little.
+    patterns have no object: they count as background.
     """
     masks = torch.from_numpy(data.masks(chosen)).float()[:, None]
     noise = torch.tensor([data.labels["kind"][number] == "noise" for number in chosen])
+    masks[noise] = 0
     emphasised = 1 + emphasis * masks
-    emphasised[noise] = 0.25
     return emphasised / emphasised.mean()
 
 

@@ -1,6 +1,6 @@
 """The parts of the miniature model, untrained, as real diffusers and transformers classes."""
 
-from diffusers import AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
+from diffusers import AutoencoderTiny, DDIMScheduler, LCMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from torch import nn
 from transformers import (
@@ -12,22 +12,24 @@ from transformers import (
 
 SIZE_PX = 128
 LATENT_PX = 8
-LATENT_CHANNELS = 16
+LATENT_CHANNELS = 32
 TEXT_DIM = 192
 TEXT_TOKENS = 28
+FEW_STEPS = 20
+"""Steps of the noise schedule that the distilled U-Net knows."""
 
 
 def autoencoder() -> AutoencoderTiny:
-    """Images (batch, 3, 128, 128) in -1..1 <-> latents (batch, 16, 8, 8).
+    """Images (batch, 3, 128, 128) in -1..1 <-> latents (batch, 32, 8, 8).
 
     Four halvings instead of three: with latents of 16 x 16 x 4 the U-Net learned places and
     colours, but no shapes.
     """
     model = AutoencoderTiny(
-        encoder_block_out_channels=(48,) * 5,
-        decoder_block_out_channels=(48,) * 5,
+        encoder_block_out_channels=(64,) * 5,
+        decoder_block_out_channels=(64,) * 5,
         num_encoder_blocks=(0, 0, 1, 3, 4),
-        num_decoder_blocks=(5, 4, 2, 0, 0),
+        num_decoder_blocks=(5, 4, 3, 0, 0),
         latent_channels=LATENT_CHANNELS,
         scaling_factor=1.0,
     )
@@ -69,7 +71,7 @@ def text_encoder(vocabulary: int, first: int, last: int) -> CLIPTextModel:
 
 
 def unet() -> UNet2DConditionModel:
-    """Noisy latents (batch, 16, 8, 8), step and conditioning -> v of the same shape.
+    """Noisy latents (batch, 32, 8, 8), step and conditioning -> v of the same shape.
 
     The text also joins the time embedding, pooled from the conditioning itself, so that the
     conditioning stays one matrix that a decoder can predict.
@@ -99,10 +101,10 @@ def image_encoder() -> CLIPVisionModelWithProjection:
     config = CLIPVisionConfig(
         image_size=SIZE_PX,
         patch_size=16,
-        hidden_size=160,
-        intermediate_size=480,
-        num_hidden_layers=3,
-        num_attention_heads=5,
+        hidden_size=TEXT_DIM,
+        intermediate_size=3 * TEXT_DIM,
+        num_hidden_layers=4,
+        num_attention_heads=6,
         projection_dim=TEXT_DIM,
     )
     return CLIPVisionModelWithProjection._from_config(config, attn_implementation="eager")
@@ -118,4 +120,11 @@ def scheduler() -> DDIMScheduler:
         timestep_spacing="trailing",
         steps_offset=1,
         clip_sample=False,
+    )
+
+
+def few_step_scheduler() -> LCMScheduler:
+    """The same schedule for the distilled U-Net, which knows twenty of its steps."""
+    return LCMScheduler.from_config(
+        scheduler().config, original_inference_steps=FEW_STEPS, set_alpha_to_one=True
     )

@@ -5,7 +5,13 @@ import shutil
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import (
+    AutoencoderTiny,
+    DDIMScheduler,
+    LCMScheduler,
+    StableDiffusionPipeline,
+    UNet2DConditionModel,
+)
 from torch import nn
 from transformers import (
     CLIPImageProcessor,
@@ -40,19 +46,26 @@ def untrained(tokenizer: CLIPTokenizer) -> Parts:
     )
 
 
-def pipeline(parts: Parts) -> StableDiffusionPipeline:
-    """Return the parts as a diffusers pipeline; they are shared, not copied."""
-    return StableDiffusionPipeline(
+def pipeline(
+    parts: Parts, scheduler: DDIMScheduler | LCMScheduler | None = None
+) -> StableDiffusionPipeline:
+    """Return the parts as a diffusers pipeline; they are shared, not copied.
+
+    `scheduler`: the few-step one by default.
+    """
+    made = StableDiffusionPipeline(
         vae=parts.autoencoder,
         text_encoder=parts.text_encoder,
         tokenizer=parts.tokenizer,
         unet=parts.unet,
-        scheduler=models.scheduler(),
+        scheduler=scheduler or models.few_step_scheduler(),
         safety_checker=None,
         feature_extractor=image_processor(),
         image_encoder=parts.image_encoder,
         requires_safety_checker=False,
     )
+    made.set_progress_bar_config(disable=True)
+    return made
 
 
 def image_processor() -> CLIPImageProcessor:

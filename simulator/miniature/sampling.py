@@ -1,43 +1,33 @@
-"""The denoising loop, for latents that are the caller's own.
-
-diffusers' image-to-image pipeline takes only latents of four channels; these have sixteen.
-"""
+"""Many pictures at once by diffusers' own pipeline, for scores and sample sheets."""
 
 from dataclasses import dataclass
-from itertools import pairwise
+from typing import Any
 
+import numpy as np
 import torch
-from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import AutoencoderTiny, LCMScheduler, StableDiffusionPipeline
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from simulator.miniature import models
+from simulator.miniature.captions import token_ids
+
+_BATCH = 64
 
 
 @dataclass(frozen=True)
 class Recipe:
     """How latents are denoised.
 
-    steps : U-Net calls (twice as many with guidance), whatever the strength
-    guidance : 1 is none
+    steps : whatever the strength
+    guidance : 1 is none, and costs half as much
     strength : how far along the noise schedule the starting latents are noised, 0 to 1
     """
 
     steps: int = 4
-    guidance: float = 2.0
+    guidance: float = 1.0
     strength: float = 1.0
-
-
-def token_ids(tokenizer: CLIPTokenizer, captions: list[str]) -> Tensor:
-    """Return token ids (n, 28)."""
-    return tokenizer(
-        captions,
-        padding="max_length",
-        max_length=models.TEXT_TOKENS,
-        truncation=True,
-        return_tensors="pt",
-    ).input_ids
 
 
 def conditioning(
@@ -49,72 +39,53 @@ def conditioning(
 
 
 def denoised(
-    unet: UNet2DConditionModel,
+    pipeline: StableDiffusionPipeline,
     conditions: Tensor,
-    empty: Tensor,
     recipe: Recipe,
     start: Tensor | None = None,
     seed: int = 0,
 ) -> Tensor:
-    """Return latents (n, 16, 8, 8) made under conditions (n, 28, 192) by DDIM without noise.
+    """Return latents (n, 32, 8, 8) made under conditions (n, 28, 192).
 
     Parameters
     ----------
-    empty : conditioning (1, 28, 192) of the empty caption, for guidance
-    start : latents (n, 16, 8, 8) to begin from; none: pure noise
+    start : latents (n, 32, 8, 8) to begin from, with the few-step scheduler; none: pure noise
     """
+    source = torch.Generator().manual_seed(seed)
+    shape = (models.LATENT_CHANNELS, models.LATENT_PX, models.LATENT_PX)
+    latents = torch.randn(len(conditions), *shape, generator=source)
+    settings: dict[str, Any] = {"num_inference_steps": recipe.steps}
+    if start is not None:
+        times = few_steps(pipeline.scheduler, recipe)
+        first = torch.tensor(times[:1]).expand(len(start))
+        latents = pipeline.scheduler.add_noise(start, latents, first)
+        settings = {"timesteps": times}
+    empty = conditioning(pipeline.tokenizer, pipeline.text_encoder, [""])
+    made = [
+        pipeline(
+            prompt_embeds=under,
+            negative_prompt_embeds=empty.expand_as(under),
+            latents=part,
+            guidance_scale=recipe.guidance,
+            generator=source,
+            output_type="latent",
+            **settings,
+        ).images
+        for under, part in zip(conditions.split(_BATCH), latents.split(_BATCH), strict=True)
+    ]
+    return torch.cat(made)
+
+
+def few_steps(scheduler: LCMScheduler, recipe: Recipe) -> list[int]:
+    """Return the scheduler's noise steps from ``strength`` down, as many as the recipe wants."""
+    total = max(recipe.steps, round(recipe.steps / recipe.strength))
+    scheduler.set_timesteps(total)
+    return scheduler.timesteps[total - recipe.steps :].tolist()
+
+
+def decoded(autoencoder: AutoencoderTiny, latents: Tensor) -> NDArray[np.uint8]:
+    """Return images (n, 128, 128, 3) of latents (n, 32, 8, 8)."""
     with torch.no_grad():
-        levels = signal_levels()
-        times = torch.linspace(1000 * recipe.strength, 0, recipe.steps + 1).round().long() - 1
-        shape = (models.LATENT_CHANNELS, models.LATENT_PX, models.LATENT_PX)
-        noise = torch.randn(len(conditions), *shape, generator=torch.Generator().manual_seed(seed))
-        signal = levels[times[0]] if start is not None else torch.zeros(())
-        latents = signal.sqrt() * (0.0 if start is None else start) + (1 - signal).sqrt() * noise
-        for time, next_time in pairwise(times):
-            velocity = guided(unet, latents, time, conditions, empty, recipe.guidance)
-            signal, next_signal = levels[time], levels[next_time]
-            clean = signal.sqrt() * latents - (1 - signal).sqrt() * velocity
-            noise = (1 - signal).sqrt() * latents + signal.sqrt() * velocity
-            latents = next_signal.sqrt() * clean + (1 - next_signal).sqrt() * noise
-        return latents
-
-
-def signal_levels() -> Tensor:
-    """Return the share of signal in the variance at steps 0..999, then 1 for no noise at all.
-
-    Step -1, the end, is thus found at the end.
-    """
-    return torch.cat([models.scheduler().alphas_cumprod, torch.ones(1)])
-
-
-def guided(
-    unet: UNet2DConditionModel,
-    latents: Tensor,
-    time: Tensor,
-    conditions: Tensor,
-    empty: Tensor,
-    guidance: float,
-) -> Tensor:
-    """Return the predicted velocity, pushed away from that of the empty caption."""
-    if guidance == 1:
-        return unet(latents, time, conditions, return_dict=False)[0]
-    both = torch.cat([empty.expand_as(conditions), conditions])
-    without, under = unet(latents.repeat(2, 1, 1, 1), time, both, return_dict=False)[0].chunk(2)
-    return without + guidance * (under - without)
-
-
-def decoded(autoencoder: AutoencoderTiny, latents: Tensor) -> NDArray:
-    """Return images uint8 (n, 128, 128, 3) of latents (n, 16, 8, 8)."""
-    with torch.no_grad():
-        parts = [autoencoder.decoder(part) for part in latents.split(32)]
+        parts = [autoencoder.decoder(part) for part in latents.split(_BATCH)]
         pixels = torch.cat(parts).add(1).mul(127.5).round().clamp(0, 255).byte()
         return pixels.permute(0, 2, 3, 1).contiguous().numpy()
-
-
-def text_to_image(
-    pipeline: StableDiffusionPipeline, captions: list[str], recipe: Recipe
-) -> NDArray:
-    """Return images uint8 (n, 128, 128, 3) of captions."""
-    under = conditioning(pipeline.tokenizer, pipeline.text_encoder, [*captions, ""])
-    latents = denoised(pipeline.unet, under[:-1], under[-1:], recipe)
-    return decoded(pipeline.vae, latents)

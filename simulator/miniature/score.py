@@ -1,6 +1,6 @@
 """Scores of a pipeline folder on scenes it has not seen: ``python -m simulator.miniature.score``.
 
-Writes a table each for the autoencoder, for text to image, and for synthetic decoding: latents and
+A table each for the towers, the autoencoder, text to image, and synthetic decoding: latents and
 conditioning with errors as ridge regression makes them, instead of a brain's.
 """
 
@@ -15,16 +15,19 @@ import torch
 from diffusers import StableDiffusionPipeline
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 from tqdm import tqdm
 
 from simulator import scenes
 from simulator.judge import Judge
 from simulator.miniature import FOLDER
+from simulator.miniature.captions import VALUES, altered, token_ids
 from simulator.miniature.sampling import Recipe, conditioning, decoded, denoised
 from simulator.miniature.stage_diffusion import mixtures
 
 SEED = 12_345
 Z_CORRELATION, C_COSINE = 0.54, 0.74
+STRENGTHS = (0.5, 0.6, 0.7, 0.8, 0.9)
 Row = dict[str, str | float]
 Table = list[Row]
 
@@ -35,9 +38,8 @@ class Unseen:
 
     images : uint8 (n, 128, 128, 3)
     masks : bool (n, 128, 128), on the object
-    latents : (n, 16, 8, 8)
+    latents : (n, 32, 8, 8)
     conditions : (n, 28, 192)
-    empty : (1, 28, 192)
     """
 
     scenes: list[scenes.Scene]
@@ -45,7 +47,6 @@ class Unseen:
     masks: NDArray[np.bool_]
     latents: Tensor
     conditions: Tensor
-    empty: Tensor
 
 
 def unseen(pipeline: StableDiffusionPipeline, count: int, seed: int = SEED) -> Unseen:
@@ -58,13 +59,13 @@ def unseen(pipeline: StableDiffusionPipeline, count: int, seed: int = SEED) -> U
     renders = [scenes.render(scene) for scene in drawn]
     images = np.stack([render.image for render in renders])
     captions = [scenes.caption(scene) for scene in drawn]
-    under = conditioning(pipeline.tokenizer, pipeline.text_encoder, [*captions, ""])
+    under = conditioning(pipeline.tokenizer, pipeline.text_encoder, captions)
     masks = np.stack([render.mask for render in renders])
-    return Unseen(drawn, images, masks, encoded(pipeline, images), under[:-1], under[-1:])
+    return Unseen(drawn, images, masks, encoded(pipeline, images), under)
 
 
 def encoded(pipeline: StableDiffusionPipeline, images: NDArray[np.uint8]) -> Tensor:
-    """Return latents (n, 16, 8, 8) of images (n, 128, 128, 3)."""
+    """Return latents (n, 32, 8, 8) of images (n, 128, 128, 3)."""
     with torch.no_grad():
         pixels = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
         parts = pixels.float().div(127.5).sub(1).split(32)
@@ -112,37 +113,82 @@ def autoencoding(pipeline: StableDiffusionPipeline, judge: Judge, known: Unseen)
     ]
 
 
+def towers(pipeline: StableDiffusionPipeline, known: Unseen) -> Table:
+    """Score what the image encoder reads from originals: which of a few captions is right?
+
+    Per attribute the captions differ in its value alone.
+    """
+    embedded = functional.normalize(images_embedded(pipeline, known.images), dim=1)
+    row: Row = {}
+    for name in ("kind", "colour", "place", "position"):
+        values = [value for value in VALUES[name] if value != scenes.NOISE]
+        hits = []
+        for scene, picture in zip(known.scenes, embedded, strict=True):
+            captions = [scenes.caption(altered(scene, name, value)) for value in values]
+            texts = functional.normalize(texts_embedded(pipeline, captions), dim=1)
+            hits.append(values[int((texts @ picture).argmax())] == getattr(scene, name))
+        row[name] = float(np.mean(hits))
+    captions = [scenes.caption(scene) for scene in known.scenes]
+    texts = functional.normalize(texts_embedded(pipeline, captions), dim=1)
+    best = (embedded @ texts.T).argmax(dim=1)
+    row["retrieval"] = float((best == torch.arange(len(best))).float().mean())
+    return [row]
+
+
+def images_embedded(pipeline: StableDiffusionPipeline, images: NDArray[np.uint8]) -> Tensor:
+    """Return embeddings (n, 192) of images (n, 128, 128, 3)."""
+    pixels = pipeline.feature_extractor(list(images), return_tensors="pt").pixel_values
+    with torch.no_grad():
+        return torch.cat([pipeline.image_encoder(part).image_embeds for part in pixels.split(64)])
+
+
+def texts_embedded(pipeline: StableDiffusionPipeline, captions: list[str]) -> Tensor:
+    """Return pooled conditioning (n, 192) of captions."""
+    with torch.no_grad():
+        return pipeline.text_encoder(token_ids(pipeline.tokenizer, captions)).pooler_output
+
+
 def text_to_image(pipeline: StableDiffusionPipeline, judge: Judge, known: Unseen) -> Table:
-    """Score pictures made from captions alone."""
+    """Score pictures made from captions alone, by steps."""
     table: Table = []
-    for guidance in (1.0, 2.0, 3.0):
-        for steps in (1, 2, 4, 8):
-            recipe = Recipe(steps, guidance)
-            start = time.perf_counter()
-            latents = denoised(pipeline.unet, known.conditions, known.empty, recipe)
-            pictures = decoded(pipeline.vae, latents)
-            cost = 1000 * (time.perf_counter() - start) / len(pictures)
-            row: Row = {"guidance": guidance, "steps": steps, "ms_in_batch": cost}
-            table.append({**row, **judged(judge, known, pictures)})
+    for steps, guidance in ((1, 1.0), (2, 1.0), (4, 1.0), (8, 1.0), (4, 1.5)):
+        start = time.perf_counter()
+        latents = denoised(pipeline, known.conditions, Recipe(steps, guidance))
+        pictures = decoded(pipeline.vae, latents)
+        cost = 1000 * (time.perf_counter() - start) / len(pictures)
+        row: Row = {"guidance": guidance, "steps": steps, "ms_in_batch": cost}
+        table.append({**row, **judged(judge, known, pictures)})
     return table
 
 
 def decoding(pipeline: StableDiffusionPipeline, judge: Judge, known: Unseen) -> Table:
-    """Score pictures made from latents and conditions with errors, over recipes."""
+    """Score pictures made in four steps from latents and conditions with errors.
+
+    ``r``: correlation of the latents with the truth.
+    """
     torch.manual_seed(SEED)
     z, c = as_predicted(known)
-    blank = known.empty.expand_as(c)
-    table: Table = [{"from": "z, decoded"} | judged(judge, known, decoded(pipeline.vae, z))]
-    cases = [("c", c, 1.0, g) for g in (1.0, 2.0, 3.0)]
-    cases += [("z", blank, s, 1.0) for s in (0.5, 0.6, 0.7)]
-    cases += [("z+c", c, s, g) for s in (0.5, 0.6, 0.7, 0.8, 0.9) for g in (1.0, 2.0, 3.0)]
-    for name, conditions, strength, guidance in tqdm(cases, "decoding"):
-        recipe = Recipe(4, guidance, strength)
-        start = None if name == "c" else z
-        latents = denoised(pipeline.unet, conditions, known.empty, recipe, start)
-        row: Row = {"from": name, "strength": strength, "guidance": guidance}
-        table.append({**row, **judged(judge, known, decoded(pipeline.vae, latents))})
+    blank = conditioning(pipeline.tokenizer, pipeline.text_encoder, [""]).expand_as(c)
+    cases: list[tuple[str, Tensor, Tensor | None, float]] = [("c", c, None, 1.0)]
+    cases += [("z", blank, z, strength) for strength in STRENGTHS]
+    cases += [("z+c", c, z, strength) for strength in STRENGTHS]
+    cases += [("z+true c", known.conditions, z, strength) for strength in STRENGTHS]
+    table: Table = [{"from": "z, decoded"} | scored(pipeline, judge, known, z)]
+    for name, conditions, start, strength in tqdm(cases, "decoding"):
+        recipe = Recipe(4, strength=strength)
+        latents = denoised(pipeline, conditions, recipe, start)
+        row: Row = {"from": name, "strength": strength}
+        table.append({**row, **scored(pipeline, judge, known, latents)})
     return table
+
+
+def scored(
+    pipeline: StableDiffusionPipeline, judge: Judge, known: Unseen, latents: Tensor
+) -> dict[str, float]:
+    """Return the judge's verdict on latents and their correlation with the truth."""
+    pairs = zip(latents.flatten(1).numpy(), known.latents.flatten(1).numpy(), strict=True)
+    r = float(np.mean([np.corrcoef(*pair)[0, 1] for pair in pairs]))
+    return judged(judge, known, decoded(pipeline.vae, latents)) | {"r": r}
 
 
 def as_predicted(known: Unseen) -> tuple[Tensor, Tensor]:
@@ -177,15 +223,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="simulator.miniature.score")
     parser.add_argument("--pipeline", type=Path, default=FOLDER)
     parser.add_argument("--judge", type=Path, help="weights; default: the shipped ones")
-    parser.add_argument("--count", type=int, default=204)
+    parser.add_argument("--count", type=int, default=504)
     options = parser.parse_args()
     pipeline = StableDiffusionPipeline.from_pretrained(
         options.pipeline, dtype=torch.float32, local_files_only=True
     )
+    pipeline.set_progress_bar_config(disable=True)
     judge = Judge.load(options.judge) if options.judge else Judge.load()
     known = unseen(pipeline, options.count)
+    print(f"\ntowers\n\n{lines(towers(pipeline, known))}")
     for score in (autoencoding, text_to_image, decoding):
-        print(f"\n{score.__name__}\n\n{lines(score(pipeline, judge, known))}")
+        print(f"\n{score.__name__}\n\n{lines(score(pipeline, judge, known))}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Stages: the autoencoder at half the size, at full size, then its decoder alone.
+"""Stages: the autoencoder, then its decoder alone.
 
-The layers next to the pixels cost most and learn least: the others are trained first, between
-two small convolutions on pictures of 64 pixels, four times as fast.
+The first trains the layers next to the pixels taken together (`outer`), which is twice as fast;
+the second shows the decoder the layers one by one, as they will run.
 
 Latents pass through a batch normalisation without parameters, which is folded into the encoder's
 last convolution when the encoder is done: each latent channel then has zero mean and unit SD,
@@ -14,23 +14,20 @@ import numpy as np
 import torch
 from diffusers import AutoencoderTiny
 from torch import Tensor, nn
-from torch.nn import functional
 
-from simulator.miniature import batches, models
+from simulator.miniature import batches, models, outer
 from simulator.miniature.batchnorm import folded, with_batch_norms
 from simulator.miniature.data import Data
 from simulator.miniature.trainer import Budget, Trainer
 
-BATCH = 16
-EMPHASIS = 8.0
+BATCH = 32
+EMPHASIS = 12.0
 JITTER = 0.1
 APART = 0.1
 
 
 class Whole(nn.Module):
     """The autoencoder with its latents normalised per batch."""
-
-    halvings = 0
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,26 +37,8 @@ class Whole(nn.Module):
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Return pictures (batch, 3, 128, 128), encoded and decoded, and their latents."""
-        latents = self.normalisation(self.autoencoder.encoder(pictures))
-        return self.autoencoder.decoder(jittered(latents)), latents
-
-
-class Half(Whole):
-    """The same on pictures (batch, 3, 64, 64), without the layers next to the pixels."""
-
-    halvings = 1
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem = nn.Conv2d(3, 48, 3, padding=1)
-        self.head = nn.Conv2d(48, 3, 3, padding=1)
-
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Return pictures (batch, 3, 64, 64), encoded and decoded, and their latents."""
-        encoder, decoder = self.autoencoder.encoder.layers, self.autoencoder.decoder.layers
-        latents = self.normalisation(encoder[2:](self.stem(pictures)))
-        clamped = 3 * torch.tanh(jittered(latents) / 3)
-        return self.head(decoder[:-3](clamped)), latents
+        latents = self.normalisation(outer.encoded(self.autoencoder, pictures))
+        return outer.decoded(self.autoencoder, jittered(latents)), latents
 
 
 def jittered(latents: Tensor) -> Tensor:
@@ -67,38 +46,26 @@ def jittered(latents: Tensor) -> Tensor:
     return latents + JITTER * torch.rand(len(latents), 1, 1, 1) * torch.randn_like(latents)
 
 
-def train(data: Data, folder: Path, half: Budget, whole: Budget) -> AutoencoderTiny:
+def train(data: Data, folder: Path, budget: Budget) -> AutoencoderTiny:
     """Train encoder and decoder together; return them, all normalisation folded in."""
-    small, large = Half(), Whole()
-    trained = trainer("half", data, folder, small, half, rate=3e-3).run()
-    weights = {k: v for k, v in trained.state_dict().items() if k.split(".")[0] not in OWN}
-    large.load_state_dict(weights)
-    autoencoder = folded(trainer("autoencoder", data, folder, large, whole, 2e-3).run().autoencoder)
-    normalise(data, autoencoder)
-    return autoencoder
-
-
-OWN = ("stem", "head")
-
-
-def trainer(
-    name: str, data: Data, folder: Path, module: Whole, budget: Budget, rate: float
-) -> Trainer:
-    """Return the trainer of encoder and decoder together."""
     rng = np.random.default_rng(2)
+    module = Whole()
 
     def loss(share: float) -> Tensor:
-        pictures, weights = batch(data, rng, module.halvings)
+        pictures, weights = batch(data, rng)
         shown, latents = module(pictures)
         early, late = errors(shown - pictures, weights)
-        return (1 - share) * early + share * late + APART * alike(latents)
+        return (1 - share / 2) * early + share * late + APART * alike(latents)
 
     def sheet(averaged: nn.Module, _steps: int) -> None:
-        pictures, _ = batch(data, np.random.default_rng(0), module.halvings)
+        pictures, _ = batch(data, np.random.default_rng(0))
         with torch.no_grad():
-            batches.sheet([pictures, averaged(pictures)[0]], folder / f"{name}.png")
+            batches.sheet([pictures, averaged(pictures)[0]], folder / "autoencoder.png")
 
-    return Trainer(name, folder, module, loss, budget, rate, sheet=sheet)
+    trainer = Trainer("autoencoder", folder, module, loss, budget, rate=3e-3, sheet=sheet)
+    autoencoder = folded(trainer.run().autoencoder)
+    normalise(data, autoencoder)
+    return autoencoder
 
 
 def train_decoder(
@@ -109,12 +76,12 @@ def train_decoder(
     rng = np.random.default_rng(3)
 
     def loss(_share: float) -> Tensor:
-        pictures, weights = batch(data, rng, 0)
+        pictures, weights = batch(data, rng)
         shown = autoencoder.decoder(jittered(autoencoder.encoder(pictures)))
         return errors(shown - pictures, weights)[1]
 
     def sheet(averaged: nn.Module, _steps: int) -> None:
-        pictures, _ = batch(data, np.random.default_rng(0), 0)
+        pictures, _ = batch(data, np.random.default_rng(0))
         with torch.no_grad():
             shown = averaged.decoder(averaged.encoder(pictures))
         batches.sheet([pictures, shown], folder / "decoder.png")
@@ -122,12 +89,10 @@ def train_decoder(
     return Trainer("decoder", folder, autoencoder, loss, budget, rate=1e-3, sheet=sheet).run()
 
 
-def batch(data: Data, rng: np.random.Generator, halvings: int) -> tuple[Tensor, Tensor]:
-    """Return pictures (n, 3, h, w) and weights (n, 1, h, w), at 128 pixels or halved."""
+def batch(data: Data, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Return pictures (n, 3, 128, 128) and the weights (n, 1, 128, 128) of their pixels."""
     chosen = batches.drawn(data, BATCH, rng)
     pictures, weights = batches.images(data, chosen), batches.weights(data, chosen, EMPHASIS)
-    if halvings:
-        pictures, weights = functional.avg_pool2d(pictures, 2), functional.avg_pool2d(weights, 2)
     return pictures.contiguous(memory_format=torch.channels_last), weights
 
 
@@ -142,7 +107,7 @@ def errors(error: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
 def alike(latents: Tensor) -> Tensor:
     """Return the mean squared correlation between latent channels.
 
-    Unpunished, all sixteen take up brightness and colour, and outlines find no room.
+    Unpunished, all of them take up brightness and colour, and outlines find no room.
     """
     flat = latents.transpose(0, 1).flatten(1)
     correlation = flat @ flat.T / flat.shape[1]
@@ -160,7 +125,7 @@ def normalise(data: Data, autoencoder: AutoencoderTiny, count: int = 2048) -> No
 
 
 def latents(data: Data, autoencoder: AutoencoderTiny, chosen: np.ndarray) -> Tensor:
-    """Return the latents (n, 16, 8, 8) of the chosen scenes."""
+    """Return the latents (n, 32, 8, 8) of the chosen scenes."""
     parts = np.array_split(chosen, -(-len(chosen) // 64))
     with torch.no_grad():
         pictures = (batches.images(data, part) for part in parts)

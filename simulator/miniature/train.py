@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderTiny
+from diffusers import AutoencoderTiny, StableDiffusionPipeline
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -19,20 +19,22 @@ from simulator import scenes
 from simulator.judge import Judge
 from simulator.miniature import (
     batches,
+    models,
     sampling,
     score,
     stage_autoencoder,
     stage_diffusion,
+    stage_distillation,
     stage_judge,
-    stage_vision,
+    stage_towers,
 )
 from simulator.miniature.data import Data, rendered
 from simulator.miniature.parts import Parts, export, pipeline, untrained
 from simulator.miniature.tokenizer import tokenizer as tokenizer_of
 from simulator.miniature.trainer import Budget
 
-STAGES = ("judge", "half", "autoencoder", "decoder", "diffusion", "vision")
-MINUTES = (3.0, 8.0, 6.0, 4.0, 40.0, 4.0)
+STAGES = ("judge", "autoencoder", "decoder", "towers", "diffusion", "distillation")
+MINUTES = (15.0, 60.0, 15.0, 30.0, 120.0, 45.0)
 SMOKE_STEPS = 8
 log = logging.getLogger(__name__)
 
@@ -52,7 +54,7 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     """Return the options of the command line."""
     parser = argparse.ArgumentParser(prog="simulator.miniature.train", description=__doc__)
     parser.add_argument("--output", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--scenes", type=int, default=24_064, help="scenes to render")
+    parser.add_argument("--scenes", type=int, default=65_536, help="scenes to render")
     parser.add_argument("--threads", type=int, default=3)
     parser.add_argument("--workers", type=int, default=4, help="rendering processes; 0: none")
     parser.add_argument("--seed", type=int, default=0)
@@ -87,23 +89,27 @@ def train(data: Data, folder: Path, budget: dict[str, Budget]) -> None:
     judge = stage_judge.train(data, folder, budget["judge"])
     judge.save(folder / "judge.safetensors")
     tokenizer = tokenizer_of(caption for captions in data.captions for caption in captions)
-    autoencoder = stage_autoencoder.train(data, folder, budget["half"], budget["autoencoder"])
+    autoencoder = stage_autoencoder.train(data, folder, budget["autoencoder"])
     autoencoder = stage_autoencoder.train_decoder(data, folder, autoencoder, budget["decoder"])
     parts = replace(untrained(tokenizer), autoencoder=autoencoder)
 
-    latents = encoded(data, folder, autoencoder)
-    known = stage_diffusion.Batches(data, latents, tokenizer)
-    preview = Preview(parts, judge, folder, rounds=min(8, len(data) // 100))
-    denoiser = stage_diffusion.Denoiser(parts.text_encoder, parts.unet)
-    denoiser = stage_diffusion.train(known, folder, denoiser, budget["diffusion"], preview)
-    parts = replace(parts, text_encoder=denoiser.text_encoder, unet=denoiser.unet)
+    towers = stage_towers.train(data, folder, parts, budget["towers"])
+    parts = replace(
+        parts, text_encoder=towers.text_encoder, image_encoder=towers.image_encoder.eval()
+    )
 
-    vision = stage_vision.train(data, folder, parts, budget["vision"])
-    export(replace(parts, image_encoder=vision), folder / "pipeline")
+    latents = encoded(data, folder, autoencoder)
+    known = stage_diffusion.Batches(data, latents, tokenizer, parts.text_encoder)
+    preview = Preview(parts, judge, folder, rounds=min(8, len(data) // 100))
+    teacher = stage_diffusion.train(known, folder, parts.unet, budget["diffusion"], preview.guided)
+    unet = stage_distillation.train(
+        known, folder, teacher, budget["distillation"], preview.in_few_steps
+    )
+    export(replace(parts, unet=unet), folder / "pipeline")
 
 
 def encoded(data: Data, folder: Path, autoencoder: AutoencoderTiny) -> Tensor:
-    """Return the latents (n, 16, 8, 8) of all scenes, encoding them the first time."""
+    """Return the latents (n, 32, 8, 8) of all scenes, encoding them the first time."""
     path = folder / "latents.safetensors"
     if not path.exists():
         every = np.arange(len(data))
@@ -112,9 +118,14 @@ def encoded(data: Data, folder: Path, autoencoder: AutoencoderTiny) -> Tensor:
 
 
 class Preview:
-    """Shows how far the diffusion is, and leaves a pipeline folder others can already use.
+    """Shows at each checkpoint how far the U-Net is: pictures of captions never trained on, judged.
 
-    Called at each checkpoint: pictures of captions never trained on, judged.
+    Parameters
+    ----------
+    parts : all but the U-Net trained
+    judge : its verdicts go into the log
+    folder : where the sheets go
+    rounds : pictures of each kind
     """
 
     def __init__(self, parts: Parts, judge: Judge, folder: Path, rounds: int) -> None:
@@ -122,16 +133,27 @@ class Preview:
         rng = np.random.default_rng(99)
         self.scenes = [scenes.sample_scene(rng, kind) for kind in rounds * scenes.KINDS]
 
-    def __call__(self, denoiser: nn.Module, steps: int) -> None:
-        """Write the folder and a sheet of pictures; log the judge's scores."""
-        parts = replace(self.parts, text_encoder=denoiser.text_encoder, unet=denoiser.unet)
+    def guided(self, unet: nn.Module, steps: int) -> None:
+        """Show what the teacher draws in eight steps under guidance."""
+        made = pipeline(replace(self.parts, unet=unet), models.scheduler())
+        self.show(f"diffusion-{steps:06}", made, sampling.Recipe(8, stage_distillation.GUIDANCE))
+
+    def in_few_steps(self, unet: nn.Module, steps: int) -> None:
+        """Show what the distilled U-Net draws; leave a folder that others can already use."""
+        parts = replace(self.parts, unet=unet)
         export(parts, self.folder / "pipeline")
+        for few in (4, 1):
+            self.show(f"distillation-{steps:06}-{few}", pipeline(parts), sampling.Recipe(few))
+
+    def show(self, name: str, made: StableDiffusionPipeline, recipe: sampling.Recipe) -> None:
+        """Write a sheet of pictures; log the judge's scores."""
         captions = [scenes.caption(scene) for scene in self.scenes]
-        pictures = sampling.text_to_image(pipeline(parts), captions, sampling.Recipe())
+        under = sampling.conditioning(made.tokenizer, made.text_encoder, captions)
+        pictures = sampling.decoded(made.vae, sampling.denoised(made, under, recipe))
         scores = score.agreement(self.judge, self.scenes, pictures)
-        log.info("step %d: %s", steps, " ".join(f"{k} {v:.2f}" for k, v in scores.items()))
+        log.info("%s: %s", name, " ".join(f"{key} {value:.2f}" for key, value in scores.items()))
         rows = 2 * torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255 - 1
-        batches.sheet(rows.split(len(scenes.KINDS))[:4], self.folder / f"diffusion-{steps:05}.png")
+        batches.sheet(rows.split(len(scenes.KINDS))[:4], self.folder / f"{name}.png")
 
 
 if __name__ == "__main__":
