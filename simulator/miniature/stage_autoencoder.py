@@ -1,13 +1,14 @@
-"""Stages: the autoencoder, then its decoder alone.
+"""Stages: the autoencoder, once more for the thing in the scene, then its decoder alone.
 
-The first trains the layers next to the pixels taken together (`outer`), which is twice as fast;
-the second shows the decoder the layers one by one, as they will run.
+The first two train the layers next to the pixels taken together (`outer`), which is twice as fast;
+the third shows the decoder the layers one by one, as they will run.
 
 Latents pass through a batch normalisation without parameters, which is folded into the encoder's
 last convolution when the encoder is done: each latent channel then has zero mean and unit SD,
 what the diffusion and the decoder's clamp expect.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -46,26 +47,48 @@ def jittered(latents: Tensor) -> Tensor:
     return latents + JITTER * torch.rand(len(latents), 1, 1, 1) * torch.randn_like(latents)
 
 
-def train(data: Data, folder: Path, budget: Budget) -> AutoencoderTiny:
+def train(data: Data, folder: Path, whole: Budget, thing: Budget) -> AutoencoderTiny:
     """Train encoder and decoder together; return them, all normalisation folded in."""
-    rng = np.random.default_rng(2)
     module = Whole()
 
-    def loss(share: float) -> Tensor:
-        pictures, weights = batch(data, rng)
+    def at_first(share: float) -> Tensor:
+        pictures, weights = batch(data, rng, EMPHASIS)
         shown, latents = module(pictures)
         early, late = errors(shown - pictures, weights)
         return (1 - share / 2) * early + share * late + APART * alike(latents)
 
-    def sheet(averaged: nn.Module, _steps: int) -> None:
-        pictures, _ = batch(data, np.random.default_rng(0))
-        with torch.no_grad():
-            batches.sheet([pictures, averaged(pictures)[0]], folder / "autoencoder.png")
+    def for_the_thing(_share: float) -> Tensor:
+        pictures, weights = batch(data, rng, 2 * EMPHASIS)
+        shown, latents = module(pictures)
+        return errors(shown - pictures, weights)[0] + APART * alike(latents)
 
-    trainer = Trainer("autoencoder", folder, module, loss, budget, rate=3e-3, sheet=sheet)
-    autoencoder = folded(trainer.run().autoencoder)
+    rng = np.random.default_rng(2)
+    first = trainer("autoencoder", data, folder, module, at_first, whole, rate=3e-3).run()
+    module.load_state_dict(first.state_dict())
+    rng = np.random.default_rng(5)
+    last = trainer("thing", data, folder, module, for_the_thing, thing, rate=1.5e-3).run()
+    autoencoder = folded(last.autoencoder)
     normalise(data, autoencoder)
     return autoencoder
+
+
+def trainer(
+    name: str,
+    data: Data,
+    folder: Path,
+    module: Whole,
+    loss: Callable[[float], Tensor],
+    budget: Budget,
+    rate: float,
+) -> Trainer:
+    """Return the trainer of encoder and decoder together, with its sheet."""
+
+    def sheet(averaged: nn.Module, _steps: int) -> None:
+        pictures, _ = batch(data, np.random.default_rng(0), EMPHASIS)
+        with torch.no_grad():
+            batches.sheet([pictures, averaged(pictures)[0]], folder / f"{name}.png")
+
+    return Trainer(name, folder, module, loss, budget, rate, sheet=sheet)
 
 
 def train_decoder(
@@ -76,12 +99,12 @@ def train_decoder(
     rng = np.random.default_rng(3)
 
     def loss(_share: float) -> Tensor:
-        pictures, weights = batch(data, rng)
+        pictures, weights = batch(data, rng, 2 * EMPHASIS)
         shown = autoencoder.decoder(jittered(autoencoder.encoder(pictures)))
         return errors(shown - pictures, weights)[1]
 
     def sheet(averaged: nn.Module, _steps: int) -> None:
-        pictures, _ = batch(data, np.random.default_rng(0))
+        pictures, _ = batch(data, np.random.default_rng(0), EMPHASIS)
         with torch.no_grad():
             shown = averaged.decoder(averaged.encoder(pictures))
         batches.sheet([pictures, shown], folder / "decoder.png")
@@ -89,10 +112,10 @@ def train_decoder(
     return Trainer("decoder", folder, autoencoder, loss, budget, rate=1e-3, sheet=sheet).run()
 
 
-def batch(data: Data, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def batch(data: Data, rng: np.random.Generator, emphasis: float) -> tuple[Tensor, Tensor]:
     """Return pictures (n, 3, 128, 128) and the weights (n, 1, 128, 128) of their pixels."""
     chosen = batches.drawn(data, BATCH, rng)
-    pictures, weights = batches.images(data, chosen), batches.weights(data, chosen, EMPHASIS)
+    pictures, weights = batches.images(data, chosen), batches.weights(data, chosen, emphasis)
     return pictures.contiguous(memory_format=torch.channels_last), weights
 
 

@@ -33,8 +33,8 @@ from simulator.miniature.parts import Parts, export, pipeline, untrained
 from simulator.miniature.tokenizer import tokenizer as tokenizer_of
 from simulator.miniature.trainer import Budget
 
-STAGES = ("judge", "autoencoder", "decoder", "towers", "diffusion", "distillation")
-MINUTES = (15.0, 60.0, 15.0, 30.0, 120.0, 45.0)
+STAGES = ("judge", "autoencoder", "thing", "decoder", "towers", "diffusion", "distillation")
+MINUTES = (11.0, 52.0, 36.0, 12.0, 24.0, 90.0, 40.0)
 SMOKE_STEPS = 8
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ def train(data: Data, folder: Path, budget: dict[str, Budget]) -> None:
     judge = stage_judge.train(data, folder, budget["judge"])
     judge.save(folder / "judge.safetensors")
     tokenizer = tokenizer_of(caption for captions in data.captions for caption in captions)
-    autoencoder = stage_autoencoder.train(data, folder, budget["autoencoder"])
+    autoencoder = stage_autoencoder.train(data, folder, budget["autoencoder"], budget["thing"])
     autoencoder = stage_autoencoder.train_decoder(data, folder, autoencoder, budget["decoder"])
     parts = replace(untrained(tokenizer), autoencoder=autoencoder)
 
