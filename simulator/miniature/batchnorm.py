@@ -3,15 +3,17 @@
 Folded into the convolutions afterwards, it leaves the class as diffusers knows it.
 """
 
-from diffusers import AutoencoderTiny
+from typing import TypeVar
+
 from diffusers.models.autoencoders.vae import AutoencoderTinyBlock
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 SHARE_OF_BRANCH = 0.3
+Model = TypeVar("Model", bound=nn.Module)
 
 
-def with_batch_norms(model: AutoencoderTiny) -> AutoencoderTiny:
+def with_batch_norms(model: Model) -> Model:
     """Put a batch normalisation behind each convolution of the residual branches."""
     for block in blocks(model):
         layers: list[nn.Module] = []
@@ -24,7 +26,7 @@ def with_batch_norms(model: AutoencoderTiny) -> AutoencoderTiny:
     return model
 
 
-def folded(model: AutoencoderTiny) -> AutoencoderTiny:
+def folded(model: Model) -> Model:
     """Fold the batch normalisations away; the outputs stay the same."""
     model.eval()
     for block in blocks(model):
@@ -41,6 +43,6 @@ def folded(model: AutoencoderTiny) -> AutoencoderTiny:
     return model
 
 
-def blocks(model: AutoencoderTiny) -> list[AutoencoderTinyBlock]:
+def blocks(model: nn.Module) -> list[AutoencoderTinyBlock]:
     """Return the residual blocks."""
     return [layer for layer in model.modules() if isinstance(layer, AutoencoderTinyBlock)]

@@ -17,9 +17,12 @@ TEXT_DIM = 192
 TEXT_TOKENS = 28
 FEW_STEPS = 20
 """Steps of the noise schedule that the distilled U-Net knows."""
+DECODER_BLOCKS = (5, 4, 3, 1, 0)
+COARSE_BLOCKS = (5, 4, 3, 0, 0)
+"""Without the block at 64 x 64, which costs as much as all others and is trained last."""
 
 
-def autoencoder() -> AutoencoderTiny:
+def autoencoder(decoder_blocks: tuple[int, ...] = DECODER_BLOCKS) -> AutoencoderTiny:
     """Images (batch, 3, 128, 128) in -1..1 <-> latents (batch, 32, 8, 8).
 
     Four halvings instead of three: with latents of 16 x 16 x 4 the U-Net learned places and
@@ -29,7 +32,7 @@ def autoencoder() -> AutoencoderTiny:
         encoder_block_out_channels=(64,) * 5,
         decoder_block_out_channels=(64,) * 5,
         num_encoder_blocks=(0, 0, 1, 3, 4),
-        num_decoder_blocks=(5, 4, 3, 0, 0),
+        num_decoder_blocks=decoder_blocks,
         latent_channels=LATENT_CHANNELS,
         scaling_factor=1.0,
     )

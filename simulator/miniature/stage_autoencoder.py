@@ -1,7 +1,7 @@
-"""Stages: the autoencoder, once more for the thing in the scene, then its decoder alone.
+"""Stages: the autoencoder, once more for the thing in the scene, then a finer decoder.
 
-The first two train the layers next to the pixels taken together (`outer`), which is twice as fast;
-the third shows the decoder the layers one by one, as they will run.
+All train the layers next to the pixels taken together (`outer`), which is twice as fast; the end of
+the last stage shows the decoder the layers one by one, as they will run.
 
 Latents pass through a batch normalisation without parameters, which is folded into the encoder's
 last convolution when the encoder is done: each latent channel then has zero mean and unit SD,
@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderTiny
+from diffusers.models.autoencoders.vae import DecoderTiny
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from simulator.miniature import batches, models, outer
@@ -25,6 +27,7 @@ BATCH = 32
 EMPHASIS = 12.0
 JITTER = 0.1
 APART = 0.1
+LAYER_BY_LAYER_FROM = 0.85
 
 
 class Whole(nn.Module):
@@ -32,14 +35,14 @@ class Whole(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        autoencoder = with_batch_norms(models.autoencoder())
+        autoencoder = with_batch_norms(models.autoencoder(models.COARSE_BLOCKS))
         self.autoencoder = autoencoder.to(memory_format=torch.channels_last)
         self.normalisation = nn.BatchNorm2d(models.LATENT_CHANNELS, affine=False)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Return pictures (batch, 3, 128, 128), encoded and decoded, and their latents."""
-        latents = self.normalisation(outer.encoded(self.autoencoder, pictures))
-        return outer.decoded(self.autoencoder, jittered(latents)), latents
+        latents = self.normalisation(outer.encoded(self.autoencoder.encoder, pictures))
+        return outer.decoded(self.autoencoder.decoder, jittered(latents)), latents
 
 
 def jittered(latents: Tensor) -> Tensor:
@@ -48,7 +51,7 @@ def jittered(latents: Tensor) -> Tensor:
 
 
 def train(data: Data, folder: Path, whole: Budget, thing: Budget) -> AutoencoderTiny:
-    """Train encoder and decoder together; return them, all normalisation folded in."""
+    """Train encoder and decoder together; the decoder still has its batch normalisations."""
     module = Whole()
 
     def at_first(share: float) -> Tensor:
@@ -67,9 +70,9 @@ def train(data: Data, folder: Path, whole: Budget, thing: Budget) -> Autoencoder
     module.load_state_dict(first.state_dict())
     rng = np.random.default_rng(5)
     last = trainer("thing", data, folder, module, for_the_thing, thing, rate=1.5e-3).run()
-    autoencoder = folded(last.autoencoder)
-    normalise(data, autoencoder)
-    return autoencoder
+    folded(last.autoencoder.encoder)
+    normalise(data, last.autoencoder)
+    return last.autoencoder
 
 
 def trainer(
@@ -92,29 +95,46 @@ def trainer(
 
 
 def train_decoder(
-    data: Data, folder: Path, autoencoder: AutoencoderTiny, budget: Budget
-) -> AutoencoderTiny:
-    """Train the decoder further; the encoder stays as it is."""
-    autoencoder.encoder.requires_grad_(False)
+    data: Data, latents: Tensor, folder: Path, coarse: DecoderTiny, budget: Budget
+) -> DecoderTiny:
+    """Train a decoder with a block more, from what the coarse one knows; the encoder stays."""
+    decoder = finer(coarse)
     rng = np.random.default_rng(3)
 
-    def loss(_share: float) -> Tensor:
-        pictures, weights = batch(data, rng, 2 * EMPHASIS)
-        shown = autoencoder.decoder(jittered(autoencoder.encoder(pictures)))
-        return errors(shown - pictures, weights)[1]
+    def loss(share: float) -> Tensor:
+        chosen = batches.drawn(data, BATCH, rng)
+        pictures, weights = shown_and_weights(data, chosen, 2 * EMPHASIS)
+        seen = jittered(latents[chosen]).contiguous(memory_format=torch.channels_last)
+        made = decoder(seen) if share > LAYER_BY_LAYER_FROM else outer.decoded(decoder, seen)
+        return errors(made - pictures, weights)[0]
 
     def sheet(averaged: nn.Module, _steps: int) -> None:
-        pictures, _ = batch(data, np.random.default_rng(0), EMPHASIS)
+        chosen = batches.drawn(data, BATCH, np.random.default_rng(0))
         with torch.no_grad():
-            shown = averaged.decoder(averaged.encoder(pictures))
-        batches.sheet([pictures, shown], folder / "decoder.png")
+            made = averaged(latents[chosen])
+        batches.sheet([batches.images(data, chosen), made], folder / "decoder.png")
 
-    return Trainer("decoder", folder, autoencoder, loss, budget, rate=1e-3, sheet=sheet).run()
+    trainer = Trainer("decoder", folder, decoder, loss, budget, rate=1.5e-3, sheet=sheet)
+    return folded(trainer.run())
+
+
+def finer(coarse: DecoderTiny) -> DecoderTiny:
+    """Return a decoder with another block, untrained, behind those of the coarse one."""
+    decoder = with_batch_norms(models.autoencoder().decoder)
+    blocks = outer.split(coarse)[0]
+    decoder.layers[: len(blocks)].load_state_dict(blocks.state_dict())
+    return decoder.to(memory_format=torch.channels_last)
 
 
 def batch(data: Data, rng: np.random.Generator, emphasis: float) -> tuple[Tensor, Tensor]:
     """Return pictures (n, 3, 128, 128) and the weights (n, 1, 128, 128) of their pixels."""
-    chosen = batches.drawn(data, BATCH, rng)
+    return shown_and_weights(data, batches.drawn(data, BATCH, rng), emphasis)
+
+
+def shown_and_weights(
+    data: Data, chosen: NDArray[np.int64], emphasis: float
+) -> tuple[Tensor, Tensor]:
+    """Return pictures (n, 3, 128, 128) of the chosen scenes and the weights of their pixels."""
     pictures, weights = batches.images(data, chosen), batches.weights(data, chosen, emphasis)
     return pictures.contiguous(memory_format=torch.channels_last), weights
 

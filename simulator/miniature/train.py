@@ -89,8 +89,13 @@ def train(data: Data, folder: Path, budget: dict[str, Budget]) -> None:
     judge = stage_judge.train(data, folder, budget["judge"])
     judge.save(folder / "judge.safetensors")
     tokenizer = tokenizer_of(caption for captions in data.captions for caption in captions)
-    autoencoder = stage_autoencoder.train(data, folder, budget["autoencoder"], budget["thing"])
-    autoencoder = stage_autoencoder.train_decoder(data, folder, autoencoder, budget["decoder"])
+    coarse = stage_autoencoder.train(data, folder, budget["autoencoder"], budget["thing"])
+    latents = encoded(data, folder, coarse)
+    autoencoder = models.autoencoder()
+    autoencoder.encoder = coarse.encoder
+    autoencoder.decoder = stage_autoencoder.train_decoder(
+        data, latents, folder, coarse.decoder, budget["decoder"]
+    )
     parts = replace(untrained(tokenizer), autoencoder=autoencoder)
 
     towers = stage_towers.train(data, folder, parts, budget["towers"])
@@ -98,7 +103,6 @@ def train(data: Data, folder: Path, budget: dict[str, Budget]) -> None:
         parts, text_encoder=towers.text_encoder, image_encoder=towers.image_encoder.eval()
     )
 
-    latents = encoded(data, folder, autoencoder)
     known = stage_diffusion.Batches(data, latents, tokenizer, parts.text_encoder)
     preview = Preview(parts, judge, folder, rounds=min(8, len(data) // 100))
     teacher = stage_diffusion.train(known, folder, parts.unet, budget["diffusion"], preview.guided)

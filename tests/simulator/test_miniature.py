@@ -160,8 +160,8 @@ def test_the_outer_layers_are_one_convolution() -> None:
     model.encoder.layers[3].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     with torch.no_grad():
         model.encoder(pictures)
-        outer.encoded(model, pictures)
-        apart, together = model.decoder(features), outer.decoded(model, features)
+        outer.encoded(model.encoder, pictures)
+        apart, together = model.decoder(features), outer.decoded(model.decoder, features)
     inside = (..., slice(2, -2), slice(2, -2))  # they differ where zeros are padded
     torch.testing.assert_close(seen[0][inside], seen[1][inside], atol=1e-4, rtol=1e-3)
     inside = (..., slice(8, -8), slice(8, -8))
