@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         "--guidance",
         type=float,
         metavar="X",
-        help="classifier-free guidance (default: 2; 1 is none)",
+        help="classifier-free guidance (default: 1, which is none)",
     )
     run.add_argument("--seed", type=int, metavar="N", help="of the noise (default: 0)")
     streams = commands.add_parser("streams", help="the volume streams on the network")

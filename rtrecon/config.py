@@ -29,7 +29,7 @@ class Settings:
 
     steps: int = 4
     strength: float = 0.8
-    guidance: float = 2.0
+    guidance: float = 1.0
     preview: bool = True
     seed: int = 0
 

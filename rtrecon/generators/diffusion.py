@@ -137,8 +137,10 @@ class Diffusion:
         scheduler = deepcopy(self._scheduler)
         strength = 1.0 if from_noise else settings.strength
         total = max(settings.steps, round(settings.steps / strength))
+        # A distilled model knows a few steps of the noise schedule and no others.
+        total = min(total, scheduler.config.get("original_inference_steps", total))
         scheduler.set_timesteps(total, device=self._device)
-        start = (total - settings.steps) * scheduler.order
+        start = max(0, total - settings.steps) * scheduler.order
         if hasattr(scheduler, "set_begin_index"):
             scheduler.set_begin_index(start)
         return scheduler, scheduler.timesteps[start:]

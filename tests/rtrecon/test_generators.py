@@ -98,6 +98,16 @@ def test_strength_decides_how_much_of_z_is_left(toy_generator: Diffusion) -> Non
     assert change(0.1) > change(0.6) > change(1.0)
 
 
+def test_a_distilled_model_does_at_most_the_steps_it_knows(toy_folder: Path) -> None:
+    generator = Diffusion(toy_folder, "toy")
+    config = generator._scheduler.config
+    generator._scheduler = LCMScheduler.from_config(config, original_inference_steps=5)
+    z, c = random_z_c(generator)
+    for steps, strength, done in ((4, 0.1, 4), (9, 1.0, 5)):
+        settings = Settings(steps=steps, strength=strength)
+        assert [s.steps for s in generator.images(z, c, 7, settings)] == [done] * done
+
+
 def test_the_same_seed_gives_the_same_picture(toy_generator: Diffusion) -> None:
     z, c = random_z_c(toy_generator)
     one, two = (final(toy_generator, z, c, SETTINGS) for _ in range(2))
