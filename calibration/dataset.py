@@ -13,7 +13,8 @@ from PIL import Image, UnidentifiedImageError
 from rtrecon.bids import Run, find_runs, load_run
 from rtrecon.decode import Decode
 from rtrecon.errors import BadDataset
-from rtrecon.preprocess import SKIP, Preprocess, Response
+from rtrecon.preprocess import SKIP, Preprocess
+from rtrecon.response import Response
 from rtrecon.types import Decoded, Pattern, Trial, Volume
 
 _IN_HEAD = 0.1  # of the bright voxels' mean: below that a voxel lies outside the head

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from rtrecon.errors import BadArtifact, Mismatch
-from rtrecon.preprocess import Response
+from rtrecon.response import Response
 from rtrecon.types import Geometry
 
 FORMAT = 1

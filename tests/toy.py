@@ -17,7 +17,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from rtrecon.artifact import Artifact, GeneratorTie, LinearMap
 from rtrecon.generators.diffusion import Diffusion
-from rtrecon.preprocess import Response
+from rtrecon.response import Response
 from rtrecon.types import Event, Geometry, Marker, Volume, read_only
 from rtrecon.wire import ScannerOutlet
 from simulator.miniature.tokenizer import tokenizer
