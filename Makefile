@@ -26,6 +26,8 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.signal
+	$(BIN)/python -m tests.benchmarks.evidence
+	$(BIN)/python -m tests.benchmarks.noise_model
 	$(BIN)/python -m tests.benchmarks.ridge
 	$(BIN)/python -m tests.benchmarks.reconstruction
 

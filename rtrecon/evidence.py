@@ -98,6 +98,11 @@ class Evidence:
         self._weight = 0.0  # of the volumes in it
         self._now_s = -inf
 
+    @property
+    def noise_sd(self) -> NDArray[np.float32]:
+        """Each voxel's noise SD (n_voxels,): the calibration's, and more and more the run's own."""
+        return np.sqrt(self._noise).astype(np.float32)
+
     def begin(self, trial: Trial) -> None:
         """A trial becomes the current one with the next volume; the oldest makes room for it.
 
