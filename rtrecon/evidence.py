@@ -18,6 +18,7 @@ MIN_SHARE = 0.02  # of an amplitude's prior variance explained; below that there
 SD_PRIOR = 40.0  # volumes that the calibration's standard deviation is worth
 SD_MEMORY = 200.0  # volumes over which the noise is then measured
 _UNKNOWN = 1e6  # variance of the baseline before the first volume
+_QUIET = 1e-4  # of its variance in the calibration is the least noise a voxel is thought to have
 _SURPRISE = 25.0  # a voxel's noise variance learns no more than this many times itself at once
 
 
@@ -170,7 +171,9 @@ class Evidence:
         gain = shared / variance
         self._covariance -= np.outer(gain, shared)
         self._mean += gain[:, None] * surprise
-        self._learn_noise(surprise**2 / variance, weight * (variance < _UNKNOWN / 2))
+        if variance < _UNKNOWN / 2:  # the first volume shows no noise
+            found = np.where(finite, surprise**2 / variance, self._noise)
+            self._learn_noise(found, weight)
 
     def _seen(self) -> NDArray[np.float64]:
         """What of each state is in a volume at this moment."""
@@ -182,6 +185,7 @@ class Evidence:
         self._weight = min(self._weight + weight, SD_MEMORY)
         found = np.minimum(found, _SURPRISE * self._noise)  # a spike is not the voxel's noise
         self._noise += (found - self._noise) * (weight / (SD_PRIOR + self._weight))
+        np.maximum(self._noise, _QUIET * self._calibration, out=self._noise)
 
     def estimate(self, back: int = 0) -> Estimate | None:
         """What is known of the current trial, or of the one begun `back` trials before it.

@@ -266,6 +266,25 @@ def test_a_missing_voxel_leaves_the_others_as_they_are() -> None:
     assert holed.amplitude[5] == pytest.approx(whole.amplitude[5], abs=0.3)
 
 
+def test_a_voxel_that_dies_keeps_its_noise() -> None:
+    """Were its noise to fade, the amplitude it had would grow for ever."""
+    evidence = Evidence(SD, RESPONSE)
+    walk(evidence, series())
+    before = evidence.noise_sd[3]
+    row = np.full(N_VOXELS, 500.0)
+    row[3] = np.nan
+    for n in range(50):
+        evidence.add(row, 100.0 + 2 * n)
+    assert evidence.noise_sd[3] == before
+
+
+def test_no_voxel_becomes_quieter_than_a_hundredth_of_its_noise() -> None:
+    evidence = Evidence(SD, RESPONSE)
+    for n in range(3000):
+        evidence.add(np.full(N_VOXELS, 500.0), 2.0 * n)
+    np.testing.assert_allclose(evidence.noise_sd, 0.01 * SD, rtol=1e-6)
+
+
 def test_voxels_that_never_change_have_no_amplitude() -> None:
     run = series()
     run.voxels[:] = 250.0
