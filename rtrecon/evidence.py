@@ -10,6 +10,7 @@ from math import exp, inf
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.blas import dger
 
 from rtrecon.response import Response
 from rtrecon.types import Trial, read_only
@@ -170,9 +171,11 @@ class Evidence:
         variance = float(seen @ shared) + (1 - self.model.coloured) / weight
         gain = shared / variance
         self._covariance -= np.outer(gain, shared)
-        self._mean += gain[:, None] * surprise
+        # In place: mean += outer(gain, surprise), without an array of that size in between.
+        dger(1.0, surprise, gain, a=self._mean.T, overwrite_a=1)
         if variance < _UNKNOWN / 2:  # the first volume shows no noise
-            found = np.where(finite, surprise**2 / variance, self._noise)
+            found = surprise * surprise / variance
+            found[~finite] = self._noise[~finite]
             self._learn_noise(found, weight)
 
     def _seen(self) -> NDArray[np.float64]:
