@@ -26,6 +26,7 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.signal
+	$(BIN)/python -m tests.benchmarks.motion
 	$(BIN)/python -m tests.benchmarks.ridge
 	$(BIN)/python -m tests.benchmarks.reconstruction
 

@@ -2,14 +2,13 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from rtrecon.errors import BadInput
 from rtrecon.resample import CUBIC, LINEAR, Filter, sample
 
-SMOOTHING_MM = 5.0  # full width at half maximum; SPM's too
-MEASURED = 0.95  # share of the smoothing kernel that must fall on measured voxels
-AROUND_MM = 5.0  # the head's edge tells most about motion: points lie up to here outside of it
+SMOOTHING_MM = 6.0  # full width at half maximum
+MEASURED = 0.995  # share of the smoothing kernel that must fall on measured voxels
+SPREAD = 0.5  # of a point within its voxel, in voxels
 FEWEST = 100  # voxels to draw points from
 
 
@@ -36,14 +35,15 @@ class Smooth:
 
     def __call__(self, volume: NDArray[np.generic]) -> "Smoothed":
         """A volume (i, j, k), smoothed."""
-        return Smoothed(self._values(volume), self._measured(volume != 0), self._order)
+        measured = self._measured(volume != 0) > MEASURED
+        return Smoothed(self._values(volume), measured, self._order)
 
 
 class Smoothed:
-    """One smoothed volume. `measured`: float32 (i, j, k), the share of the kernel that counts."""
+    """One smoothed volume. `measured`: bool (i, j, k), whether what was smoothed was measured."""
 
     def __init__(
-        self, coefficients: NDArray[np.float32], measured: NDArray[np.float32], order: int
+        self, coefficients: NDArray[np.float32], measured: NDArray[np.bool_], order: int
     ) -> None:
         self._coefficients, self._order = coefficients, order
         self.measured = measured
@@ -53,12 +53,14 @@ class Smoothed:
         return sample(self._coefficients, positions, self._order)
 
     def counts(self, positions: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Whether what is at voxel positions (3, n) was measured: (n,)."""
-        return sample(self.measured, positions, LINEAR) > MEASURED
+        """Whether the voxels (n,) nearest to voxel positions (3, n) were measured."""
+        last = np.array(self.measured.shape)[:, None] - 1
+        i, j, k = np.clip(np.rint(positions), 0, last).astype(np.intp)
+        return self.measured[i, j, k]
 
 
 class Landmarks:
-    """Random points in and around the head, and how the reference changes there with motion.
+    """Random points in the head, and how the reference changes there with motion.
 
     Random also within their voxels: interpolation blurs most half-way between voxels, and points
     at one place in all voxels would see that blur come and go with the motion. For the same
@@ -119,17 +121,18 @@ def draw(
     size_mm = np.linalg.norm(affine[:3, :3], axis=0)
     smoothed = smooth(reference)
     exact = Smooth(reference.shape, size_mm, CUBIC)(reference)
-    voxels = np.argwhere(_head(reference, size_mm) & (smoothed.measured > MEASURED))
+    voxels = np.argwhere(_head(reference) & smoothed.measured)
     if len(voxels) < FEWEST:
         raise BadInput(
-            f"motion correction: the reference has {len(voxels)} voxels in and around a head, it "
-            f"takes {FEWEST}: use another reference volume"
+            f"motion correction: the reference has {len(voxels)} voxels in a head, it takes "
+            f"{FEWEST}: use another reference volume"
         )
     random = np.random.default_rng(0)
     sets = []
     for count in counts:
-        chosen = random.choice(len(voxels), count, replace=count > len(voxels))
-        at = voxels[chosen].T + random.uniform(-0.5, 0.5, (3, count))
+        # one from each stretch of the list, which spreads them more evenly than chance does
+        chosen = ((np.arange(count) + random.random(count)) * len(voxels) / count).astype(int)
+        at = voxels[chosen].T + random.uniform(-SPREAD, SPREAD, (3, count))
         sets.append(Landmarks(at, smoothed.at(at), _slope(exact, at, affine), affine))
     return sets
 
@@ -147,10 +150,7 @@ def _slope(
     return np.stack([smoothed.at(at + s) - smoothed.at(at - s) for s in steps]) / (2 * by_mm)
 
 
-def _head(reference: NDArray[np.generic], size_mm: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """The head and a little around it."""
+def _head(reference: NDArray[np.generic]) -> NDArray[np.bool_]:
+    """Voxels brighter than half of what is typical for bright ones."""
     bright = reference[reference > reference.mean()]
-    if not len(bright):
-        return np.zeros(reference.shape, bool)
-    inside = reference > 0.5 * np.median(bright)
-    return ndimage.distance_transform_edt(~inside, sampling=size_mm) <= AROUND_MM
+    return reference > 0.5 * np.median(bright) if len(bright) else np.zeros(reference.shape, bool)

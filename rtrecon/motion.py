@@ -16,12 +16,12 @@ from rtrecon.landmarks import Landmarks, Smooth, Smoothed, draw, places_mm
 from rtrecon.resample import CUBIC, LINEAR, Filter, sample
 from rtrecon.types import read_only
 
-POINTS = (3000, 8000)  # of the coarse and of the fine stage
-ENOUGH_MM = (0.2, 0.01)  # a stage ends with a step that moves the head by less
+POINTS = (3000, 12000)  # of the coarse and of the fine stage
+ENOUGH_MM = (0.5, 0.05)  # a stage ends with a step that moves the head by less; the next is a tenth
 STEPS = (16, 8)  # a stage without such a step by then has failed
 RADIUS_MM = 50.0  # at which a rotation is told in mm (Power et al. 2012)
 OVERLAP = 0.6  # share of the points that must lie in the measured part of the volume
-LIKENESS = 0.9  # correlation with the reference below which it is no fit
+LIKENESS = 0.95  # correlation with the reference below which it is no fit
 
 
 @dataclass(frozen=True)
