@@ -25,7 +25,6 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 bench: $(READY)
-	$(BIN)/python -m tests.benchmarks.signal
 	$(BIN)/python -m tests.benchmarks.evidence
 	$(BIN)/python -m tests.benchmarks.noise_model
 	$(BIN)/python -m tests.benchmarks.motion

@@ -42,6 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--early", type=Path, metavar="NIFTI", help="early visual cortex, for z")
     fit.add_argument("--ventral", type=Path, metavar="NIFTI", help="higher visual cortex, for c")
     fit.add_argument("--generator", default=DEFAULT_GENERATOR, metavar="NAME_OR_DIR")
+    fit.add_argument(
+        "--no-realign", action="store_true", help="the scanner corrects head motion itself"
+    )
     fit.add_argument("--name", default="sub-01", help="the person's label in messages")
     evaluate = commands.add_parser("evaluate", help="score a decoder on held-out runs")
     evaluate.set_defaults(command=_evaluate)
@@ -63,7 +66,8 @@ def _fit(options: argparse.Namespace) -> None:
 
     runs = load_runs(options.dataset, options.runs)
     region = load_region(runs, options.mask, options.early, options.ventral)
-    artifact = fit(runs, region, load_generator(options.generator), options.name)
+    generator = load_generator(options.generator)
+    artifact = fit(runs, region, generator, options.name, not options.no_realign)
     save_artifact(artifact, options.output)
     scores = artifact.about["held_out_correlation"]
     said = ", ".join(f"{name} r = {r:.2f}" for name, r in sorted(scores.items()))

@@ -13,12 +13,15 @@ from PIL import Image, UnidentifiedImageError
 from rtrecon.bids import Run, find_runs, load_run
 from rtrecon.decode import Decode
 from rtrecon.errors import BadDataset
-from rtrecon.preprocess import SKIP, Preprocess
+from rtrecon.motion import Motion, Realign
+from rtrecon.preprocess import Preprocess
+from rtrecon.quality import START_UP
 from rtrecon.response import Response
 from rtrecon.types import Decoded, Pattern, Trial, Volume
 
 _IN_HEAD = 0.1  # of the bright voxels' mean: below that a voxel lies outside the head
 _AFFINE_MM = 0.01
+_REFERENCE_VOLUMES = 10
 
 
 @dataclass(frozen=True)
@@ -111,8 +114,55 @@ def load_region(
 
 def voxel_sd(runs: Sequence[Run], voxels: NDArray[np.int64]) -> NDArray[np.float32]:
     """Each voxel's standard deviation (n_voxels,): the runs' median, start-up left out."""
-    sds = [_flat(run)[voxels, SKIP:].astype(np.float32).std(axis=1) for run in runs]
+    sds = [_flat(run)[voxels, START_UP:].astype(np.float32).std(axis=1) for run in runs]
     return np.median(sds, axis=0).astype(np.float32)
+
+
+def noise_sd(runs: Sequence[Run], preprocess: Preprocess) -> NDArray[np.float32]:
+    """Each voxel's noise SD (n_voxels,), by what the evidence did not expect: the runs' median."""
+    sds = []
+    for run in runs:
+        patterns_of(run, preprocess)
+        sds.append(preprocess.noise_sd)
+    return np.median(sds, axis=0).astype(np.float32)
+
+
+def reference_of(run: Run) -> NDArray[np.float32]:
+    """What volumes are realigned to (i, j, k): the mean of a run's first ones, themselves aligned."""
+    first = run.data[..., START_UP].astype(np.float32)
+    to_first = Realign(first, run.geometry.affine, np.arange(first.size))
+    volumes = range(START_UP, min(START_UP + _REFERENCE_VOLUMES, run.n_volumes))
+    aligned = [(number, *to_first(run.data[..., number])) for number in volumes]
+    mean = np.mean([voxels for _, voxels, motion in aligned if motion.trusted], axis=0)
+    return mean.reshape(first.shape, order="F").astype(np.float32)
+
+
+class RealignedOnce:
+    """Realigns each volume of the runs once, though each pass through them asks for it anew."""
+
+    def __init__(self, realign: Realign) -> None:
+        self._realign = realign
+        self._runs: list[list[tuple[NDArray[np.float32], Motion]]] = []
+        self.rewind()
+
+    def rewind(self) -> None:
+        """A new pass begins, through the same runs."""
+        self._run = -1
+
+    def restart(self) -> None:
+        """The next run begins."""
+        self._run, self._volume = self._run + 1, 0
+        if self._run == len(self._runs):
+            self._runs.append([])
+        self._realign.restart()
+
+    def __call__(self, volume: NDArray[np.generic]) -> tuple[NDArray[np.float32], Motion]:
+        """As `Realign`."""
+        known = self._runs[self._run]
+        if self._volume == len(known):
+            known.append(self._realign(volume))
+        self._volume += 1
+        return known[self._volume - 1]
 
 
 def collect(runs: Sequence[Run], preprocess: Preprocess) -> Samples:
@@ -191,7 +241,7 @@ def _alive(runs: Sequence[Run]) -> NDArray[np.bool_]:
     """Voxels (i fastest) inside the head with some variance in every run."""
     alive = np.ones(runs[0].geometry.n_voxels, bool)
     for run in runs:
-        some = _flat(run)[:, SKIP :: max(1, run.n_volumes // 40)].astype(np.float32)
+        some = _flat(run)[:, START_UP :: max(1, run.n_volumes // 40)].astype(np.float32)
         mean = some.mean(axis=1)
         alive &= (mean > _IN_HEAD * np.percentile(mean, 98)) & (some.std(axis=1) > 0)
     return alive

@@ -9,12 +9,15 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from calibration.dataset import (
+    RealignedOnce,
     Region,
     Samples,
     caption_of,
     collect,
     default_response,
     load_stimuli,
+    noise_sd,
+    reference_of,
     voxel_sd,
 )
 from calibration.ridge import Fitted, fit_ridge, leave_out
@@ -22,15 +25,20 @@ from rtrecon.artifact import Artifact, GeneratorTie, LinearMap
 from rtrecon.bids import Run
 from rtrecon.decode import softmax, unit
 from rtrecon.errors import BadDataset
+from rtrecon.evidence import Model
 from rtrecon.generators import Generator
+from rtrecon.motion import Realign
 from rtrecon.preprocess import Preprocess
+from rtrecon.response import Response
 
 MIN_AGE_S = 5.0  # younger evidence is mostly noise and would pull the weights to nothing
 FOLDS = 6
 MAX_GAIN = 3.0
 
 
-def fit(runs: Sequence[Run], region: Region, generator: Generator, name: str) -> Artifact:
+def fit(
+    runs: Sequence[Run], region: Region, generator: Generator, name: str, realign: bool = True
+) -> Artifact:
     """Fit the decoders of one person from runs of one protocol.
 
     Where the events name pictures, z is fitted from the early voxels; c always from the ventral
@@ -43,9 +51,8 @@ def fit(runs: Sequence[Run], region: Region, generator: Generator, name: str) ->
     """
     with tqdm(total=4, desc="calibration", unit="stage", disable=None) as progress:
         response = default_response(runs)
-        sd = voxel_sd(runs, region.voxels)
-        preprocess = Preprocess(region.voxels, sd, response, runs[0].geometry.tr_s)
-        samples = _mature(collect(runs, preprocess))
+        reference = reference_of(runs[0]) if realign else None
+        samples, sd = _samples(runs, region, response, reference)
         progress.update()
         z, c = _targets(runs, samples, generator)
         progress.update()
@@ -60,9 +67,11 @@ def fit(runs: Sequence[Run], region: Region, generator: Generator, name: str) ->
         shape=runs[0].geometry.shape,
         affine=runs[0].geometry.affine,
         tr_s=runs[0].geometry.tr_s,
+        reference=reference,
         voxels=region.voxels,
         sd=sd,
         response=response,
+        model=Model(),
         generator=GeneratorTie(
             generator.name, generator.identity, generator.latent, generator.conditioning
         ),
@@ -73,6 +82,26 @@ def fit(runs: Sequence[Run], region: Region, generator: Generator, name: str) ->
         temperature=_temperature(samples, c_fit, candidates, candidate_c),
         about=_about(runs, samples, z, z_fit, c, c_fit),
     )
+
+
+def _samples(
+    runs: Sequence[Run], region: Region, response: Response, reference: NDArray[np.float32] | None
+) -> tuple[Samples, NDArray[np.float32]]:
+    """The patterns to fit on, and the noise SD that they were made with.
+
+    The noise shows only once the response is known, so the runs are gone through twice.
+    """
+    geometry, voxels = runs[0].geometry, region.voxels
+    aligned = None
+    if reference is not None:
+        aligned = RealignedOnce(Realign(reference, geometry.affine, voxels))
+    raw_sd = voxel_sd(runs, voxels)
+    once = Preprocess(voxels, raw_sd, response, Model(), geometry.tr_s, aligned)
+    sd = noise_sd(runs, once)
+    if aligned is not None:
+        aligned.rewind()
+    again = Preprocess(voxels, sd, response, Model(), geometry.tr_s, aligned)
+    return _mature(collect(runs, again)), sd
 
 
 def _mature(samples: Samples) -> Samples:

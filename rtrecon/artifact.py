@@ -16,10 +16,13 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from rtrecon.errors import BadArtifact, Mismatch
+from rtrecon.evidence import Model
+from rtrecon.motion import Realign
+from rtrecon.preprocess import Preprocess
 from rtrecon.response import Response
 from rtrecon.types import Geometry
 
-FORMAT = 1
+FORMAT = 2
 ARRAYS, ABOUT = "decoder.safetensors", "decoder.json"
 _AFFINE_MM = 0.01  # further apart than this, two affines are two positions of the head box
 
@@ -68,11 +71,15 @@ class Artifact:
         The person's label.
     shape, affine, tr_s
         Of the calibration's volumes.
+    reference : float32 (i, j, k) or None
+        What volumes are realigned to; None: they are taken as they lie.
     voxels : int64 (n_voxels,)
         Which voxels of a volume, counted with i fastest.
     sd : float32 (n_voxels,)
-        Their standard deviation in the calibration.
+        Their noise SD in the calibration.
     response : Response
+    model : Model
+        What the evidence assumes of every voxel.
     generator : GeneratorTie
     z : LinearMap or None
         To the latent; None where the calibration had captions alone.
@@ -90,9 +97,11 @@ class Artifact:
     shape: tuple[int, int, int]
     affine: NDArray[np.float64]
     tr_s: float
+    reference: NDArray[np.float32] | None
     voxels: NDArray[np.int64]
     sd: NDArray[np.float32]
     response: Response
+    model: Model
     generator: GeneratorTie
     z: LinearMap | None
     c: LinearMap
@@ -100,6 +109,21 @@ class Artifact:
     candidate_c: NDArray[np.float32]
     temperature: float
     about: Mapping[str, Any]
+
+    def preprocess(self, affine: NDArray[np.float64]) -> Preprocess:
+        """What makes this person's patterns of volumes that lie as `affine` (4, 4) says.
+
+        Raises
+        ------
+        BadInput
+            Nothing in the reference to realign to.
+        """
+        realign = (
+            None
+            if self.reference is None
+            else Realign(self.reference, self.affine, self.voxels, moving=affine)
+        )
+        return Preprocess(self.voxels, self.sd, self.response, self.model, self.tr_s, realign)
 
 
 def save_artifact(artifact: Artifact, folder: Path) -> None:
@@ -111,6 +135,8 @@ def save_artifact(artifact: Artifact, folder: Path) -> None:
         "sd": artifact.sd,
         "candidate_c": artifact.candidate_c,
     }
+    if artifact.reference is not None:
+        arrays["reference"] = artifact.reference
     for name, linear in (("z", artifact.z), ("c", artifact.c)):
         if linear is not None:
             arrays |= {f"{name}.{key}": value for key, value in vars(linear).items()}
@@ -123,6 +149,7 @@ def save_artifact(artifact: Artifact, folder: Path) -> None:
         "shape": artifact.shape,
         "tr_s": artifact.tr_s,
         "response": vars(artifact.response),
+        "model": vars(artifact.model),
         "generator": vars(artifact.generator),
         "candidates": artifact.candidates,
         "temperature": artifact.temperature,
@@ -180,9 +207,11 @@ def _build(about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Artifa
         shape=tuple(int(n) for n in about["shape"]),  # type: ignore[arg-type]
         affine=arrays["affine"],
         tr_s=float(about["tr_s"]),
+        reference=arrays.get("reference"),
         voxels=arrays["voxels"],
         sd=arrays["sd"],
         response=Response(**about["response"]),
+        model=Model(**about["model"]),
         generator=GeneratorTie(
             str(tie["name"]), str(tie["identity"]), tuple(tie["latent"]), tuple(tie["conditioning"])
         ),
@@ -200,6 +229,8 @@ def _check(artifact: Artifact) -> None:
     n, targets = len(artifact.voxels), int(np.prod(artifact.generator.conditioning))
     _same("sd", artifact.sd.shape, (n,))
     _same("affine", artifact.affine.shape, (4, 4))
+    if artifact.reference is not None:
+        _same("reference", artifact.reference.shape, artifact.shape)
     _same("candidates", artifact.candidate_c.shape, (len(artifact.candidates), targets))
     if n == 0 or artifact.voxels.min() < 0 or artifact.voxels.max() >= np.prod(artifact.shape):
         raise ValueError("voxels outside the volume")

@@ -90,9 +90,11 @@ class Realign:
     reference : float (i, j, k)
         What every volume is realigned to: a volume, or better the mean of some.
     affine : float64 (4, 4)
-        Voxels to scanner mm, of the reference and of the volumes.
+        Voxels of the reference to scanner mm.
     voxels : int64 (n_voxels,)
         Those to resample, counted with i fastest.
+    moving : float64 (4, 4), optional
+        Voxels of the volumes to scanner mm, where their slices lie otherwise than the reference's.
     fast : bool
         Linear interpolation in place of cubic.
     limit_mm : float
@@ -110,13 +112,14 @@ class Realign:
         affine: NDArray[np.float64],
         voxels: NDArray[np.int64],
         *,
+        moving: NDArray[np.float64] | None = None,
         fast: bool = False,
         limit_mm: float = 10.0,
     ) -> None:
         shape, order = reference.shape, LINEAR if fast else CUBIC
         self._order = order
         self._limit_mm = limit_mm
-        self._to_voxels = np.linalg.inv(affine)
+        self._to_voxels = np.linalg.inv(affine if moving is None else moving)
         self._smooth = Smooth(shape, np.linalg.norm(affine[:3, :3], axis=0), order)
         self._raw = Filter(shape, order)
         self._stages = draw(reference, affine, self._smooth, POINTS)

@@ -1,53 +1,35 @@
 """Volume -> Pattern, causally and in O(1) a volume; calibration and live run share this code.
 
-Two running statistics: each voxel's z-score against its own recent past, and for the current
-trial the average of the z-scored volumes, weighted by the expected haemodynamic response.
+Each volume is realigned to the calibration's reference, its voxels are judged, and what they say
+about the current trial is added to what is known. Choices and figures: docs/motion.md and
+docs/signal.md.
 """
 
 from collections import deque
+from dataclasses import replace
+from math import isnan
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rtrecon.evidence import Estimate, Evidence, Model
+from rtrecon.motion import Motion
+from rtrecon.quality import Inspect, Quality
 from rtrecon.response import Response
-from rtrecon.types import Event, Marker, Pattern, Trial, Volume, read_only
-
-SKIP = 3  # volumes at a run's start, brighter than the rest (T1 saturation)
-PRIOR_VOLUMES = 20  # what the calibration's variance is worth against the run's own
-MEMORY_S = 60.0  # of the running z-score: docs/signal.md
-MIN_WEIGHT = 0.05  # share of a long block's response under which a volume says nothing
+from rtrecon.types import Arrival, Event, Marker, Pattern, Trial, Volume, read_only
 
 
-class RunningZ:
-    """Each voxel against its own recent past, with exponential forgetting.
-
-    Parameters
-    ----------
-    sd : float32 (n_voxels,)
-        Each voxel's standard deviation in the calibration, worth `PRIOR_VOLUMES`.
-    memory : float
-        Volumes after which a weight has fallen to 1/e: long against a trial, short against drift.
-    """
-
-    def __init__(self, sd: NDArray[np.float32], memory: float) -> None:
-        self._memory = memory
-        self._sd = sd.astype(np.float64)
-        self.restart()
+class Realigns(Protocol):
+    """What brings volumes to the reference's position: `Realign`, or what remembers its work."""
 
     def restart(self) -> None:
-        """Forget the run."""
-        self._weight = 0.0
-        self._mean = np.zeros_like(self._sd)
-        self._variance = self._sd**2
+        """A new run begins."""
+        ...
 
-    def add(self, voxels: NDArray[np.float64]) -> NDArray[np.float32]:
-        """The z-scores (n_voxels,) of one volume's voxels, which then count as past themselves."""
-        self._weight = self._weight * np.exp(-1 / self._memory) + 1
-        change = voxels - self._mean
-        self._mean += change / self._weight
-        rest = voxels - self._mean
-        self._variance += (change * rest - self._variance) / (PRIOR_VOLUMES + self._weight)
-        return (rest / np.sqrt(np.maximum(self._variance, 1e-12))).astype(np.float32)
+    def __call__(self, volume: NDArray[np.generic]) -> tuple[NDArray[np.float32], Motion]:
+        """One volume (i, j, k) -> its voxels (n_voxels,) realigned, and how the head lay."""
+        ...
 
 
 class Preprocess:
@@ -58,23 +40,38 @@ class Preprocess:
     voxels : int64 (n_voxels,)
         Which voxels of the volume, counted with i fastest.
     sd : float32 (n_voxels,)
-        Their standard deviation in the calibration.
+        Their noise SD in the calibration.
     response : Response
+    model : Model
+        What is assumed of every voxel.
     tr_s : float
+    realign : Realigns or None
+        To the calibration's reference, for the same voxels; None takes the volumes as they lie.
     """
 
     def __init__(
-        self, voxels: NDArray[np.int64], sd: NDArray[np.float32], response: Response, tr_s: float
+        self,
+        voxels: NDArray[np.int64],
+        sd: NDArray[np.float32],
+        response: Response,
+        model: Model,
+        tr_s: float,
+        realign: Realigns | None = None,
     ) -> None:
         self._voxels = voxels
-        self._response = response
         self._tr_s = tr_s
-        self._z = RunningZ(sd, memory=MEMORY_S / tr_s)
+        self._realign = realign
+        self._inspect = Inspect(sd)
+        self._evidence = Evidence(sd, response, model)
         self._trials = 0
         self._coming: deque[Trial] = deque(maxlen=1000)
         self.trial: Trial | None = None
-        self.activity = float("nan")  # mean z of the newest volume
-        self._restart()
+        self.arrival: Arrival | None = None  # of the newest volume
+
+    @property
+    def noise_sd(self) -> NDArray[np.float32]:
+        """Each voxel's noise SD (n_voxels,), by what was seen of the run so far."""
+        return self._evidence.noise_sd
 
     def mark(self, marker: Marker) -> None:
         """Take note of a trial's onset or of a new run."""
@@ -86,43 +83,47 @@ class Preprocess:
 
     def add(self, volume: Volume) -> Pattern | None:
         """The evidence about the current trial with this volume, or None while there is none."""
-        self._seen += 1
-        if self._seen <= SKIP:
-            return None
-        raw = volume.data.ravel(order="F")[self._voxels].astype(np.float64)
-        z = self._z.add(raw)
-        self.activity = float(z.mean())
+        if self._realign is None:
+            voxels, motion = volume.data.ravel(order="F")[self._voxels].astype(np.float32), None
+        else:
+            voxels, motion = self._realign(volume.data)
+        quality = self._judged(voxels, motion)
+        self.arrival = _arrival(volume, motion, quality)
         middle_s = volume.end_s(self._tr_s) - self._tr_s / 2
-        self._next_trial(middle_s)
-        if self.trial is None:
+        self._next_trials(middle_s)
+        usable = np.where(quality.usable, voxels, np.nan)
+        estimate = self._evidence.add(usable, middle_s, quality.weight)
+        if self.trial is None or estimate is None:
             return None
-        weight = self._response.at(middle_s - self.trial.onset_s, self.trial.duration_s)
-        if weight >= MIN_WEIGHT:
-            self._sum += np.float32(weight) * z
-            self._weight += weight
-        return self._pattern(volume) if self._weight else None
+        return self._pattern(self.trial, volume, estimate)
 
-    def _pattern(self, volume: Volume) -> Pattern:
-        assert self.trial is not None
-        mean = (self._sum / np.float32(self._weight)).astype(np.float32)
-        mean -= mean.mean()  # what all voxels do together is breathing and drift, not a picture
-        age_s = volume.end_s(self._tr_s) - self.trial.onset_s
-        return Pattern(self.trial, volume.number, age_s, read_only(mean), volume.times)
+    def _judged(self, voxels: NDArray[np.float32], motion: Motion | None) -> Quality:
+        """A volume in which nobody knows how the head lies counts for nothing."""
+        moved_mm = 0.0 if motion is None or isnan(motion.framewise_mm) else motion.framewise_mm
+        quality = self._inspect(voxels, moved_mm)
+        if motion is None or motion.trusted:
+            return quality
+        return replace(quality, weight=0.0, reason=motion.reason)
 
-    def _next_trial(self, middle_s: float) -> None:
+    def _next_trials(self, middle_s: float) -> None:
         """A trial becomes the current one with the first volume mostly acquired after its onset."""
         while self._coming and self._coming[0].onset_s <= middle_s:
             self.trial = self._coming.popleft()
-            self._sum = np.zeros(len(self._voxels), np.float32)
-            self._weight = 0.0
+            self._evidence.begin(self.trial)
+
+    def _pattern(self, trial: Trial, volume: Volume, estimate: Estimate) -> Pattern:
+        # What all voxels do together is breathing and drift, not a picture.
+        voxels = estimate.amplitude - estimate.amplitude.mean()
+        age_s = volume.end_s(self._tr_s) - trial.onset_s
+        return Pattern(trial, volume.number, age_s, read_only(voxels), volume.times)
 
     def _restart(self) -> None:
-        self._z.restart()
-        self._seen = 0
+        if self._realign is not None:
+            self._realign.restart()
+        self._inspect.restart()
+        self._evidence.restart()
         self._coming.clear()
-        self.trial = None
-        self._sum = np.zeros(len(self._voxels), np.float32)
-        self._weight = 0.0
+        self.trial = self.arrival = None
 
 
 def _trial(number: int, marker: Marker) -> Trial:
@@ -133,4 +134,23 @@ def _trial(number: int, marker: Marker) -> Trial:
         marker.duration_s,
         marker.stim_file,
         marker.caption,
+    )
+
+
+def _arrival(volume: Volume, motion: Motion | None, quality: Quality) -> Arrival:
+    told = Arrival(
+        volume.number,
+        volume.times.received,
+        dvars=quality.dvars,
+        weight=quality.weight,
+        reason=quality.reason,
+    )
+    if motion is None:
+        return told
+    six = (*motion.translation_mm.tolist(), *motion.rotation_rad.tolist())
+    return replace(
+        told,
+        motion=six,
+        displacement_mm=motion.displacement_mm,
+        framewise_mm=motion.framewise_mm,
     )

@@ -74,8 +74,9 @@ class Inspect:
         self._seen += 1
         alive = np.isfinite(values) & (values != 0) & ~self._stuck(values)
         if self._seen <= START_UP:
+            # Not kept either: the fall from a bright one to the first ordinary one is no artefact.
             reason = f"start-up volume {self._seen} of {START_UP}"
-            return self._judged(values, 0.0, alive, nan, reason)
+            return Quality(0.0, read_only(alive), nan, reason)
         if not alive.any():
             return self._judged(values, 0.0, alive, nan, "no voxel has a signal")
         square = np.fmin((values - self._last) ** 2, (values - self._good) ** 2)

@@ -31,7 +31,7 @@ POOLED_S = (4.0, 20.0)  # ages of the patterns that decoders are fitted on
 VOXELS = 1000
 Scores = tuple[list[list[float]], list[list[float]], list[list[float]]]  # by age, a row a fit
 METHODS: dict[str, methods.Method] = {
-    "running z-score, as now": methods.running_z,
+    "running z-score": methods.running_z,
     "whole-run z-score (looks ahead)": methods.whole_run_z,
     "least squares on the run so far": methods.batch_glm,
     "**filter**": methods.recursion(),
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         decoders(realigned)
         trust = {name: METHODS[name] for name in ("**filter**", "filter, all volumes trusted")}
         recorded("realigned, then spoilt", realigned, trust, spoilt=True)
-        unmoved = {name: METHODS[name] for name in ("running z-score, as now", "**filter**")}
+        unmoved = {name: METHODS[name] for name in ("running z-score", "**filter**")}
         recorded("as recorded, not realigned", [runs, runs[::-1]], unmoved)
     else:
         print("evidence: the recorded session is not on this machine: no table")

@@ -12,14 +12,16 @@ from calibration.dataset import Samples
 from rtrecon.bids import Run
 from rtrecon.evidence import Evidence, Model
 from rtrecon.free_viewing import FreeViewing
-from rtrecon.preprocess import MEMORY_S, MIN_WEIGHT, SKIP, RunningZ
-from rtrecon.quality import Inspect
+from rtrecon.quality import START_UP, Inspect
 from rtrecon.response import Response
 from rtrecon.types import Trial
 
 Series = NDArray[np.float32]
 Patterns = Iterator[NDArray[np.float32] | None]
 Method = Callable[[Run, Series, NDArray[np.float32], Response], Patterns]
+MEMORY_S = 60.0  # of the running z-score
+PRIOR_VOLUMES = 20  # what the calibration's variance is worth against the run's own
+MIN_WEIGHT = 0.05  # share of a long block's response under which a volume says nothing
 CUTOFF_S = 128.0  # drift slower than this is taken out by cosines
 
 
@@ -69,7 +71,7 @@ def recursion(model: Model | None = None, watched: bool = True) -> Method:
                 begun = trial.number
             quality = inspect(y[n])
             seen = np.where(quality.usable, y[n], np.nan) if watched else y[n]
-            weight = quality.weight if watched else float(n >= SKIP)
+            weight = quality.weight if watched else float(n >= START_UP)
             estimate = evidence.add(seen, at_s, weight)
             yield None if estimate is None else estimate.amplitude
 
@@ -85,26 +87,60 @@ def noise_sd(
     for n, at_s in enumerate(middles_s(run)):
         while trials and trials[0].onset_s <= at_s:
             evidence.begin(trials.pop(0))
-        evidence.add(y[n], at_s, float(n >= SKIP))
+        evidence.add(y[n], at_s, float(n >= START_UP))
     return evidence.noise_sd
 
 
+class RunningZ:
+    """Each voxel against its own recent past, with exponential forgetting.
+
+    Parameters
+    ----------
+    sd : float32 (n_voxels,)
+        Each voxel's standard deviation in the calibration, worth `PRIOR_VOLUMES`.
+    memory : float
+        Volumes after which a weight has fallen to 1/e: long against a trial, short against drift.
+    """
+
+    def __init__(self, sd: NDArray[np.float32], memory: float) -> None:
+        self._memory = memory
+        self._sd = sd.astype(np.float64)
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget the run."""
+        self._weight = 0.0
+        self._mean = np.zeros_like(self._sd)
+        self._variance = self._sd**2
+
+    def add(self, voxels: NDArray[np.float64]) -> NDArray[np.float32]:
+        """The z-scores (n_voxels,) of one volume's voxels, which then count as past themselves."""
+        self._weight = self._weight * np.exp(-1 / self._memory) + 1
+        change = voxels - self._mean
+        self._mean += change / self._weight
+        rest = voxels - self._mean
+        self._variance += (change * rest - self._variance) / (PRIOR_VOLUMES + self._weight)
+        return (rest / np.sqrt(np.maximum(self._variance, 1e-12))).astype(np.float32)
+
+
 def running_z(run: Run, y: Series, sd: NDArray[np.float32], response: Response) -> Patterns:
-    """What `Preprocess` does: the running z-score, averaged with the response's weights."""
+    """The running z-score, averaged with the response's weights."""
     z = RunningZ(sd, MEMORY_S / run.geometry.tr_s)
     scores = (
-        np.zeros_like(row) if n < SKIP else z.add(row.astype(float)) for n, row in enumerate(y)
+        np.zeros_like(row) if n < START_UP else z.add(row.astype(float)) for n, row in enumerate(y)
     )
     return _averaged(run, scores, response)
 
 
 def whole_run_z(run: Run, y: Series, sd: NDArray[np.float32], response: Response) -> Patterns:
     """Looks ahead: detrended and z-scored over the whole run, then averaged the same way."""
-    steady = y[SKIP:].astype(float)
+    steady = y[START_UP:].astype(float)
     drift = np.column_stack([np.ones(len(steady)), np.linspace(-1, 1, len(steady))])
     rest = steady - drift @ np.linalg.lstsq(drift, steady, rcond=None)[0]
     z = (rest / np.maximum(rest.std(axis=0), 1e-6)).astype(np.float32)
-    return _averaged(run, iter(np.vstack([np.zeros((SKIP, z.shape[1]), np.float32), z])), response)
+    return _averaged(
+        run, iter(np.vstack([np.zeros((START_UP, z.shape[1]), np.float32), z])), response
+    )
 
 
 def _averaged(run: Run, scores: Patterns, response: Response) -> Patterns:
@@ -113,7 +149,7 @@ def _averaged(run: Run, scores: Patterns, response: Response) -> Patterns:
         if trial != of:
             total, weights, of = 0.0, 0.0, trial
         weight = 0.0 if trial is None else response.at(at_s - trial.onset_s, trial.duration_s)
-        if n >= SKIP and weight >= MIN_WEIGHT:
+        if n >= START_UP and weight >= MIN_WEIGHT:
             total, weights = total + np.float32(weight) * z, weights + weight
         yield total / np.float32(weights) if weights else None
 
@@ -122,7 +158,7 @@ def batch_glm(run: Run, y: Series, sd: NDArray[np.float32], response: Response) 
     """With each volume a least-squares fit to all so far: this trial, those before, cosine drift."""
     trials = trials_of(run)
     for n, trial in enumerate(current(run)):
-        at_s = middles_s(run)[SKIP : n + 1]
+        at_s = middles_s(run)[START_UP : n + 1]
         courses = [[response.at(t - o.onset_s, o.duration_s) for t in at_s] for o in trials]
         if trial is None or not len(at_s) or max(courses[trial.number]) < MIN_WEIGHT:
             yield None
@@ -134,7 +170,7 @@ def batch_glm(run: Run, y: Series, sd: NDArray[np.float32], response: Response) 
         cosines = int(2 * len(at_s) * run.geometry.tr_s / CUTOFF_S)
         columns += [np.cos(np.pi * k * phase) for k in range(1, cosines + 1)]
         design = np.column_stack(columns)
-        solve, seen = np.linalg.pinv(design), y[SKIP : n + 1].astype(float)
+        solve, seen = np.linalg.pinv(design), y[START_UP : n + 1].astype(float)
         squares = ((seen - design @ (solve @ seen)) ** 2).sum(axis=0)
         noise = (40 * sd.astype(float) ** 2 + squares) / (40 + len(seen))
         yield (solve[0] @ seen / np.sqrt(noise)).astype(np.float32)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from calibration.dataset import default_response, load_region, load_runs
 from rtrecon.bids import Run
 from rtrecon.evidence import Model
-from rtrecon.preprocess import SKIP
+from rtrecon.quality import START_UP
 from tests.benchmarks import methods
 from tests.benchmarks.evidence import DATA, posterior
 from tests.benchmarks.realigned import realign
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def log_likelihood(run: Run, voxels: NDArray[np.int64], model: Model) -> float:
     """Mean over voxels and volumes, but for what no model changes."""
-    response, at_s = default_response([run]), methods.middles_s(run)[SKIP:]
+    response, at_s = default_response([run]), methods.middles_s(run)[START_UP:]
     course = [
         [response.at(t - trial.onset_s, trial.duration_s) for trial in run.trials] for t in at_s
     ]
@@ -68,7 +68,7 @@ def log_likelihood(run: Run, voxels: NDArray[np.int64], model: Model) -> float:
     apart_s = np.abs(np.subtract.outer(at_s, at_s))
     covariance += model.coloured * np.exp(-apart_s / model.memory_s)
     covariance += (1 - model.coloured) * np.eye(len(at_s))
-    y = methods.series(run, voxels)[SKIP:].astype(float)
+    y = methods.series(run, voxels)[START_UP:].astype(float)
     factor = np.linalg.cholesky(covariance)
     surprises = np.linalg.solve(factor, y - y[0])[1:]
     noise = np.maximum((surprises**2).mean(axis=0), 1e-12)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rtrecon.artifact import (
     ABOUT,
     ARRAYS,
+    FORMAT,
     Artifact,
     check_generator,
     check_stream,
@@ -62,8 +63,8 @@ def test_a_missing_file_is_named(toy_artifact: Artifact, tmp_path: Path, missing
 def test_a_newer_format_is_refused(toy_artifact: Artifact, tmp_path: Path) -> None:
     save_artifact(toy_artifact, tmp_path)
     about = json.loads((tmp_path / ABOUT).read_text())
-    (tmp_path / ABOUT).write_text(json.dumps(about | {"format": 2}))
-    with pytest.raises(BadArtifact, match="format 2, this program reads 1"):
+    (tmp_path / ABOUT).write_text(json.dumps(about | {"format": FORMAT + 1}))
+    with pytest.raises(BadArtifact, match=f"format {FORMAT + 1}, this program reads {FORMAT}"):
         load_artifact(tmp_path)
 
 
