@@ -71,6 +71,8 @@ class Receiver:
         while not (self.stop.is_set() or self._over()):
             samples, stamps = self._volumes.pull_chunk(POLL_S, max_samples=1, as_numpy=True)
             received = pylsl.local_clock()
+            if len(stamps):
+                self._let_markers_join()
             # A marker of before this volume's end is here by now, and belongs before it.
             yield from self._pull_markers()
             if len(stamps):
@@ -197,6 +199,14 @@ class Receiver:
                 target=self._join_markers, args=(found[0],), name="rtrecon-markers"
             )
             self._joining.start()
+
+    def _let_markers_join(self) -> None:
+        """The first volume waits for a marker stream that is just connecting.
+
+        Its sender already counts on us and may send a whole run at once.
+        """
+        if self._expected == 0 and self._joining is not None:
+            self._joining.join()
 
     def _join_markers(self, found: pylsl.StreamInfo) -> None:
         inlet = pylsl.StreamInlet(found, max_buflen=3600)
