@@ -17,7 +17,7 @@ from rtrecon.motion import Motion, Realign
 from rtrecon.preprocess import Preprocess
 from rtrecon.quality import START_UP
 from rtrecon.response import Response
-from rtrecon.types import Decoded, Pattern, Trial, Volume
+from rtrecon.types import Decoded, Geometry, Pattern, Trial, Volume
 
 _IN_HEAD = 0.1  # of the bright voxels' mean: below that a voxel lies outside the head
 _AFFINE_MM = 0.01
@@ -92,16 +92,21 @@ def load_region(
 ) -> Region:
     """Voxels from one mask for everything, or from one for z and one for c.
 
-    Voxels outside the head or without variance are left out.
+    Without masks: the posterior third of the head, where visual cortex lies. Voxels outside the
+    head or without variance are left out.
 
     Raises
     ------
     BadDataset
-        No mask, one that cannot be read or lies in another space, or one without live voxels.
+        A mask that cannot be read, lies in another space or has no live voxels.
     """
-    if (early is None) != (ventral is None) or (mask is None) == (early is None):
-        raise BadDataset("name either one --mask or both --early and --ventral")
+    if (early is None) != (ventral is None) or (mask is not None and early is not None):
+        raise BadDataset("name one --mask, or both --early and --ventral, or none of the three")
     alive = _alive(runs)
+    if mask is None and early is None:
+        posterior = _posterior(np.flatnonzero(alive), runs[0].geometry)
+        every = np.ones(len(posterior), bool)
+        return Region(posterior, every, every)
     masks = [_load_mask(file, runs[0]) & alive for file in (mask or early, mask or ventral) if file]
     for file, chosen in zip((mask or early, mask or ventral), masks, strict=True):
         if not chosen.any():
@@ -115,15 +120,6 @@ def load_region(
 def voxel_sd(runs: Sequence[Run], voxels: NDArray[np.int64]) -> NDArray[np.float32]:
     """Each voxel's standard deviation (n_voxels,): the runs' median, start-up left out."""
     sds = [_flat(run)[voxels, START_UP:].astype(np.float32).std(axis=1) for run in runs]
-    return np.median(sds, axis=0).astype(np.float32)
-
-
-def noise_sd(runs: Sequence[Run], preprocess: Preprocess) -> NDArray[np.float32]:
-    """Each voxel's noise SD (n_voxels,), by what the evidence did not expect: the runs' median."""
-    sds = []
-    for run in runs:
-        patterns_of(run, preprocess)
-        sds.append(preprocess.noise_sd)
     return np.median(sds, axis=0).astype(np.float32)
 
 
@@ -245,6 +241,14 @@ def _alive(runs: Sequence[Run]) -> NDArray[np.bool_]:
         mean = some.mean(axis=1)
         alive &= (mean > _IN_HEAD * np.percentile(mean, 98)) & (some.std(axis=1) > 0)
     return alive
+
+
+def _posterior(voxels: NDArray[np.int64], geometry: Geometry) -> NDArray[np.int64]:
+    """Those of the voxels that lie in the posterior third of all of them."""
+    at = np.array(np.unravel_index(voxels, geometry.shape, order="F"))
+    y_mm = (geometry.affine[:3, :3] @ at)[1]  # NIfTI's second axis points to the front
+    back, front = np.percentile(y_mm, (0.5, 99.5))
+    return voxels[y_mm < back + (front - back) / 3]
 
 
 def _load_mask(file: Path, run: Run) -> NDArray[np.bool_]:

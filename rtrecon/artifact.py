@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from rtrecon.errors import BadArtifact, Mismatch
-from rtrecon.evidence import Model
+from rtrecon.evidence import Evidence, Model
 from rtrecon.motion import Realign
 from rtrecon.preprocess import Preprocess
 from rtrecon.response import Response
@@ -123,7 +123,8 @@ class Artifact:
             if self.reference is None
             else Realign(self.reference, self.affine, self.voxels, moving=affine)
         )
-        return Preprocess(self.voxels, self.sd, self.response, self.model, self.tr_s, realign)
+        evidence = Evidence(self.sd, self.response, self.model)
+        return Preprocess(self.voxels, self.sd, evidence, self.tr_s, realign)
 
 
 def save_artifact(artifact: Artifact, folder: Path) -> None:

@@ -6,7 +6,7 @@ one covariance: a volume costs a step of one small matrix and two passes over th
 """
 
 from dataclasses import dataclass
-from math import exp, inf
+from math import exp, inf, log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,12 +98,21 @@ class Evidence:
         self._origin = np.full_like(self._calibration, np.nan)  # what was seen of each voxel first
         self._noise = self._calibration.copy()  # variance (n_voxels,)
         self._weight = 0.0  # of the volumes in it
+        self._log_spread, self._volumes = 0.0, 0  # of what was expected of the volumes
         self._now_s = -inf
 
     @property
     def noise_sd(self) -> NDArray[np.float32]:
         """Each voxel's noise SD (n_voxels,): the calibration's, and more and more the run's own."""
         return np.sqrt(self._noise).astype(np.float32)
+
+    @property
+    def log_likelihood(self) -> NDArray[np.float64]:
+        """How well each voxel's run was foreseen (n_voxels,): nats a volume, but for a constant.
+
+        Under the noise found in the run itself, so that responses can be compared by it.
+        """
+        return -self._log_spread / max(self._volumes, 1) - np.log(self._noise) / 2
 
     def begin(self, trial: Trial) -> None:
         """A trial becomes the current one with the next volume; the oldest makes room for it.
@@ -176,6 +185,8 @@ class Evidence:
         if variance < _UNKNOWN / 2:  # the first volume shows no noise
             found = surprise * surprise / variance
             found[~finite] = self._noise[~finite]
+            self._log_spread += log(variance) / 2
+            self._volumes += 1
             self._learn_noise(found, weight)
 
     def _seen(self) -> NDArray[np.float64]:

@@ -13,10 +13,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rtrecon.evidence import Estimate, Evidence, Model
+from rtrecon.evidence import Estimate
 from rtrecon.motion import Motion
 from rtrecon.quality import Inspect, Quality
-from rtrecon.response import Response
 from rtrecon.types import Arrival, Event, Marker, Pattern, Trial, Volume, read_only
 
 
@@ -32,6 +31,24 @@ class Realigns(Protocol):
         ...
 
 
+class Weighs(Protocol):
+    """What the evidence is gathered by: `Evidence`, or what writes down what it is told."""
+
+    def restart(self) -> None:
+        """A new run begins."""
+        ...
+
+    def begin(self, trial: Trial) -> None:
+        """A trial becomes the current one with the next volume."""
+        ...
+
+    def add(
+        self, voxels: NDArray[np.floating], middle_s: float, weight: float = 1.0
+    ) -> Estimate | None:
+        """What is known with this volume; voxels that are not finite say nothing."""
+        ...
+
+
 class Preprocess:
     """Markers and volumes in, patterns out. One run after another; owned by one thread.
 
@@ -41,9 +58,8 @@ class Preprocess:
         Which voxels of the volume, counted with i fastest.
     sd : float32 (n_voxels,)
         Their noise SD in the calibration.
-    response : Response
-    model : Model
-        What is assumed of every voxel.
+    evidence : Weighs
+        Of the same voxels.
     tr_s : float
     realign : Realigns or None
         To the calibration's reference, for the same voxels; None takes the volumes as they lie.
@@ -53,8 +69,7 @@ class Preprocess:
         self,
         voxels: NDArray[np.int64],
         sd: NDArray[np.float32],
-        response: Response,
-        model: Model,
+        evidence: Weighs,
         tr_s: float,
         realign: Realigns | None = None,
     ) -> None:
@@ -62,16 +77,11 @@ class Preprocess:
         self._tr_s = tr_s
         self._realign = realign
         self._inspect = Inspect(sd)
-        self._evidence = Evidence(sd, response, model)
+        self._evidence = evidence
         self._trials = 0
         self._coming: deque[Trial] = deque(maxlen=1000)
         self.trial: Trial | None = None
         self.arrival: Arrival | None = None  # of the newest volume
-
-    @property
-    def noise_sd(self) -> NDArray[np.float32]:
-        """Each voxel's noise SD (n_voxels,), by what was seen of the run so far."""
-        return self._evidence.noise_sd
 
     def mark(self, marker: Marker) -> None:
         """Take note of a trial's onset or of a new run."""

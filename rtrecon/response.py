@@ -8,24 +8,28 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Response:
-    """The haemodynamic response to a stimulus: SPM's double gamma after a delay.
+    """The haemodynamic response to a stimulus: SPM's double gamma, later or slower.
 
     Attributes
     ----------
     delay_s : float
-        Added to the canonical peak at 5 s.
+        By which everything comes later than in the canonical response, which peaks at 5 s.
+    stretch : float
+        How many times as long everything takes after the delay.
     duration_s : float
         Of the stimulus, where a marker does not say.
     """
 
     delay_s: float = 0.0
+    stretch: float = 1.0
     duration_s: float = 6.0
 
     def at(self, age_s: float, duration_s: float) -> float:
         """Expected response `age_s` after the onset of a block, as a share of a long block's."""
         duration = self.duration_s if isnan(duration_s) else duration_s
         start = age_s - self.delay_s
-        return float(_step(start) - _step(start - max(duration, 0.1)))
+        stop = start - max(duration, 0.1)
+        return float(_step(start / self.stretch) - _step(stop / self.stretch))
 
 
 def _step(age_s: float) -> float:

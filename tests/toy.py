@@ -88,7 +88,7 @@ def toy_artifact(toy_generator: Diffusion, toy_geometry: Geometry) -> Artifact:
     return Artifact(
         name="sub-toy", shape=toy_geometry.shape, affine=toy_geometry.affine, tr_s=2.0,
         reference=None, voxels=voxels, sd=rng.uniform(1, 3, 60).astype(np.float32),
-        response=Response(0.0, 6.0), model=Model(),
+        response=Response(duration_s=6.0), model=Model(),
         generator=tie, z=linear(early, int(np.prod(tie.latent))), c=linear(~early, n_c),
         candidates=NAMES, candidate_c=rng.normal(size=(3, n_c)).astype(np.float32),
         temperature=0.2, about={},

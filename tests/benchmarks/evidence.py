@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.dataset import Samples, _alive, default_response, load_runs, voxel_sd
+from calibration.dataset import Samples, default_response, load_region, load_runs, voxel_sd
 from calibration.ridge import fit_ridge, leave_out
 from rtrecon.bids import Run
 from rtrecon.decode import unit
@@ -104,7 +104,7 @@ def _scores(
 def _samples(
     method: methods.Method, fitting: Run, tested: Run, spoilt: bool = False
 ) -> list[Samples]:
-    voxels = posterior(fitting)
+    voxels = load_region([fitting], None, None, None).voxels
     response = default_response([fitting])
     y = [methods.series(run, voxels) for run in (fitting, tested)]
     sd = voxel_sd([fitting], voxels)
@@ -126,15 +126,6 @@ def _spoil(y: methods.Series, sd: NDArray[np.float32], seed: int) -> methods.Ser
     for row in y[5:]:
         row[rng.choice(len(sd), 20)] += 40 * sd.mean()
     return y
-
-
-def posterior(run: Run) -> NDArray[np.int64]:
-    """Voxels in the head's posterior third."""
-    voxels = np.flatnonzero(_alive([run]))
-    at = np.array(np.unravel_index(voxels, run.geometry.shape, order="F"))
-    y_mm = (run.geometry.affine[:3, :3] @ at)[1]
-    back, front = np.percentile(y_mm, (0.5, 99.5))
-    return voxels[y_mm < back + (front - back) / 3]
 
 
 def by_age(

@@ -18,7 +18,7 @@ from rtrecon.bids import Run
 from rtrecon.evidence import Model
 from rtrecon.quality import START_UP
 from tests.benchmarks import methods
-from tests.benchmarks.evidence import DATA, posterior
+from tests.benchmarks.evidence import DATA
 from tests.benchmarks.realigned import realign
 from tests.benchmarks.simulated import MASKS
 
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     runs: dict[str, tuple[Run, NDArray[np.int64]]] = {}
     if DATA.is_dir():
         for n, run in enumerate(realign(load_runs(DATA, None)), 1):
-            runs[f"recorded {n}"] = run, posterior(run)[::4]
+            runs[f"recorded {n}"] = run, load_region([run], None, None, None).voxels[::4]
     for folder in parser.parse_args(argv).simulated:
         run = load_runs(folder, None)[0]
         masks = [folder / MASKS.format(name) for name in ("early", "ventral")]

@@ -91,7 +91,7 @@ def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadDataset, match="has no run 7: it has 1, 2"):
         load_runs(dataset, ["7"])
     runs = load_runs(dataset, None)
-    with pytest.raises(BadDataset, match="either one --mask or both"):
+    with pytest.raises(BadDataset, match="one --mask, or both"):
         load_region(runs, None, dataset / "mask.nii.gz", None)
     other = tmp_path / "other.nii.gz"
     nib.Nifti1Image(np.ones((6, 5, 5), np.uint8), AFFINE).to_filename(other)

@@ -16,7 +16,7 @@ from rtrecon.types import Trial
 WHITE = Model(coloured=0.0)
 N_VOXELS = 7
 SD = np.linspace(4, 12, N_VOXELS).astype(np.float32)
-RESPONSE = Response(0.4, 6.0)
+RESPONSE = Response(delay_s=0.4, duration_s=6.0)
 
 
 @dataclass(frozen=True)

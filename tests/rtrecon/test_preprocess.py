@@ -19,11 +19,11 @@ VOXELS = np.arange(0, 120, 2)
 
 
 SD = np.full(len(VOXELS), 8.0, np.float32)
-RESPONSE = Response(0.0, 6.0)
+RESPONSE = Response(duration_s=6.0)
 
 
 def fresh(geometry: Geometry) -> Preprocess:
-    return Preprocess(VOXELS, SD, RESPONSE, Model(), geometry.tr_s)
+    return Preprocess(VOXELS, SD, Evidence(SD, RESPONSE), geometry.tr_s)
 
 
 def walk(preprocess: Preprocess, items: list[Volume | Marker]) -> list[Pattern | None]:
@@ -146,7 +146,9 @@ def test_patterns_stay_on_the_tissue_when_the_head_moves(realigned: bool) -> Non
     voxels = np.flatnonzero(inner.reshape(SHAPE).ravel(order="F"))
     realign = Realign(phantom.volume(SHAPE, AFFINE).astype(np.float32), AFFINE, voxels)
     sd = np.full(len(voxels), 10.0, np.float32)
-    preprocess = Preprocess(voxels, sd, RESPONSE, Model(), TR_S, realign if realigned else None)
+    preprocess = Preprocess(
+        voxels, sd, Evidence(sd, RESPONSE), TR_S, realign if realigned else None
+    )
     items: list[Volume | Marker] = [Marker(Event.RUN_START)]
     items += [seen_while_moving(number, stripes) for number in range(16)]
     items.insert(10, Marker(Event.TRIAL, "stripes", 20.0, 6.0))
@@ -163,7 +165,7 @@ def test_a_volume_in_which_the_head_is_lost_counts_for_nothing() -> None:
     still = phantom.volume(SHAPE, AFFINE).astype(np.float32)
     realign = Realign(still, AFFINE, voxels)
     sd = np.full(len(voxels), 10.0, np.float32)
-    preprocess = Preprocess(voxels, sd, RESPONSE, Model(), TR_S, realign)
+    preprocess = Preprocess(voxels, sd, Evidence(sd, RESPONSE), TR_S, realign)
     preprocess.mark(Marker(Event.RUN_START))
     for number in range(6):
         preprocess.add(Volume(number, still))
