@@ -25,6 +25,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 bench: $(READY)
+	$(BIN)/python -m tests.benchmarks.recorded
 	$(BIN)/python -m tests.benchmarks.evidence
 	$(BIN)/python -m tests.benchmarks.noise_model
 	$(BIN)/python -m tests.benchmarks.motion
