@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from rtrecon.types import Geometry
 
 FORMAT = 2
 ARRAYS, ABOUT = "decoder.safetensors", "decoder.json"
-_AFFINE_MM = 0.01  # further apart than this, two affines are two positions of the head box
+_AFFINE_MM = 0.01  # further apart than this, two affines are two positions of the slices
+_APART_MM = 40.0  # slices further apart than this show different parts of the head
 
 
 @dataclass(frozen=True)
@@ -271,17 +273,25 @@ def check_stream(artifact: Artifact, geometry: Geometry, stream: str) -> None:
             f"{who} expects volumes of {_by(artifact.shape)} voxels, stream '{stream}' sends "
             f"{_by(geometry.shape)}: scan with the calibration's protocol or refit"
         )
-    apart = float(np.abs(geometry.affine - artifact.affine).max())
-    if apart > _AFFINE_MM:
+    apart_mm = _apart_mm(artifact.shape, artifact.affine, geometry.affine)
+    if apart_mm > (_AFFINE_MM if artifact.reference is None else _APART_MM):
         raise Mismatch(
-            f"{who} was fitted with another slice position, stream '{stream}' is {apart:.3g} mm away "
-            "(largest difference of the affines): position the slices as in the calibration or refit"
+            f"{who} was fitted with another slice position, stream '{stream}' is up to {apart_mm:.3g} "
+            "mm away: position the slices as in the calibration or refit"
         )
     if abs(geometry.tr_s - artifact.tr_s) > 0.005 * artifact.tr_s:
         raise Mismatch(
             f"{who} was fitted at a TR of {artifact.tr_s:g} s, stream '{stream}' has {geometry.tr_s:g} s: "
             "scan with the calibration's protocol or refit"
         )
+
+
+def _apart_mm(
+    shape: tuple[int, int, int], one: NDArray[np.float64], other: NDArray[np.float64]
+) -> float:
+    """How far apart the same corner of two head boxes lies at most."""
+    corners = np.array([[i, j, k, 1] for i, j, k in product(*((0, n - 1) for n in shape))])
+    return float(np.linalg.norm((corners @ (one - other).T)[:, :3], axis=1).max())
 
 
 def check_generator(artifact: Artifact, name: str, identity: str) -> None:

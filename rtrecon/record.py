@@ -2,7 +2,7 @@
 
 Folder: session.json (settings, versions, geometry), volumes.npy + volumes.tsv (raw, as they
 came), quality.tsv (motion and weight of each), markers.jsonl, trials.tsv with z.npy and c.npy
-(row by row), frames/*.png + frames.tsv, log.txt; at the end summary.json and contact_sheet.png.
+(row by row), frames/*.png + frames.tsv, log.txt; at the end summary.json, contact_sheet.png and quality.png.
 """
 
 import json

@@ -109,6 +109,22 @@ def test_other_shape_position_and_tr_are_refused(
             check_stream(toy_artifact, other, "x")
 
 
+def test_slices_that_lie_otherwise_are_taken_where_volumes_are_realigned(
+    toy_artifact: Artifact, toy_geometry: Geometry
+) -> None:
+    still = np.ones(toy_geometry.shape, np.float32)
+    realigning = replace(toy_artifact, reference=still)
+    for mm, taken in ((15.0, True), (60.0, False)):
+        moved = toy_geometry.affine.copy()
+        moved[1, 3] += mm
+        there = replace(toy_geometry, affine=moved)
+        if taken:
+            check_stream(realigning, there, "x")
+        else:
+            with pytest.raises(Mismatch, match="another slice position, .* 60 mm away"):
+                check_stream(realigning, there, "x")
+
+
 def test_another_generator_is_refused(toy_artifact: Artifact) -> None:
     check_generator(toy_artifact, "toy", toy_artifact.generator.identity)
     with pytest.raises(Mismatch, match="fitted for generator 'toy' .* 'sd15' is another"):
