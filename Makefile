@@ -25,7 +25,10 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 bench: $(READY)
-	$(BIN)/python -m tests.benchmarks.signal
+	$(BIN)/python -m tests.benchmarks.recorded
+	$(BIN)/python -m tests.benchmarks.evidence
+	$(BIN)/python -m tests.benchmarks.noise_model
+	$(BIN)/python -m tests.benchmarks.motion
 	$(BIN)/python -m tests.benchmarks.ridge
 	$(BIN)/python -m tests.benchmarks.reconstruction
 

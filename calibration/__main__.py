@@ -38,10 +38,25 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument(
         "--runs", nargs="+", metavar="N", help="labels of the runs to use (default: all)"
     )
-    fit.add_argument("--mask", type=Path, metavar="NIFTI", help="voxels for both z and c")
+    fit.add_argument(
+        "--mask",
+        type=Path,
+        metavar="NIFTI",
+        help="voxels for both z and c (default: the posterior third of the head)",
+    )
     fit.add_argument("--early", type=Path, metavar="NIFTI", help="early visual cortex, for z")
     fit.add_argument("--ventral", type=Path, metavar="NIFTI", help="higher visual cortex, for c")
     fit.add_argument("--generator", default=DEFAULT_GENERATOR, metavar="NAME_OR_DIR")
+    fit.add_argument(
+        "--no-realign", action="store_true", help="the scanner corrects head motion itself"
+    )
+    fit.add_argument(
+        "--voxels",
+        type=_count,
+        default=1000,
+        metavar="N",
+        help="that z and c are each predicted from, the best of the mask (default: 1000)",
+    )
     fit.add_argument("--name", default="sub-01", help="the person's label in messages")
     evaluate = commands.add_parser("evaluate", help="score a decoder on held-out runs")
     evaluate.set_defaults(command=_evaluate)
@@ -54,6 +69,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of voxels: 1 or more")
+    return int(text)
+
+
 def _fit(options: argparse.Namespace) -> None:
     # Imported here: these load torch, and a mistake on the command line is told before that.
     from calibration.dataset import load_region, load_runs
@@ -63,7 +84,8 @@ def _fit(options: argparse.Namespace) -> None:
 
     runs = load_runs(options.dataset, options.runs)
     region = load_region(runs, options.mask, options.early, options.ventral)
-    artifact = fit(runs, region, load_generator(options.generator), options.name)
+    generator = load_generator(options.generator)
+    artifact = fit(runs, region, generator, options.name, not options.no_realign, options.voxels)
     save_artifact(artifact, options.output)
     scores = artifact.about["held_out_correlation"]
     said = ", ".join(f"{name} r = {r:.2f}" for name, r in sorted(scores.items()))

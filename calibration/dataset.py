@@ -13,11 +13,15 @@ from PIL import Image, UnidentifiedImageError
 from rtrecon.bids import Run, find_runs, load_run
 from rtrecon.decode import Decode
 from rtrecon.errors import BadDataset
-from rtrecon.preprocess import SKIP, Preprocess, Response
-from rtrecon.types import Decoded, Pattern, Trial, Volume
+from rtrecon.motion import Motion, Realign
+from rtrecon.preprocess import Preprocess
+from rtrecon.quality import START_UP
+from rtrecon.response import Response
+from rtrecon.types import Decoded, Geometry, Pattern, Trial, Volume
 
 _IN_HEAD = 0.1  # of the bright voxels' mean: below that a voxel lies outside the head
 _AFFINE_MM = 0.01
+_REFERENCE_VOLUMES = 10
 
 
 @dataclass(frozen=True)
@@ -88,16 +92,21 @@ def load_region(
 ) -> Region:
     """Voxels from one mask for everything, or from one for z and one for c.
 
-    Voxels outside the head or without variance are left out.
+    Without masks: the posterior third of the head, where visual cortex lies. Voxels outside the
+    head or without variance are left out.
 
     Raises
     ------
     BadDataset
-        No mask, one that cannot be read or lies in another space, or one without live voxels.
+        A mask that cannot be read, lies in another space or has no live voxels.
     """
-    if (early is None) != (ventral is None) or (mask is None) == (early is None):
-        raise BadDataset("name either one --mask or both --early and --ventral")
+    if (early is None) != (ventral is None) or (mask is not None and early is not None):
+        raise BadDataset("name one --mask, or both --early and --ventral, or none of the three")
     alive = _alive(runs)
+    if mask is None and early is None:
+        posterior = _posterior(np.flatnonzero(alive), runs[0].geometry)
+        every = np.ones(len(posterior), bool)
+        return Region(posterior, every, every)
     masks = [_load_mask(file, runs[0]) & alive for file in (mask or early, mask or ventral) if file]
     for file, chosen in zip((mask or early, mask or ventral), masks, strict=True):
         if not chosen.any():
@@ -110,8 +119,46 @@ def load_region(
 
 def voxel_sd(runs: Sequence[Run], voxels: NDArray[np.int64]) -> NDArray[np.float32]:
     """Each voxel's standard deviation (n_voxels,): the runs' median, start-up left out."""
-    sds = [_flat(run)[voxels, SKIP:].astype(np.float32).std(axis=1) for run in runs]
+    sds = [_flat(run)[voxels, START_UP:].astype(np.float32).std(axis=1) for run in runs]
     return np.median(sds, axis=0).astype(np.float32)
+
+
+def reference_of(run: Run) -> NDArray[np.float32]:
+    """What volumes are realigned to (i, j, k): the mean of a run's first ones, themselves aligned."""
+    first = run.data[..., START_UP].astype(np.float32)
+    to_first = Realign(first, run.geometry.affine, np.arange(first.size))
+    volumes = range(START_UP, min(START_UP + _REFERENCE_VOLUMES, run.n_volumes))
+    aligned = [(number, *to_first(run.data[..., number])) for number in volumes]
+    mean = np.mean([voxels for _, voxels, motion in aligned if motion.trusted], axis=0)
+    return mean.reshape(first.shape, order="F").astype(np.float32)
+
+
+class RealignedOnce:
+    """Realigns each volume of the runs once, though each pass through them asks for it anew."""
+
+    def __init__(self, realign: Realign) -> None:
+        self._realign = realign
+        self._runs: list[list[tuple[NDArray[np.float32], Motion]]] = []
+        self.rewind()
+
+    def rewind(self) -> None:
+        """A new pass begins, through the same runs."""
+        self._run = -1
+
+    def restart(self) -> None:
+        """The next run begins."""
+        self._run, self._volume = self._run + 1, 0
+        if self._run == len(self._runs):
+            self._runs.append([])
+        self._realign.restart()
+
+    def __call__(self, volume: NDArray[np.generic]) -> tuple[NDArray[np.float32], Motion]:
+        """As `Realign`."""
+        known = self._runs[self._run]
+        if self._volume == len(known):
+            known.append(self._realign(volume))
+        self._volume += 1
+        return known[self._volume - 1]
 
 
 def collect(runs: Sequence[Run], preprocess: Preprocess) -> Samples:
@@ -190,10 +237,18 @@ def _alive(runs: Sequence[Run]) -> NDArray[np.bool_]:
     """Voxels (i fastest) inside the head with some variance in every run."""
     alive = np.ones(runs[0].geometry.n_voxels, bool)
     for run in runs:
-        some = _flat(run)[:, SKIP :: max(1, run.n_volumes // 40)].astype(np.float32)
+        some = _flat(run)[:, START_UP :: max(1, run.n_volumes // 40)].astype(np.float32)
         mean = some.mean(axis=1)
         alive &= (mean > _IN_HEAD * np.percentile(mean, 98)) & (some.std(axis=1) > 0)
     return alive
+
+
+def _posterior(voxels: NDArray[np.int64], geometry: Geometry) -> NDArray[np.int64]:
+    """Those of the voxels that lie in the posterior third of all of them."""
+    at = np.array(np.unravel_index(voxels, geometry.shape, order="F"))
+    y_mm = (geometry.affine[:3, :3] @ at)[1]  # NIfTI's second axis points to the front
+    back, front = np.percentile(y_mm, (0.5, 99.5))
+    return voxels[y_mm < back + (front - back) / 3]
 
 
 def _load_mask(file: Path, run: Run) -> NDArray[np.bool_]:

@@ -11,7 +11,6 @@ from rtrecon.artifact import Artifact, check_stream
 from rtrecon.bids import Run
 from rtrecon.decode import Decode, unit
 from rtrecon.generators import Generator
-from rtrecon.preprocess import Preprocess
 from rtrecon.summary import AGES_S, guess_of, identification
 from rtrecon.types import Decoded
 
@@ -26,7 +25,7 @@ def decode_runs(artifact: Artifact, runs: Sequence[Run]) -> list[Decoded]:
     """
     decode = Decode(artifact)
     decoded = []
-    preprocess = Preprocess(artifact.voxels, artifact.sd, artifact.response, artifact.tr_s)
+    preprocess = artifact.preprocess(runs[0].geometry.affine)
     for run in runs:
         check_stream(artifact, run.geometry, run.name)
         decoded += decode_run(run, preprocess, decode)

@@ -1,6 +1,7 @@
 """Patterns and targets -> a person's decoders."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -9,28 +10,45 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from calibration.dataset import (
+    RealignedOnce,
     Region,
     Samples,
     caption_of,
     collect,
     default_response,
     load_stimuli,
+    patterns_of,
+    reference_of,
     voxel_sd,
 )
-from calibration.ridge import Fitted, fit_ridge, leave_out
+from calibration.haemodynamics import fit_response
+from calibration.ridge import Fitted, Split, fit_ridge, leave_out
+from calibration.tape import Tape
+from calibration.voxels import chosen
 from rtrecon.artifact import Artifact, GeneratorTie, LinearMap
 from rtrecon.bids import Run
-from rtrecon.decode import softmax, unit
+from rtrecon.decode import Naming, softmax, unit
 from rtrecon.errors import BadDataset
+from rtrecon.evidence import Evidence, Model
 from rtrecon.generators import Generator
+from rtrecon.motion import Realign
 from rtrecon.preprocess import Preprocess
+from rtrecon.response import Response
 
+VOXELS = 1000  # that z and c are each predicted from
 MIN_AGE_S = 5.0  # younger evidence is mostly noise and would pull the weights to nothing
 FOLDS = 6
 MAX_GAIN = 3.0
 
 
-def fit(runs: Sequence[Run], region: Region, generator: Generator, name: str) -> Artifact:
+def fit(
+    runs: Sequence[Run],
+    region: Region,
+    generator: Generator,
+    name: str,
+    realign: bool = True,
+    voxels: int = VOXELS,
+) -> Artifact:
     """Fit the decoders of one person from runs of one protocol.
 
     Where the events name pictures, z is fitted from the early voxels; c always from the ventral
@@ -42,17 +60,14 @@ def fit(runs: Sequence[Run], region: Region, generator: Generator, name: str) ->
         Fewer than two trials or nothing to tell apart.
     """
     with tqdm(total=4, desc="calibration", unit="stage", disable=None) as progress:
-        response = default_response(runs)
-        sd = voxel_sd(runs, region.voxels)
-        preprocess = Preprocess(region.voxels, sd, response, runs[0].geometry.tr_s)
-        samples = _mature(collect(runs, preprocess))
+        samples, basis = _samples(runs, region, realign)
         progress.update()
         z, c = _targets(runs, samples, generator)
         progress.update()
         splits = leave_out(*_groups(samples))
-        z_fit = None if z is None else fit_ridge(samples.patterns[:, region.early], z, splits)
+        z_fit = None if z is None else _fitted(samples, region.early, z, splits, voxels)
         progress.update()
-        c_fit = fit_ridge(samples.patterns[:, region.ventral], c, splits)
+        c_fit = _fitted(samples, region.ventral, c, splits, voxels)
         progress.update()
     candidates, candidate_c = _candidates(samples, c)
     return Artifact(
@@ -60,9 +75,11 @@ def fit(runs: Sequence[Run], region: Region, generator: Generator, name: str) ->
         shape=runs[0].geometry.shape,
         affine=runs[0].geometry.affine,
         tr_s=runs[0].geometry.tr_s,
+        reference=basis.reference,
         voxels=region.voxels,
-        sd=sd,
-        response=response,
+        sd=basis.sd,
+        response=basis.response,
+        model=Model(),
         generator=GeneratorTie(
             generator.name, generator.identity, generator.latent, generator.conditioning
         ),
@@ -73,6 +90,38 @@ def fit(runs: Sequence[Run], region: Region, generator: Generator, name: str) ->
         temperature=_temperature(samples, c_fit, candidates, candidate_c),
         about=_about(runs, samples, z, z_fit, c, c_fit),
     )
+
+
+@dataclass(frozen=True)
+class _Basis:
+    """What the patterns are made with."""
+
+    reference: NDArray[np.float32] | None
+    response: Response
+    sd: NDArray[np.float32]
+
+
+def _samples(runs: Sequence[Run], region: Region, realign: bool) -> tuple[Samples, _Basis]:
+    """The patterns to fit on, and what they were made with.
+
+    The noise shows once the response is known, and the response once the noise is.
+    """
+    geometry, voxels, model = runs[0].geometry, region.voxels, Model()
+    reference, aligned = None, None
+    if realign:
+        reference = reference_of(runs[0])
+        aligned = RealignedOnce(Realign(reference, geometry.affine, voxels))
+    canonical, sd, tape = default_response(runs), voxel_sd(runs, voxels), Tape()
+    first = Preprocess(voxels, sd, tape, geometry.tr_s, aligned)
+    for run in runs:
+        patterns_of(run, first)
+    sd = tape.noise_sd(Evidence(sd, canonical, model))
+    response = fit_response(canonical, tape, sd, model)
+    sd = tape.noise_sd(Evidence(sd, response, model))
+    if aligned is not None:
+        aligned.rewind()
+    live = Preprocess(voxels, sd, Evidence(sd, response, model), geometry.tr_s, aligned)
+    return _mature(collect(runs, live)), _Basis(reference, response, sd)
 
 
 def _mature(samples: Samples) -> Samples:
@@ -106,9 +155,26 @@ def _groups(samples: Samples) -> tuple[NDArray[np.int64], int]:
     return (samples.trials if one_run else samples.runs), FOLDS
 
 
-def _map(voxels: NDArray[np.bool_], fitted: Fitted, truth: NDArray[np.float32]) -> LinearMap:
+def _fitted(
+    samples: Samples,
+    region: NDArray[np.bool_],
+    targets: NDArray[np.float32],
+    splits: Sequence[Split],
+    voxels: int,
+) -> Fitted:
+    X = samples.patterns[:, region]
+
+    def choice(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        return chosen(X[rows], targets[rows], samples.trials[rows], voxels)
+
+    return fit_ridge(X, targets, splits, choice)
+
+
+def _map(region: NDArray[np.bool_], fitted: Fitted, truth: NDArray[np.float32]) -> LinearMap:
+    read = np.zeros_like(region)
+    read[np.flatnonzero(region)[fitted.inputs]] = True
     weights = fitted.weights * np.float32(gain(fitted.held_out, truth))
-    return LinearMap(voxels, fitted.x_mean, weights, fitted.y_mean)
+    return LinearMap(read, fitted.x_mean, weights, fitted.y_mean)
 
 
 def gain(held_out: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
@@ -135,7 +201,7 @@ def _temperature(
     samples: Samples, fitted: Fitted, names: Sequence[str], candidate_c: NDArray[np.float32]
 ) -> float:
     """The temperature under which held-out scores are the likeliest probabilities."""
-    scores = unit(fitted.held_out - fitted.y_mean) @ unit(candidate_c - fitted.y_mean).T
+    scores = Naming(candidate_c, fitted.y_mean)(fitted.held_out)
     index = {name: n for n, name in enumerate(names)}
     truth = np.array([index[samples.shown[trial].trial_type] for trial in samples.trials])
     grid = np.geomspace(0.01, 10, 61)

@@ -4,7 +4,7 @@ In the dual (n_samples is below n_voxels as a rule), by one eigendecomposition a
 strength and the held-out predictions then cost one product each.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from scipy.linalg import eigh
 ALPHAS = np.logspace(0, 6, 13)
 
 Split = tuple[NDArray[np.int64], NDArray[np.int64]]  # samples to fit on, samples to test on
+Choice = Callable[[NDArray[np.int64]], NDArray[np.int64]]  # samples to fit on -> inputs to read
 
 
 @dataclass(frozen=True)
@@ -22,14 +23,17 @@ class Fitted:
 
     Attributes
     ----------
-    x_mean : float32 (n_inputs,)
-    weights : float32 (n_inputs, n_targets)
+    inputs : int64 (n_read,)
+        Which columns of X are read.
+    x_mean : float32 (n_read,)
+    weights : float32 (n_read, n_targets)
     y_mean : float32 (n_targets,)
     alphas : float64 (n_targets,)
     held_out : float32 (n_samples, n_targets)
         Each sample predicted from the splits that left it out.
     """
 
+    inputs: NDArray[np.int64]
     x_mean: NDArray[np.float32]
     weights: NDArray[np.float32]
     y_mean: NDArray[np.float32]
@@ -53,12 +57,20 @@ class _Part:
         return self.rows @ shrunk + self.y_mean
 
 
-def fit_ridge(X: NDArray[np.float32], Y: NDArray[np.float32], splits: Sequence[Split]) -> Fitted:
+def fit_ridge(
+    X: NDArray[np.float32],
+    Y: NDArray[np.float32],
+    splits: Sequence[Split],
+    choice: Choice | None = None,
+) -> Fitted:
     """Fit Y (n_samples, n_targets) on X (n_samples, n_inputs), both centred, X not scaled.
 
     For each target the alpha of `ALPHAS` with the least squared error on the left-out samples.
+    `choice` finds the inputs to read, for each split anew from the samples it fits on, so that
+    held-out predictions know nothing of their sample in this either.
     """
-    parts = [_part(X, Y, train, test) for train, test in splits]
+    choice = choice or (lambda _: np.arange(X.shape[1]))
+    parts = [_part(X[:, choice(train)], Y, train, test) for train, test in splits]
     errors = np.zeros((len(ALPHAS), Y.shape[1]))
     for part in parts:
         for n, alpha in enumerate(ALPHAS):
@@ -67,8 +79,10 @@ def fit_ridge(X: NDArray[np.float32], Y: NDArray[np.float32], splits: Sequence[S
     held_out = np.empty_like(Y)
     for part in parts:
         held_out[part.test] = part.predict(alphas)
-    weights = _weights(X, Y, alphas)
-    return Fitted(X.mean(axis=0), weights, Y.mean(axis=0), alphas, held_out)
+    inputs = choice(np.arange(len(X)))
+    read = X[:, inputs]
+    weights = _weights(read, Y, alphas)
+    return Fitted(inputs, read.mean(axis=0), weights, Y.mean(axis=0), alphas, held_out)
 
 
 def leave_out(groups: NDArray[np.int64], folds: int) -> list[Split]:

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,16 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from rtrecon.errors import BadArtifact, Mismatch
-from rtrecon.preprocess import Response
+from rtrecon.evidence import Evidence, Model
+from rtrecon.motion import Realign
+from rtrecon.preprocess import Preprocess
+from rtrecon.response import Response
 from rtrecon.types import Geometry
 
-FORMAT = 1
+FORMAT = 2
 ARRAYS, ABOUT = "decoder.safetensors", "decoder.json"
-_AFFINE_MM = 0.01  # further apart than this, two affines are two positions of the head box
+_AFFINE_MM = 0.01  # further apart than this, two affines are two positions of the slices
+_APART_MM = 40.0  # slices further apart than this show different parts of the head
 
 
 @dataclass(frozen=True)
@@ -68,11 +73,15 @@ class Artifact:
         The person's label.
     shape, affine, tr_s
         Of the calibration's volumes.
+    reference : float32 (i, j, k) or None
+        What volumes are realigned to; None: they are taken as they lie.
     voxels : int64 (n_voxels,)
         Which voxels of a volume, counted with i fastest.
     sd : float32 (n_voxels,)
-        Their standard deviation in the calibration.
+        Their noise SD in the calibration.
     response : Response
+    model : Model
+        What the evidence assumes of every voxel.
     generator : GeneratorTie
     z : LinearMap or None
         To the latent; None where the calibration had captions alone.
@@ -90,9 +99,11 @@ class Artifact:
     shape: tuple[int, int, int]
     affine: NDArray[np.float64]
     tr_s: float
+    reference: NDArray[np.float32] | None
     voxels: NDArray[np.int64]
     sd: NDArray[np.float32]
     response: Response
+    model: Model
     generator: GeneratorTie
     z: LinearMap | None
     c: LinearMap
@@ -100,6 +111,22 @@ class Artifact:
     candidate_c: NDArray[np.float32]
     temperature: float
     about: Mapping[str, Any]
+
+    def preprocess(self, affine: NDArray[np.float64]) -> Preprocess:
+        """What makes this person's patterns of volumes that lie as `affine` (4, 4) says.
+
+        Raises
+        ------
+        BadInput
+            Nothing in the reference to realign to.
+        """
+        realign = (
+            None
+            if self.reference is None
+            else Realign(self.reference, self.affine, self.voxels, moving=affine)
+        )
+        evidence = Evidence(self.sd, self.response, self.model)
+        return Preprocess(self.voxels, self.sd, evidence, self.tr_s, realign)
 
 
 def save_artifact(artifact: Artifact, folder: Path) -> None:
@@ -111,6 +138,8 @@ def save_artifact(artifact: Artifact, folder: Path) -> None:
         "sd": artifact.sd,
         "candidate_c": artifact.candidate_c,
     }
+    if artifact.reference is not None:
+        arrays["reference"] = artifact.reference
     for name, linear in (("z", artifact.z), ("c", artifact.c)):
         if linear is not None:
             arrays |= {f"{name}.{key}": value for key, value in vars(linear).items()}
@@ -123,6 +152,7 @@ def save_artifact(artifact: Artifact, folder: Path) -> None:
         "shape": artifact.shape,
         "tr_s": artifact.tr_s,
         "response": vars(artifact.response),
+        "model": vars(artifact.model),
         "generator": vars(artifact.generator),
         "candidates": artifact.candidates,
         "temperature": artifact.temperature,
@@ -180,9 +210,11 @@ def _build(about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Artifa
         shape=tuple(int(n) for n in about["shape"]),  # type: ignore[arg-type]
         affine=arrays["affine"],
         tr_s=float(about["tr_s"]),
+        reference=arrays.get("reference"),
         voxels=arrays["voxels"],
         sd=arrays["sd"],
         response=Response(**about["response"]),
+        model=Model(**about["model"]),
         generator=GeneratorTie(
             str(tie["name"]), str(tie["identity"]), tuple(tie["latent"]), tuple(tie["conditioning"])
         ),
@@ -200,6 +232,8 @@ def _check(artifact: Artifact) -> None:
     n, targets = len(artifact.voxels), int(np.prod(artifact.generator.conditioning))
     _same("sd", artifact.sd.shape, (n,))
     _same("affine", artifact.affine.shape, (4, 4))
+    if artifact.reference is not None:
+        _same("reference", artifact.reference.shape, artifact.shape)
     _same("candidates", artifact.candidate_c.shape, (len(artifact.candidates), targets))
     if n == 0 or artifact.voxels.min() < 0 or artifact.voxels.max() >= np.prod(artifact.shape):
         raise ValueError("voxels outside the volume")
@@ -239,17 +273,25 @@ def check_stream(artifact: Artifact, geometry: Geometry, stream: str) -> None:
             f"{who} expects volumes of {_by(artifact.shape)} voxels, stream '{stream}' sends "
             f"{_by(geometry.shape)}: scan with the calibration's protocol or refit"
         )
-    apart = float(np.abs(geometry.affine - artifact.affine).max())
-    if apart > _AFFINE_MM:
+    apart_mm = _apart_mm(artifact.shape, artifact.affine, geometry.affine)
+    if apart_mm > (_AFFINE_MM if artifact.reference is None else _APART_MM):
         raise Mismatch(
-            f"{who} was fitted with another slice position, stream '{stream}' is {apart:.3g} mm away "
-            "(largest difference of the affines): position the slices as in the calibration or refit"
+            f"{who} was fitted with another slice position, stream '{stream}' is up to {apart_mm:.3g} "
+            "mm away: position the slices as in the calibration or refit"
         )
     if abs(geometry.tr_s - artifact.tr_s) > 0.005 * artifact.tr_s:
         raise Mismatch(
             f"{who} was fitted at a TR of {artifact.tr_s:g} s, stream '{stream}' has {geometry.tr_s:g} s: "
             "scan with the calibration's protocol or refit"
         )
+
+
+def _apart_mm(
+    shape: tuple[int, int, int], one: NDArray[np.float64], other: NDArray[np.float64]
+) -> float:
+    """How far apart the same corner of two head boxes lies at most."""
+    corners = np.array([[i, j, k, 1] for i, j, k in product(*((0, n - 1) for n in shape))])
+    return float(np.linalg.norm((corners @ (one - other).T)[:, :3], axis=1).max())
 
 
 def check_generator(artifact: Artifact, name: str, identity: str) -> None:

@@ -17,12 +17,11 @@ from rtrecon.config import Settings
 from rtrecon.decode import Decode
 from rtrecon.generators import Generator
 from rtrecon.mailbox import Mailbox
-from rtrecon.preprocess import Preprocess
 from rtrecon.receive import Receiver
 from rtrecon.reconstruct import Reconstruct
 from rtrecon.record import Recorder
 from rtrecon.summary import Summary
-from rtrecon.types import Arrival, Decoded, Event, Frame, Marker, Phase, Status, Trial, Volume
+from rtrecon.types import Decoded, Event, Frame, Marker, Phase, Status, Trial, Volume
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +68,7 @@ class Pipeline:
         self.settings = settings
         self.decoded: Decoded | None = None
         self._receiver, self._recorder = receiver, recorder
-        self._preprocess = Preprocess(artifact.voxels, artifact.sd, artifact.response, self.tr_s)
+        self._preprocess = artifact.preprocess(receiver.geometry.affine)
         self._decode = Decode(artifact)
         self._reconstruct = Reconstruct(generator)
         self._newest: Mailbox[Decoded] = Mailbox()
@@ -193,8 +192,14 @@ class Pipeline:
             self._summary.decoded(decoded)
             self._recorder.decoded(decoded)
             latency_ms = 1e3 * (decoded.times.decoded - decoded.times.received)
-        activity = self._preprocess.activity
-        arrival = Arrival(volume.number, volume.times.received, activity, latency_ms)
+        arrival = self._preprocess.arrival
+        assert arrival is not None
+        self._recorder.arrival(arrival)
+        if arrival.reason:
+            log.info(
+                "volume %d counts %.0f %%: %s", volume.number, 100 * arrival.weight, arrival.reason
+            )
+        arrival = replace(arrival, decoded_ms=latency_ms)
         self._change(trial=self._preprocess.trial, arrival=arrival)
         if self._status.phase is Phase.WAITING:
             self._change(phase=Phase.RUNNING)

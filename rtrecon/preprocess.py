@@ -1,91 +1,52 @@
 """Volume -> Pattern, causally and in O(1) a volume; calibration and live run share this code.
 
-Two running statistics: each voxel's z-score against its own recent past, and for the current
-trial the average of the z-scored volumes, weighted by the expected haemodynamic response.
+Each volume is realigned to the calibration's reference, its voxels are judged, and what they say
+about the current trial is added to what is known. Choices and figures: docs/motion.md and
+docs/signal.md.
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import replace
 from math import isnan
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rtrecon.types import Event, Marker, Pattern, Trial, Volume, read_only
-
-SKIP = 3  # volumes at a run's start, brighter than the rest (T1 saturation)
-PRIOR_VOLUMES = 20  # what the calibration's variance is worth against the run's own
-MEMORY_S = 60.0  # of the running z-score: docs/signal.md
-MIN_WEIGHT = 0.05  # share of a long block's response under which a volume says nothing
+from rtrecon.evidence import Estimate
+from rtrecon.motion import Motion
+from rtrecon.quality import Inspect, Quality
+from rtrecon.types import Arrival, Event, Marker, Pattern, Trial, Volume, read_only
 
 
-@dataclass(frozen=True)
-class Response:
-    """The haemodynamic response to a stimulus: SPM's double gamma after a delay.
-
-    Attributes
-    ----------
-    delay_s : float
-        Added to the canonical peak at 5 s.
-    duration_s : float
-        Of the stimulus, where a marker does not say.
-    """
-
-    delay_s: float = 0.0
-    duration_s: float = 6.0
-
-    def at(self, age_s: float, duration_s: float) -> float:
-        """Expected response `age_s` after the onset of a block, as a share of a long block's."""
-        duration = self.duration_s if isnan(duration_s) else duration_s
-        start = age_s - self.delay_s
-        return float(_step(start) - _step(start - max(duration, 0.1)))
-
-
-def _step(age_s: float) -> float:
-    """The response to a stimulus that goes on: the integral of gamma(6) - gamma(16) / 6."""
-    t = max(age_s, 0.0)
-    return (_gamma_share(t, 6) - _gamma_share(t, 16) / 6) / (1 - 1 / 6)
-
-
-def _gamma_share(t: float, shape: int) -> float:
-    """The gamma distribution function for a whole-numbered shape and scale 1 s."""
-    term, total = 1.0, 1.0
-    for n in range(1, shape):
-        term *= t / n
-        total += term
-    return float(1.0 - np.exp(-t) * total)
-
-
-class RunningZ:
-    """Each voxel against its own recent past, with exponential forgetting.
-
-    Parameters
-    ----------
-    sd : float32 (n_voxels,)
-        Each voxel's standard deviation in the calibration, worth `PRIOR_VOLUMES`.
-    memory : float
-        Volumes after which a weight has fallen to 1/e: long against a trial, short against drift.
-    """
-
-    def __init__(self, sd: NDArray[np.float32], memory: float) -> None:
-        self._memory = memory
-        self._sd = sd.astype(np.float64)
-        self.restart()
+class Realigns(Protocol):
+    """What brings volumes to the reference's position: `Realign`, or what remembers its work."""
 
     def restart(self) -> None:
-        """Forget the run."""
-        self._weight = 0.0
-        self._mean = np.zeros_like(self._sd)
-        self._variance = self._sd**2
+        """A new run begins."""
+        ...
 
-    def add(self, voxels: NDArray[np.float64]) -> NDArray[np.float32]:
-        """The z-scores (n_voxels,) of one volume's voxels, which then count as past themselves."""
-        self._weight = self._weight * np.exp(-1 / self._memory) + 1
-        change = voxels - self._mean
-        self._mean += change / self._weight
-        rest = voxels - self._mean
-        self._variance += (change * rest - self._variance) / (PRIOR_VOLUMES + self._weight)
-        return (rest / np.sqrt(np.maximum(self._variance, 1e-12))).astype(np.float32)
+    def __call__(self, volume: NDArray[np.generic]) -> tuple[NDArray[np.float32], Motion]:
+        """One volume (i, j, k) -> its voxels (n_voxels,) realigned, and how the head lay."""
+        ...
+
+
+class Weighs(Protocol):
+    """What the evidence is gathered by: `Evidence`, or what writes down what it is told."""
+
+    def restart(self) -> None:
+        """A new run begins."""
+        ...
+
+    def begin(self, trial: Trial) -> None:
+        """A trial becomes the current one with the next volume."""
+        ...
+
+    def add(
+        self, voxels: NDArray[np.floating], middle_s: float, weight: float = 1.0
+    ) -> Estimate | None:
+        """What is known with this volume; voxels that are not finite say nothing."""
+        ...
 
 
 class Preprocess:
@@ -96,23 +57,31 @@ class Preprocess:
     voxels : int64 (n_voxels,)
         Which voxels of the volume, counted with i fastest.
     sd : float32 (n_voxels,)
-        Their standard deviation in the calibration.
-    response : Response
+        Their noise SD in the calibration.
+    evidence : Weighs
+        Of the same voxels.
     tr_s : float
+    realign : Realigns or None
+        To the calibration's reference, for the same voxels; None takes the volumes as they lie.
     """
 
     def __init__(
-        self, voxels: NDArray[np.int64], sd: NDArray[np.float32], response: Response, tr_s: float
+        self,
+        voxels: NDArray[np.int64],
+        sd: NDArray[np.float32],
+        evidence: Weighs,
+        tr_s: float,
+        realign: Realigns | None = None,
     ) -> None:
         self._voxels = voxels
-        self._response = response
         self._tr_s = tr_s
-        self._z = RunningZ(sd, memory=MEMORY_S / tr_s)
+        self._realign = realign
+        self._inspect = Inspect(sd)
+        self._evidence = evidence
         self._trials = 0
         self._coming: deque[Trial] = deque(maxlen=1000)
         self.trial: Trial | None = None
-        self.activity = float("nan")  # mean z of the newest volume
-        self._restart()
+        self.arrival: Arrival | None = None  # of the newest volume
 
     def mark(self, marker: Marker) -> None:
         """Take note of a trial's onset or of a new run."""
@@ -124,43 +93,47 @@ class Preprocess:
 
     def add(self, volume: Volume) -> Pattern | None:
         """The evidence about the current trial with this volume, or None while there is none."""
-        self._seen += 1
-        if self._seen <= SKIP:
-            return None
-        raw = volume.data.ravel(order="F")[self._voxels].astype(np.float64)
-        z = self._z.add(raw)
-        self.activity = float(z.mean())
+        if self._realign is None:
+            voxels, motion = volume.data.ravel(order="F")[self._voxels].astype(np.float32), None
+        else:
+            voxels, motion = self._realign(volume.data)
+        quality = self._judged(voxels, motion)
+        self.arrival = _arrival(volume, motion, quality)
         middle_s = volume.end_s(self._tr_s) - self._tr_s / 2
-        self._next_trial(middle_s)
-        if self.trial is None:
+        self._next_trials(middle_s)
+        usable = np.where(quality.usable, voxels, np.nan)
+        estimate = self._evidence.add(usable, middle_s, quality.weight)
+        if self.trial is None or estimate is None:
             return None
-        weight = self._response.at(middle_s - self.trial.onset_s, self.trial.duration_s)
-        if weight >= MIN_WEIGHT:
-            self._sum += np.float32(weight) * z
-            self._weight += weight
-        return self._pattern(volume) if self._weight else None
+        return self._pattern(self.trial, volume, estimate)
 
-    def _pattern(self, volume: Volume) -> Pattern:
-        assert self.trial is not None
-        mean = (self._sum / np.float32(self._weight)).astype(np.float32)
-        mean -= mean.mean()  # what all voxels do together is breathing and drift, not a picture
-        age_s = volume.end_s(self._tr_s) - self.trial.onset_s
-        return Pattern(self.trial, volume.number, age_s, read_only(mean), volume.times)
+    def _judged(self, voxels: NDArray[np.float32], motion: Motion | None) -> Quality:
+        """A volume in which nobody knows how the head lies counts for nothing."""
+        moved_mm = 0.0 if motion is None or isnan(motion.framewise_mm) else motion.framewise_mm
+        quality = self._inspect(voxels, moved_mm)
+        if motion is None or motion.trusted:
+            return quality
+        return replace(quality, weight=0.0, reason=motion.reason)
 
-    def _next_trial(self, middle_s: float) -> None:
+    def _next_trials(self, middle_s: float) -> None:
         """A trial becomes the current one with the first volume mostly acquired after its onset."""
         while self._coming and self._coming[0].onset_s <= middle_s:
             self.trial = self._coming.popleft()
-            self._sum = np.zeros(len(self._voxels), np.float32)
-            self._weight = 0.0
+            self._evidence.begin(self.trial)
+
+    def _pattern(self, trial: Trial, volume: Volume, estimate: Estimate) -> Pattern:
+        # What all voxels do together is breathing and drift, not a picture.
+        voxels = estimate.amplitude - estimate.amplitude.mean()
+        age_s = volume.end_s(self._tr_s) - trial.onset_s
+        return Pattern(trial, volume.number, age_s, read_only(voxels), volume.times)
 
     def _restart(self) -> None:
-        self._z.restart()
-        self._seen = 0
+        if self._realign is not None:
+            self._realign.restart()
+        self._inspect.restart()
+        self._evidence.restart()
         self._coming.clear()
-        self.trial = None
-        self._sum = np.zeros(len(self._voxels), np.float32)
-        self._weight = 0.0
+        self.trial = self.arrival = None
 
 
 def _trial(number: int, marker: Marker) -> Trial:
@@ -171,4 +144,23 @@ def _trial(number: int, marker: Marker) -> Trial:
         marker.duration_s,
         marker.stim_file,
         marker.caption,
+    )
+
+
+def _arrival(volume: Volume, motion: Motion | None, quality: Quality) -> Arrival:
+    told = Arrival(
+        volume.number,
+        volume.times.received,
+        dvars=quality.dvars,
+        weight=quality.weight,
+        reason=quality.reason,
+    )
+    if motion is None:
+        return told
+    six = (*motion.translation_mm.tolist(), *motion.rotation_rad.tolist())
+    return replace(
+        told,
+        motion=six,
+        displacement_mm=motion.displacement_mm,
+        framewise_mm=motion.framewise_mm,
     )

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 SILENCE_TRS = 3  # after so many TRs without a volume the stream counts as silent
 TAIL_S = 2.0  # what is still under way when the end marker comes gets this long
+_GRACE_S = 0.02  # that markers get to come before a volume of a backlog
 _MAX_GAP = 10_000  # a volume number further ahead than this is no number
 
 
@@ -71,8 +72,12 @@ class Receiver:
         while not (self.stop.is_set() or self._over()):
             samples, stamps = self._volumes.pull_chunk(POLL_S, max_samples=1, as_numpy=True)
             received = pylsl.local_clock()
+            if len(stamps):
+                self._let_markers_join()
             # A marker of before this volume's end is here by now, and belongs before it.
-            yield from self._pull_markers()
+            yield from self._pull_markers(
+                _GRACE_S if len(stamps) and self._hurried(received) else 0
+            )
             if len(stamps):
                 stamp = float(stamps[0]) + self._clock.correction()
                 yield from self._take(samples[0], stamp, received)
@@ -154,14 +159,23 @@ class Receiver:
         self._expected = number
         return Marker(Event.RUN_START)
 
-    def _pull_markers(self) -> Iterator[Marker]:
+    def _hurried(self, received: float) -> bool:
+        """Whether volumes come as fast as they are taken, or this is the first one.
+
+        After a standstill, or when a sender pays no heed to time, volumes and markers have queued
+        up, and which of the two streams is through first is chance.
+        """
+        hurry_s = self.geometry.tr_s / self.geometry.speed / 4
+        return self._expected == 0 or received - self.last_received < hurry_s
+
+    def _pull_markers(self, grace_s: float) -> Iterator[Marker]:
         if self._markers is None:
             self._look_for_markers()
             return
         inlet, clock = self._markers
         while True:
             try:
-                sample, stamp = inlet.pull_sample(timeout=0.0)
+                sample, stamp = inlet.pull_sample(timeout=grace_s)
                 if sample is None:
                     return
                 marker = wire.marker_of(sample[0], stamp + clock.correction())
@@ -197,6 +211,14 @@ class Receiver:
                 target=self._join_markers, args=(found[0],), name="rtrecon-markers"
             )
             self._joining.start()
+
+    def _let_markers_join(self) -> None:
+        """The first volume waits for a marker stream that is just connecting.
+
+        Its sender already counts on us and may send a whole run at once.
+        """
+        if self._expected == 0 and self._joining is not None:
+            self._joining.join()
 
     def _join_markers(self, found: pylsl.StreamInfo) -> None:
         inlet = pylsl.StreamInlet(found, max_buflen=3600)

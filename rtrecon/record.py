@@ -1,8 +1,8 @@
 """The session on disk, appended as it comes: a kill loses what is in flight and no more.
 
 Folder: session.json (settings, versions, geometry), volumes.npy + volumes.tsv (raw, as they
-came), markers.jsonl, trials.tsv with z.npy and c.npy (row by row), frames/*.png + frames.tsv,
-log.txt; at the end summary.json and contact_sheet.png.
+came), quality.tsv (motion and weight of each), markers.jsonl, trials.tsv with z.npy and c.npy
+(row by row), frames/*.png + frames.tsv, log.txt; at the end summary.json, contact_sheet.png and quality.png.
 """
 
 import json
@@ -20,12 +20,16 @@ from PIL import Image
 
 from rtrecon.errors import BadConfig
 from rtrecon.growing import GrowingArray
-from rtrecon.types import Decoded, Frame, Geometry, Marker, Volume
+from rtrecon.types import Arrival, Decoded, Frame, Geometry, Marker, Volume
 from rtrecon.wire import text_of
 
 log = logging.getLogger(__name__)
 
 VOLUME_COLUMNS = ("number", "acquired", "received")
+QUALITY_COLUMNS = (
+    "number", "x_mm", "y_mm", "z_mm", "pitch_rad", "roll_rad", "yaw_rad",
+    "displacement_mm", "framewise_mm", "dvars", "weight", "reason",
+)  # fmt: skip
 TRIAL_COLUMNS = (
     "trial", "onset_s", "age_s", "trial_type", "predicted", "confidence",
     "volume", "stim_file", "received", "decoded",
@@ -74,6 +78,7 @@ class Recorder:
             "session.json", {"geometry": _plain(geometry), "versions": versions(), **about}
         )
         self._start_table("volumes.tsv", VOLUME_COLUMNS)
+        self._start_table("quality.tsv", QUALITY_COLUMNS)
         self._start_table("trials.tsv", TRIAL_COLUMNS)
         self._start_table("frames.tsv", FRAME_COLUMNS)
         self._thread = threading.Thread(target=self._work, name="rtrecon-record")
@@ -88,6 +93,14 @@ class Recorder:
         """Keep one marker."""
         line = json.dumps({"stamp": marker.stamp} | json.loads(text_of(marker)))
         self._tasks.put(lambda: self._add_line("markers.jsonl", line))
+
+    def arrival(self, arrival: Arrival) -> None:
+        """Keep how the head lay in a volume, and how much the volume counts."""
+        row = (
+            arrival.number, *arrival.motion, arrival.displacement_mm, arrival.framewise_mm,
+            arrival.dvars, arrival.weight, arrival.reason,
+        )  # fmt: skip
+        self._tasks.put(lambda: self._add_line("quality.tsv", _tsv(row)))
 
     def decoded(self, decoded: Decoded) -> None:
         """Keep what one volume's pattern was decoded to."""

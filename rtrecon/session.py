@@ -14,6 +14,7 @@ from rtrecon.contact_sheet import write_contact_sheet
 from rtrecon.errors import BadGenerator
 from rtrecon.generators import Generator, load_generator
 from rtrecon.pipeline import Pipeline, find_pictures
+from rtrecon.quality_sheet import write_quality_sheet
 from rtrecon.receive import Receiver
 from rtrecon.reconstruct import Reconstruct
 from rtrecon.record import Recorder, open_folder
@@ -48,6 +49,7 @@ def open_session(session: Session, artifact: Artifact, stop: threading.Event) ->
         finally:
             pipeline.finish()
             write_contact_sheet(folder, find_pictures(session.stimuli))
+            write_quality_sheet(folder, artifact.voxels)
             log.info("the session is in %s", folder)
 
 

@@ -207,12 +207,38 @@ class VolumeCounts:
 
 @dataclass(frozen=True)
 class Arrival:
-    """What the operator's traces show of the newest volume."""
+    """What is known of the newest volume; the operator sees it, and quality.tsv keeps it.
+
+    Attributes
+    ----------
+    received : float
+        LSL clock, s.
+    motion : (float, float, float, float, float, float)
+        x, y, z in mm, pitch, roll, yaw in rad against the calibration's reference, in SPM's
+        convention; nan where volumes are not realigned.
+    displacement_mm : float
+        How far the head lies from its position in the reference.
+    framewise_mm : float
+        How far it moved since the volume before.
+    dvars : float
+        Change of the voxels since the volume before, as a multiple of the usual.
+    weight : float
+        How much the volume counts, 0 to 1.
+    reason : str
+        Why it does not count in full.
+    decoded_ms : float
+        Arrival to decoded (nan: nothing to decode yet).
+    """
 
     number: int
-    received: float  # LSL clock, s
-    activity: float  # mean z over the decoder's voxels
-    decoded_ms: float  # arrival to decoded (nan: nothing to decode yet)
+    received: float
+    motion: tuple[float, ...] = (nan,) * 6
+    displacement_mm: float = nan
+    framewise_mm: float = nan
+    dvars: float = nan
+    weight: float = 1.0
+    reason: str = ""
+    decoded_ms: float = nan
 
 
 @dataclass(frozen=True)

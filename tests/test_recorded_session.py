@@ -23,10 +23,9 @@ def test_run_2_is_decoded_live_with_decoders_of_run_1(
     recorded_session: Path, tmp_path: Path, stream_name: str
 ) -> None:
     """At ten times the speed, between processes; nothing is lost and live equals offline."""
-    mask = next(recorded_session.rglob("*_mask.nii.gz"))
     decoder, session = tmp_path / "decoder", tmp_path / "session"
     subprocess.run(
-        program("calibration", "fit", recorded_session, "--runs", 1, "--mask", mask, "--output", decoder),
+        program("calibration", "fit", recorded_session, "--runs", 1, "--output", decoder),
         check=True,
     )  # fmt: skip
     bold = next(recorded_session.rglob("*run-2_bold.nii.gz"))
@@ -47,7 +46,8 @@ def test_run_2_is_decoded_live_with_decoders_of_run_1(
     assert summary["volumes"] == {"received": 209, "lost": 0, "duplicate": 0, "rejected": 0}
     identified = summary["identification"]
     assert (identified["trials"], identified["candidates"]) == (18, 3)
-    assert identified["by_age_s"]["12"]["top1"] >= 0.55  # chance .33, majority .39
+    for age_s in ("10", "12"):  # ends of volumes that start 8 and 10 s after the onset
+        assert identified["by_age_s"][age_s]["top1"] >= 0.92  # chance .33, majority .39
     assert len(np.load(session / "volumes.npy", mmap_mode="r")) == 209
     offline = decode_runs(load_artifact(decoder), load_runs(recorded_session, ["2"]))
     np.testing.assert_allclose(

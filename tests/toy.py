@@ -16,8 +16,9 @@ from diffusers import (
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from rtrecon.artifact import Artifact, GeneratorTie, LinearMap
+from rtrecon.evidence import Model
 from rtrecon.generators.diffusion import Diffusion
-from rtrecon.preprocess import Response
+from rtrecon.response import Response
 from rtrecon.types import Event, Geometry, Marker, Volume, read_only
 from rtrecon.wire import ScannerOutlet
 from simulator.miniature.tokenizer import tokenizer
@@ -86,7 +87,8 @@ def toy_artifact(toy_generator: Diffusion, toy_geometry: Geometry) -> Artifact:
     )
     return Artifact(
         name="sub-toy", shape=toy_geometry.shape, affine=toy_geometry.affine, tr_s=2.0,
-        voxels=voxels, sd=rng.uniform(1, 3, 60).astype(np.float32), response=Response(0.0, 6.0),
+        reference=None, voxels=voxels, sd=rng.uniform(1, 3, 60).astype(np.float32),
+        response=Response(duration_s=6.0), model=Model(),
         generator=tie, z=linear(early, int(np.prod(tie.latent))), c=linear(~early, n_c),
         candidates=NAMES, candidate_c=rng.normal(size=(3, n_c)).astype(np.float32),
         temperature=0.2, about={},

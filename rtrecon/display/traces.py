@@ -1,4 +1,4 @@
-"""What the last minute of volumes looked like: activity, timing, latency."""
+"""What the last minute of volumes looked like: head motion, timing, latency."""
 
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -23,7 +23,8 @@ class Row:
 
     number: int
     end_s: float
-    activity: float
+    displacement_mm: float
+    framewise_mm: float
     interval_ms: float
     decoded_ms: float
     first_ms: float = nan
@@ -122,9 +123,9 @@ class Traces(QWidget):
         self.tr_s, self.expected_ms = tr_s, tr_s / speed * 1000
         self.rows: deque[Row] = deque(maxlen=VOLUMES)
         self._received = nan
-        self.activity = Plot("Activity, mean z", least_span=(-0.5, 0.5))
-        self.activity.add_series("activity", theme.SKY, "o")
-        self.activity.add_level(0.0)
+        self.motion = Plot("Head motion, mm", least_span=(0.0, 0.5))
+        self.motion.add_series("displacement", theme.SKY, "o")
+        self.motion.add_series("framewise", theme.ORANGE, "t")
         self.timing = Plot("Time between volumes", least_span=(0.0, 1.5 * self.expected_ms))
         self.timing.add_series("interval", theme.ORANGE, "o")
         self.timing.add_level(self.expected_ms)
@@ -132,7 +133,7 @@ class Traces(QWidget):
         self.latency.add_series("decoded", theme.SKY, "o")
         self.latency.add_series("first", theme.ORANGE, "t")
         self.latency.add_series("final", theme.GREEN, "s")
-        self.plots = (self.activity, self.timing, self.latency)
+        self.plots = (self.motion, self.timing, self.latency)
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(6)
@@ -147,7 +148,7 @@ class Traces(QWidget):
         """Add a volume, or what is newly known of the last; a lower number begins another run."""
         newest = self.rows[-1] if self.rows else None
         if newest and arrival.number == newest.number:
-            newest.activity, newest.decoded_ms = arrival.activity, arrival.decoded_ms
+            newest.decoded_ms = arrival.decoded_ms
             self.redraw()
             return
         if newest and arrival.number < newest.number:
@@ -155,7 +156,10 @@ class Traces(QWidget):
         interval_ms = (arrival.received - self._received) * 1000
         self._received = arrival.received
         end_s = (arrival.number + 1) * self.tr_s
-        row = Row(arrival.number, end_s, arrival.activity, interval_ms, arrival.decoded_ms)
+        row = Row(
+            arrival.number, end_s, arrival.displacement_mm, arrival.framewise_mm,
+            interval_ms, arrival.decoded_ms,
+        )  # fmt: skip
         self.rows.append(row)
         self.redraw()
 
@@ -184,8 +188,9 @@ class Traces(QWidget):
 
     def redraw(self) -> None:
         """Draw all series."""
-        last = self.rows[-1] if self.rows else Row(0, VOLUMES * self.tr_s, nan, nan, nan)
-        self._draw(self.activity, "activity", lambda r: r.activity, "{:+.2f}")
+        last = self.rows[-1] if self.rows else Row(0, VOLUMES * self.tr_s, nan, nan, nan, nan)
+        self._draw(self.motion, "displacement", lambda r: r.displacement_mm, "off {:.2f}")
+        self._draw(self.motion, "framewise", lambda r: r.framewise_mm, "step {:.2f}")
         words = f"{{:.0f}} of {self.expected_ms:.0f} ms"
         self._draw(self.timing, "interval", lambda r: r.interval_ms, words)
         self._draw(self.latency, "decoded", lambda r: r.decoded_ms, "decoded {:.0f}")

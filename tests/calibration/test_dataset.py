@@ -53,7 +53,7 @@ def test_decoders_are_fitted_saved_and_tell_conditions_apart(
     dataset = write_dataset(tmp_path / "data", runs=3)
     runs = load_runs(dataset, ["1", "2"])
     region = load_region(runs, dataset / "mask.nii.gz", None, None)
-    save_artifact(fit(runs, region, toy_generator, "sub-01"), tmp_path / "decoder")
+    save_artifact(fit(runs, region, toy_generator, "sub-01", realign=False), tmp_path / "decoder")
     artifact = load_artifact(tmp_path / "decoder")
     assert artifact.candidates == ("cat", "dog")
     scores = evaluate(artifact, load_runs(dataset, ["3"]), toy_generator)
@@ -64,7 +64,8 @@ def test_decoders_are_fitted_saved_and_tell_conditions_apart(
 def test_captions_alone_fit_no_z(tmp_path: Path, toy_generator: Diffusion) -> None:
     dataset = write_dataset(tmp_path / "data", pictures=False)
     runs = load_runs(dataset, None)
-    artifact = fit(runs, load_region(runs, dataset / "mask.nii.gz", None, None), toy_generator, "x")
+    region = load_region(runs, dataset / "mask.nii.gz", None, None)
+    artifact = fit(runs, region, toy_generator, "x", realign=False)
     assert artifact.z is None
 
 
@@ -90,7 +91,7 @@ def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadDataset, match="has no run 7: it has 1, 2"):
         load_runs(dataset, ["7"])
     runs = load_runs(dataset, None)
-    with pytest.raises(BadDataset, match="either one --mask or both"):
+    with pytest.raises(BadDataset, match="one --mask, or both"):
         load_region(runs, None, dataset / "mask.nii.gz", None)
     other = tmp_path / "other.nii.gz"
     nib.Nifti1Image(np.ones((6, 5, 5), np.uint8), AFFINE).to_filename(other)

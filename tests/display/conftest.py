@@ -78,9 +78,15 @@ class HandFed:
         """Swap the status, as the pipeline does."""
         self.status = replace(self.status, **changes)
 
-    def arrive(self, number: int, activity: float = 0.1, decoded_ms: float = 12.0) -> None:
+    def arrive(self, number: int, moved_mm: float = 0.1, decoded_ms: float = 12.0) -> None:
         """One more volume."""
-        arrival = Arrival(number, local_clock(), activity, decoded_ms)
+        arrival = Arrival(
+            number,
+            local_clock(),
+            displacement_mm=moved_mm,
+            framewise_mm=0.05,
+            decoded_ms=decoded_ms,
+        )
         volumes = replace(self.status.volumes, received=self.status.volumes.received + 1)
         self.become(phase=Phase.RUNNING, arrival=arrival, volumes=volumes)
 

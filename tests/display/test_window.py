@@ -244,7 +244,7 @@ def test_traces_keep_sixty_volumes_and_begin_anew_with_a_run(
 ) -> None:
     session.become(trial=new_trial())
     for number in range(70):
-        session.arrive(number, activity=number / 100)
+        session.arrive(number, moved_mm=number / 100)
         settle(window)
     decoded = session.decode(new_trial(), 69)
     rows = window.traces.rows
@@ -254,7 +254,7 @@ def test_traces_keep_sixty_volumes_and_begin_anew_with_a_run(
     session.draw(decoded, step=4)
     qtbot.waitUntil(lambda: np.isfinite(rows[-1].final_ms))
     assert [row.number for row in rows] == list(range(10, 70))
-    assert rows[-1].activity == 0.69
+    assert rows[-1].displacement_mm == 0.69
     assert rows[-1].interval_ms > 0
     assert 0 < rows[-1].first_ms < rows[-1].final_ms
     session.become(arrival=replace(session.status.arrival, decoded_ms=25.0))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rtrecon.artifact import (
     ABOUT,
     ARRAYS,
+    FORMAT,
     Artifact,
     check_generator,
     check_stream,
@@ -62,8 +63,8 @@ def test_a_missing_file_is_named(toy_artifact: Artifact, tmp_path: Path, missing
 def test_a_newer_format_is_refused(toy_artifact: Artifact, tmp_path: Path) -> None:
     save_artifact(toy_artifact, tmp_path)
     about = json.loads((tmp_path / ABOUT).read_text())
-    (tmp_path / ABOUT).write_text(json.dumps(about | {"format": 2}))
-    with pytest.raises(BadArtifact, match="format 2, this program reads 1"):
+    (tmp_path / ABOUT).write_text(json.dumps(about | {"format": FORMAT + 1}))
+    with pytest.raises(BadArtifact, match=f"format {FORMAT + 1}, this program reads {FORMAT}"):
         load_artifact(tmp_path)
 
 
@@ -106,6 +107,22 @@ def test_other_shape_position_and_tr_are_refused(
     ):
         with pytest.raises(Mismatch, match=said):
             check_stream(toy_artifact, other, "x")
+
+
+def test_slices_that_lie_otherwise_are_taken_where_volumes_are_realigned(
+    toy_artifact: Artifact, toy_geometry: Geometry
+) -> None:
+    still = np.ones(toy_geometry.shape, np.float32)
+    realigning = replace(toy_artifact, reference=still)
+    for mm, taken in ((15.0, True), (60.0, False)):
+        moved = toy_geometry.affine.copy()
+        moved[1, 3] += mm
+        there = replace(toy_geometry, affine=moved)
+        if taken:
+            check_stream(realigning, there, "x")
+        else:
+            with pytest.raises(Mismatch, match="another slice position, .* 60 mm away"):
+                check_stream(realigning, there, "x")
 
 
 def test_another_generator_is_refused(toy_artifact: Artifact) -> None:

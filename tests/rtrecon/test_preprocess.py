@@ -4,20 +4,26 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nilearn.glm.first_level import spm_hrf
 
-from rtrecon import preprocess as module
-from rtrecon.preprocess import PRIOR_VOLUMES, SKIP, Preprocess, Response, RunningZ
-from rtrecon.types import Event, Geometry, Marker, Pattern, Volume, read_only
+from rtrecon.evidence import Evidence, Model
+from rtrecon.motion import Realign
+from rtrecon.preprocess import Preprocess
+from rtrecon.quality import START_UP, Inspect
+from rtrecon.response import Response
+from rtrecon.types import Event, Geometry, Marker, Pattern, Trial, Volume, read_only
+from tests import phantom
 from tests.toy import toy_run, toy_volumes
 
 TR_S = 2.0
 VOXELS = np.arange(0, 120, 2)
 
 
+SD = np.full(len(VOXELS), 8.0, np.float32)
+RESPONSE = Response(duration_s=6.0)
+
+
 def fresh(geometry: Geometry) -> Preprocess:
-    sd = np.full(len(VOXELS), 8.0, np.float32)
-    return Preprocess(VOXELS, sd, Response(0.0, 6.0), geometry.tr_s)
+    return Preprocess(VOXELS, SD, Evidence(SD, RESPONSE), geometry.tr_s)
 
 
 def walk(preprocess: Preprocess, items: list[Volume | Marker]) -> list[Pattern | None]:
@@ -30,67 +36,27 @@ def walk(preprocess: Preprocess, items: list[Volume | Marker]) -> list[Pattern |
     return patterns
 
 
-def test_the_response_is_that_of_spm() -> None:
-    """A block is its onset's response summed over the block; nilearn's kernel is the reference."""
-    fine = 50
-    kernel = spm_hrf(1.0, oversampling=fine, time_length=40.0)
-    kernel /= kernel.sum()
-    ages = np.arange(0, 30, 0.5)
-    for duration_s in (0.5, 6.0, 12.0):
-        block = np.convolve(kernel, np.ones(round(duration_s * fine)))
-        ours = [Response().at(age, duration_s) for age in ages]
-        theirs = [block[round(age * fine)] for age in ages]
-        np.testing.assert_allclose(ours, theirs, atol=0.02)
-
-
-def test_a_delay_moves_the_response() -> None:
-    late, early = Response(delay_s=1.5), Response()
-    assert late.at(7.5, 6.0) == pytest.approx(early.at(6.0, 6.0))
-
-
-def test_the_running_z_score_is_the_plain_one_with_forgetting_weights() -> None:
-    rng = np.random.default_rng(0)
-    data = rng.normal(500, 8, size=(60, 30)) + np.linspace(0, 40, 60)[:, None]
-    memory = 25.0
-    running = RunningZ(np.full(30, 8.0, np.float32), memory)
-    for n, row in enumerate(data, 1):
-        z = running.add(row)
-        weights = np.exp(-(n - 1 - np.arange(n)) / memory)
-        mean = np.average(data[:n], axis=0, weights=weights)
-        assert z.dtype == np.float32
-        np.testing.assert_allclose(np.sign(z), np.sign(row - mean), atol=1e-9) if n > 1 else None
-        np.testing.assert_allclose(running._mean, mean, rtol=1e-12)
-
-
-def test_the_variance_starts_at_the_calibrations_and_ends_at_the_runs_own() -> None:
-    rng = np.random.default_rng(1)
-    running = RunningZ(np.full(400, 16.0, np.float32), memory=1e9)
-    first = running.add(rng.normal(0, 4, 400))
-    assert np.abs(first).max() == 0
-    for _ in range(PRIOR_VOLUMES * 100):
-        z = running.add(rng.normal(0, 4, 400))
-    assert z.std() == pytest.approx(1.0, abs=0.15)
-
-
-def test_evidence_is_the_response_weighted_mean_of_the_trials_z_scores(
-    toy_geometry: Geometry,
-) -> None:
+def test_a_pattern_is_the_evidence_less_its_mean_over_voxels(toy_geometry: Geometry) -> None:
     items = list(toy_run(toy_geometry, 20))
     patterns = walk(fresh(toy_geometry), items)
-    reference = RunningZ(np.full(len(VOXELS), 8.0, np.float32), module.MEMORY_S / TR_S)
+    evidence, inspect = Evidence(SD, RESPONSE, Model()), Inspect(SD)
     volumes = [item for item in items if isinstance(item, Volume)]
-    z = [reference.add(v.data.ravel(order="F")[VOXELS].astype(float)) for v in volumes[SKIP:]]
+    onsets = [i.onset_s for i in items if isinstance(i, Marker) and i.event is Event.TRIAL]
     checked = 0
     for volume, pattern in zip(volumes, patterns, strict=True):
+        raw = volume.data.ravel(order="F")[VOXELS]
+        middle_s = (volume.number + 0.5) * TR_S
+        while onsets and onsets[0] <= middle_s:
+            evidence.begin(Trial(0, "", onsets.pop(0), 6.0))
+        quality = inspect(raw)
+        usable = np.where(quality.usable, raw, np.nan)
+        estimate = evidence.add(usable, middle_s, quality.weight)
         if pattern is None:
             continue
-        onset = pattern.trial.onset_s
-        of_trial = [n for n in range(SKIP, volume.number + 1) if (n + 0.5) * TR_S >= onset]
-        weights = [Response().at((n + 0.5) * TR_S - onset, 6.0) for n in of_trial]
-        weights = [weight if weight >= module.MIN_WEIGHT else 0.0 for weight in weights]
-        mean = np.average([z[n - SKIP] for n in of_trial], axis=0, weights=weights)
-        np.testing.assert_allclose(pattern.voxels, mean - mean.mean(), atol=1e-5)
-        assert pattern.age_s == pytest.approx((volume.number + 1) * TR_S - onset)
+        assert estimate is not None
+        amplitude = estimate.amplitude - estimate.amplitude.mean()
+        np.testing.assert_array_equal(pattern.voxels, amplitude)
+        assert pattern.age_s == pytest.approx((volume.number + 1) * TR_S - pattern.trial.onset_s)
         checked += 1
     assert checked > 8
 
@@ -141,7 +107,7 @@ def test_the_start_up_volumes_count_for_nothing(toy_geometry: Geometry) -> None:
     items = list(toy_run(toy_geometry))
     bright = [
         Volume(i.number, i.data * np.float32(1.4))
-        if isinstance(i, Volume) and i.number < SKIP
+        if isinstance(i, Volume) and i.number < START_UP
         else i
         for i in items
     ]
@@ -155,3 +121,55 @@ def test_the_start_up_volumes_count_for_nothing(toy_geometry: Geometry) -> None:
 def test_without_a_marker_there_is_no_pattern(toy_geometry: Geometry) -> None:
     only_volumes = [i for i in toy_run(toy_geometry) if isinstance(i, Volume)]
     assert not any(walk(fresh(toy_geometry), list(only_volumes)))
+
+
+SHAPE = (40, 44, 24)
+AFFINE = phantom.centred(SHAPE, (4.0, 4.0, 5.0))
+
+
+def seen_while_moving(number: int, stripes: np.ndarray) -> Volume:
+    """The head as it answers to a stimulus at 20 s, moved by up to 2 mm from volume to volume."""
+    turn = np.array([0.01, -0.02, 0.015]) * np.sin(number)
+    pose = phantom.pose(np.array([1.0, -2.0, 0.5]) * np.cos(number), turn)
+    at_mm = (np.linalg.inv(pose) @ AFFINE @ phantom.grid(SHAPE))[:3]
+    answer = 0.02 * RESPONSE.at((number + 0.5) * TR_S - 20.0, 6.0) * np.sign(stripes @ at_mm)
+    noise = np.random.default_rng(number).normal(0, 5, at_mm.shape[1])
+    data = phantom.head(at_mm) * (1 + answer) + noise
+    return Volume(number, read_only(data.reshape(SHAPE).astype(np.float32)))
+
+
+@pytest.mark.parametrize("realigned", [True, False])
+def test_patterns_stay_on_the_tissue_when_the_head_moves(realigned: bool) -> None:
+    stripes = np.array([0.08, 0.05, -0.06])  # rad per mm
+    x_mm = (AFFINE @ phantom.grid(SHAPE))[:3]
+    inner = np.linalg.norm((x_mm - phantom.CENTRE_MM[:, None]) / 50, axis=0) < 0.8
+    voxels = np.flatnonzero(inner.reshape(SHAPE).ravel(order="F"))
+    realign = Realign(phantom.volume(SHAPE, AFFINE).astype(np.float32), AFFINE, voxels)
+    sd = np.full(len(voxels), 10.0, np.float32)
+    preprocess = Preprocess(
+        voxels, sd, Evidence(sd, RESPONSE), TR_S, realign if realigned else None
+    )
+    items: list[Volume | Marker] = [Marker(Event.RUN_START)]
+    items += [seen_while_moving(number, stripes) for number in range(16)]
+    items.insert(10, Marker(Event.TRIAL, "stripes", 20.0, 6.0))
+    pattern = [p for p in walk(preprocess, items) if p is not None][-1]
+    truth = np.sign(stripes @ x_mm).reshape(SHAPE).ravel(order="F")[voxels]
+    likeness = np.corrcoef(pattern.voxels, truth)[0, 1]
+    assert likeness > 0.8 if realigned else likeness < 0.4
+    assert preprocess.arrival is not None
+    assert (preprocess.arrival.displacement_mm > 0.5) == realigned
+
+
+def test_a_volume_in_which_the_head_is_lost_counts_for_nothing() -> None:
+    voxels = np.arange(1000, 1400)
+    still = phantom.volume(SHAPE, AFFINE).astype(np.float32)
+    realign = Realign(still, AFFINE, voxels)
+    sd = np.full(len(voxels), 10.0, np.float32)
+    preprocess = Preprocess(voxels, sd, Evidence(sd, RESPONSE), TR_S, realign)
+    preprocess.mark(Marker(Event.RUN_START))
+    for number in range(6):
+        preprocess.add(Volume(number, still))
+    preprocess.add(Volume(6, np.roll(still, 7, axis=1)))
+    assert preprocess.arrival is not None
+    assert preprocess.arrival.weight == 0
+    assert preprocess.arrival.reason
