@@ -70,7 +70,7 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--smoke", action="store_true", help="a few steps of each stage, no use")
     options = parser.parse_args(arguments)
     if options.smoke:
-        options.scenes, options.workers = 128, 0
+        options.scenes, options.workers = 16, 0
         options.steps = options.steps or SMOKE_STEPS
     return options
 
@@ -104,7 +104,7 @@ def train(data: Data, folder: Path, budget: dict[str, Budget]) -> None:
     )
 
     known = stage_diffusion.Batches(data, latents, tokenizer, parts.text_encoder)
-    preview = Preview(parts, judge, folder, rounds=min(8, len(data) // 100))
+    preview = Preview(parts, judge, folder, rounds=max(1, min(8, len(data) // 100)))
     teacher = stage_diffusion.train(known, folder, parts.unet, budget["diffusion"], preview.guided)
     unet = stage_distillation.train(
         known, folder, teacher, budget["distillation"], preview.in_few_steps
