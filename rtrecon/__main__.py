@@ -73,6 +73,12 @@ def _parser() -> argparse.ArgumentParser:
         help="end after so long without a volume",
     )
     run.add_argument(
+        "--free-viewing",
+        action="store_true",
+        default=None,
+        help="needs no markers: shows what was seen about 5 s ago",
+    )
+    run.add_argument(
         "--steps", type=int, metavar="N", help="denoising steps for an image (default: 4)"
     )
     run.add_argument(
@@ -93,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
 
 _SESSION = (
     "decoder", "stream", "generator", "output", "stimuli", "wait_s", "until_idle_s",
+    "free_viewing",
     "steps", "strength", "guidance", "seed",
 )  # fmt: skip
 

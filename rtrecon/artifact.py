@@ -18,6 +18,7 @@ from safetensors.numpy import load, save
 
 from rtrecon.errors import BadArtifact, Mismatch
 from rtrecon.evidence import Evidence, Model
+from rtrecon.free_viewing import FreeViewing
 from rtrecon.motion import Realign
 from rtrecon.preprocess import Preprocess
 from rtrecon.response import Response
@@ -112,8 +113,10 @@ class Artifact:
     temperature: float
     about: Mapping[str, Any]
 
-    def preprocess(self, affine: NDArray[np.float64]) -> Preprocess:
+    def preprocess(self, affine: NDArray[np.float64], free_viewing: bool = False) -> Preprocess:
         """What makes this person's patterns of volumes that lie as `affine` (4, 4) says.
+
+        `free_viewing`: of what was seen about 5 s before each volume, without markers.
 
         Raises
         ------
@@ -125,7 +128,8 @@ class Artifact:
             if self.reference is None
             else Realign(self.reference, self.affine, self.voxels, moving=affine)
         )
-        evidence = Evidence(self.sd, self.response, self.model)
+        gather = FreeViewing if free_viewing else Evidence
+        evidence = gather(self.sd, self.response, self.model)
         return Preprocess(self.voxels, self.sd, evidence, self.tr_s, realign)
 
 

@@ -51,6 +51,7 @@ class Session:
     stimuli: Path | None = None  # pictures that markers name, for the operator to see
     wait_s: float = 60.0
     until_idle_s: float | None = None
+    free_viewing: bool = False  # what was seen about 5 s ago, without markers
     settings: Settings = field(default_factory=Settings)
 
     def __post_init__(self) -> None:
@@ -91,7 +92,7 @@ def _read(toml: Path) -> dict[str, Any]:
 
 _TYPES: dict[str, type] = {
     "decoder": Path, "output": Path, "stimuli": Path, "stream": str, "generator": str,
-    "wait_s": float, "until_idle_s": float,
+    "wait_s": float, "until_idle_s": float, "free_viewing": bool,
     "steps": int, "strength": float, "guidance": float, "preview": bool, "seed": int,
 }  # fmt: skip
 

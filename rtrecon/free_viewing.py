@@ -1,4 +1,7 @@
-"""What is seen when no marker says when: the recent past cut into short slots, each a trial."""
+"""What is seen when no marker says when: the recent past cut into short slots, each a trial.
+
+All slots have the trial number `UNMARKED`: they are one endless trial whose picture moves on.
+"""
 
 from dataclasses import replace
 
@@ -7,7 +10,7 @@ from numpy.typing import NDArray
 
 from rtrecon.evidence import Estimate, Evidence, Model
 from rtrecon.response import Response
-from rtrecon.types import Trial
+from rtrecon.types import UNMARKED, Trial
 
 SLOT_S = 2.0
 BACK = 2  # slots before the newest: the response to what was seen 4 to 6 s ago is at its height
@@ -40,6 +43,9 @@ class FreeViewing:
         self._evidence.restart()
         self._next: int | None = None  # the slot that begins next, counted from run time 0
 
+    def begin(self, trial: Trial) -> None:
+        """Markers are not believed here."""
+
     def add(
         self, voxels: NDArray[np.floating], middle_s: float, weight: float = 1.0
     ) -> Estimate | None:
@@ -52,7 +58,7 @@ class FreeViewing:
         oldest = newest - self._evidence.model.trials + 1
         start = newest if self._next is None else max(self._next, oldest)
         for number in range(start, newest + 1):
-            self._evidence.begin(Trial(number, "", number * SLOT_S, SLOT_S))
+            self._evidence.begin(Trial(UNMARKED, "", number * SLOT_S, SLOT_S))
         self._next = newest + 1
         self._evidence.add(voxels, middle_s, weight)
         return self._evidence.estimate(BACK)

@@ -21,7 +21,7 @@ from rtrecon.receive import Receiver
 from rtrecon.reconstruct import Reconstruct
 from rtrecon.record import Recorder
 from rtrecon.summary import Summary
-from rtrecon.types import Decoded, Event, Frame, Marker, Phase, Status, Trial, Volume
+from rtrecon.types import UNMARKED, Decoded, Event, Frame, Marker, Phase, Status, Trial, Volume
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,8 @@ class Pipeline:
     settings : Settings
     stimuli : Path or None
         Folder of the pictures that markers may name.
+    free_viewing : bool
+        Whether to show what was seen about 5 s ago, whatever markers say.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Pipeline:
         recorder: Recorder,
         settings: Settings,
         stimuli: Path | None = None,
+        free_viewing: bool = False,
     ) -> None:
         self.frames: Mailbox[Frame] = Mailbox()
         self.candidates = artifact.candidates
@@ -68,7 +71,7 @@ class Pipeline:
         self.settings = settings
         self.decoded: Decoded | None = None
         self._receiver, self._recorder = receiver, recorder
-        self._preprocess = artifact.preprocess(receiver.geometry.affine)
+        self._preprocess = artifact.preprocess(receiver.geometry.affine, free_viewing)
         self._decode = Decode(artifact)
         self._reconstruct = Reconstruct(generator)
         self._newest: Mailbox[Decoded] = Mailbox()
@@ -169,7 +172,7 @@ class Pipeline:
     def _take_marker(self, marker: Marker) -> None:
         self._recorder.marker(marker)
         self._preprocess.mark(marker)
-        if self.decoded is not None:
+        if self.decoded is not None and self.decoded.trial.number != UNMARKED:
             self._tell(self.decoded)
         if marker.event is Event.RUN_END:
             log.info("the run's end marker came")

@@ -32,7 +32,7 @@ class Realigns(Protocol):
 
 
 class Weighs(Protocol):
-    """What the evidence is gathered by: `Evidence`, or what writes down what it is told."""
+    """What the evidence is gathered by: `Evidence`, `FreeViewing`, or what writes down what it is told."""
 
     def restart(self) -> None:
         """A new run begins."""
@@ -103,9 +103,10 @@ class Preprocess:
         self._next_trials(middle_s)
         usable = np.where(quality.usable, voxels, np.nan)
         estimate = self._evidence.add(usable, middle_s, quality.weight)
-        if self.trial is None or estimate is None:
+        if estimate is None:
             return None
-        return self._pattern(self.trial, volume, estimate)
+        self.trial = estimate.trial
+        return self._pattern(volume, estimate)
 
     def _judged(self, voxels: NDArray[np.float32], motion: Motion | None) -> Quality:
         """A volume in which nobody knows how the head lies counts for nothing."""
@@ -121,11 +122,11 @@ class Preprocess:
             self.trial = self._coming.popleft()
             self._evidence.begin(self.trial)
 
-    def _pattern(self, trial: Trial, volume: Volume, estimate: Estimate) -> Pattern:
+    def _pattern(self, volume: Volume, estimate: Estimate) -> Pattern:
         # What all voxels do together is breathing and drift, not a picture.
         voxels = estimate.amplitude - estimate.amplitude.mean()
-        age_s = volume.end_s(self._tr_s) - trial.onset_s
-        return Pattern(trial, volume.number, age_s, read_only(voxels), volume.times)
+        age_s = volume.end_s(self._tr_s) - estimate.trial.onset_s
+        return Pattern(estimate.trial, volume.number, age_s, read_only(voxels), volume.times)
 
     def _restart(self) -> None:
         if self._realign is not None:

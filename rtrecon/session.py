@@ -42,7 +42,10 @@ def open_session(session: Session, artifact: Artifact, stop: threading.Event) ->
     except BaseException:
         receiver.close()
         raise
-    pipeline = Pipeline(receiver, artifact, generator, recorder, session.settings, session.stimuli)
+    pipeline = Pipeline(
+        receiver, artifact, generator, recorder, session.settings, session.stimuli,
+        session.free_viewing,
+    )  # fmt: skip
     with _log_file(folder):
         try:
             yield pipeline
@@ -82,6 +85,7 @@ def _about(session: Session, artifact: Artifact, generator: Generator) -> dict[s
         "stream": session.stream,
         "decoder": {"name": artifact.name, "folder": session.decoder.name},
         "generator": {"name": generator.name, "identity": generator.identity},
+        "free_viewing": session.free_viewing,
         "settings": asdict(session.settings),
         "candidates": artifact.candidates,
     }

@@ -112,6 +112,10 @@ class Marker:
     stamp: float = nan
 
 
+UNMARKED = 0
+"""Number of a trial that no marker announced: a slot of free viewing."""
+
+
 @dataclass(frozen=True)
 class Trial:
     """One stimulus on screen. `number` counts from 1 in a session; times in run time."""
@@ -146,7 +150,7 @@ class Decoded:
     c : float32 (tokens, features)
         Predicted text conditioning.
     scores : float32 (n_candidates,)
-        Correlation of c with each candidate's conditioning, both less the calibration's mean.
+        How much c, taken for a mixture of the candidates' conditionings, is each of them alone.
     probabilities : float32 (n_candidates,)
         The scores as probabilities, by a temperature fitted on held-out calibration runs.
     predicted : str

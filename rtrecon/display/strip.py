@@ -15,6 +15,7 @@ from rtrecon.display.wording import above_chance
 from rtrecon.types import Frame
 
 GAP_PX = 8
+KEPT = 200  # pictures of a trial without end
 KEPT_PX = 256  # small pictures are kept at this size, whatever the screen's density
 BAR_PX = 4
 
@@ -59,6 +60,7 @@ class Strip(QWidget):
             self.thumbnails[-1] = thumbnail
         else:
             self.thumbnails.append(thumbnail)
+            del self.thumbnails[:-KEPT]
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:

@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
-from rtrecon.display import theme
+from rtrecon.display import theme, wording
 from rtrecon.display.candidates import Candidates
 from rtrecon.display.controls import Controls
 from rtrecon.display.counts import Counts
@@ -210,8 +210,7 @@ class OperatorWindow(QWidget):
             return
         self._decoded = decoded
         self.candidates.show_decoded(decoded, self.session.candidates)
-        age = f"{decoded.age_s:.1f} s after onset"
-        self.candidates_title.say(f"Candidates  ·  trial {decoded.trial.number}  ·  {age}")
+        self.candidates_title.say(f"Candidates  ·  {wording.about(decoded)}")
 
     def _follow_end(self) -> None:
         if self._over or not self.session.ended:

@@ -7,7 +7,7 @@ A text-guided generator makes plausible pictures out of noise as well (Shirakawa
 import math
 from collections.abc import Sequence
 
-from rtrecon.types import Decoded, Frame, Trial
+from rtrecon.types import UNMARKED, Decoded, Frame, Trial
 
 ODDS_OVER_CHANCE = 2.0
 """How many times its odds by chance the likeliest candidate needs, to be called above chance.
@@ -40,19 +40,24 @@ def guess(decoded: Decoded, candidates: Sequence[str]) -> str:
 
 def evidence(frame: Frame) -> str:
     """Which trial, how old the evidence, how far the picture."""
-    decoded = frame.decoded
-    return (
-        f"trial {decoded.trial.number}  ·  {decoded.age_s:.1f} s after onset"
-        f"  ·  step {frame.step} of {frame.steps}"
-    )
+    return f"{about(frame.decoded)}  ·  step {frame.step} of {frame.steps}"
+
+
+def about(decoded: Decoded) -> str:
+    """Which trial, and how old the evidence."""
+    if decoded.trial.number == UNMARKED:
+        return f"free viewing  ·  about {decoded.age_s - decoded.trial.duration_s / 2:.0f} s ago"
+    return f"trial {decoded.trial.number}  ·  {decoded.age_s:.1f} s after onset"
 
 
 def presented(trial: Trial) -> str:
     """What was on the participant's screen."""
-    return trial.trial_type or trial.caption or "not named"
+    return trial.trial_type or trial.caption or "not known"
 
 
 def presentation(trial: Trial) -> str:
     """When, and for how long, it was there."""
+    if trial.number == UNMARKED:
+        return "free viewing"
     held = f"  ·  shown for {trial.duration_s:.1f} s" if math.isfinite(trial.duration_s) else ""
     return f"trial {trial.number}{held}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rtrecon.display import wording
-from rtrecon.types import Trial
+from rtrecon.types import UNMARKED, Trial
 
 if TYPE_CHECKING:
     from tests.display.conftest import HandFed
@@ -55,3 +55,12 @@ def test_evidence_has_its_age_and_step(session: HandFed, new_trial: Callable[...
     frame = session.draw(session.decode(new_trial(3), volume=26), step=2, steps=4)
     words = " ".join(wording.evidence(frame).split())
     assert words == "trial 3 · 6.0 s after onset · step 2 of 4"
+
+
+def test_free_viewing_claims_no_trial(session: HandFed) -> None:
+    slot = Trial(UNMARKED, "", 40.0, 2.0)
+    frame = session.draw(session.decode(slot, volume=22), step=4, steps=4)  # ends at 46 s
+    words = " ".join(wording.evidence(frame).split())
+    assert words == "free viewing · about 5 s ago · step 4 of 4"
+    assert wording.presentation(slot) == "free viewing"
+    assert wording.presented(slot) == "not known"

@@ -64,13 +64,21 @@ class Live:
     """A pipeline with the scanner that feeds it."""
 
     def __init__(
-        self, name: str, artifact: Artifact, toy: Toy, folder: Path, geometry: Geometry
+        self,
+        name: str,
+        artifact: Artifact,
+        toy: Toy,
+        folder: Path,
+        geometry: Geometry,
+        free_viewing: bool = False,
     ) -> None:
         self.outlet = ScannerOutlet(name, geometry)
         receiver = Receiver(name, 10.0, 20.0, threading.Event())
         recorder = Recorder(folder, geometry, {})
         generator: Generator = toy  # type: ignore[assignment]
-        self.pipeline = Pipeline(receiver, artifact, generator, recorder, SETTINGS)
+        self.pipeline = Pipeline(
+            receiver, artifact, generator, recorder, SETTINGS, free_viewing=free_viewing
+        )
         self.shower = threading.Thread(target=show_headless, args=(self.pipeline,))
         self.folder = folder
 
@@ -136,6 +144,30 @@ def test_the_live_run_decodes_what_calibrations_code_decodes(
     assert np.load(live.folder / "c.npy").tobytes() == np.stack([d.c for d in offline]).tobytes()
     z = np.stack([d.z for d in offline if d.z is not None])
     assert np.load(live.folder / "z.npy").tobytes() == z.tobytes()
+
+
+def test_free_viewing_needs_no_marker_but_the_end(
+    stream_name: str, toy_artifact: Artifact, toy: Toy, tmp_path: Path, toy_geometry: Geometry
+) -> None:
+    """Every volume moves one picture on, and none is cut short by the next."""
+    live = Live(stream_name, toy_artifact, toy, tmp_path / "session", toy_geometry, True)
+    items = [
+        item for item in toy_run(toy_geometry, 25)
+        if isinstance(item, Volume) or item.event is not Event.TRIAL
+    ]  # fmt: skip
+    live.begin()
+    send(live.outlet, iter(items), pylsl.local_clock())
+    summary = live.finish()
+    decoded, frames = rows(live.folder / "trials.tsv"), rows(live.folder / "frames.tsv")
+    assert {row["trial"] for row in decoded} == {"0"}
+    assert [int(row["volume"]) for row in decoded] == list(range(int(decoded[0]["volume"]), 25))
+    assert len(decoded) > 15
+    onsets = [float(row["onset_s"]) for row in decoded]
+    assert onsets == sorted(set(onsets))
+    assert {row["volume"] for row in frames} == {
+        row["volume"] for row in frames if row["step"] == row["steps"]
+    }
+    assert summary["identification"]["trials"] == 0  # type: ignore[index]
 
 
 def test_a_slow_generator_holds_up_nobody(live: Live, toy: Toy, toy_geometry: Geometry) -> None:
