@@ -47,7 +47,7 @@ class Samples:
     Attributes
     ----------
     patterns : float32 (n_samples, n_voxels)
-    ages_s : float64 (n_samples,)
+    ages_s, variances : float64 (n_samples,)
     trials : int64 (n_samples,)
         Index into `shown`.
     runs : int64 (n_samples,)
@@ -56,6 +56,7 @@ class Samples:
 
     patterns: NDArray[np.float32]
     ages_s: NDArray[np.float64]
+    variances: NDArray[np.float64]
     trials: NDArray[np.int64]
     runs: NDArray[np.int64]
     shown: tuple[Trial, ...]
@@ -176,6 +177,7 @@ def collect(runs: Sequence[Run], preprocess: Preprocess) -> Samples:
     return Samples(
         np.stack([pattern.voxels for pattern in patterns]),
         np.array([pattern.age_s for pattern in patterns]),
+        np.array([pattern.variance for pattern in patterns]),
         np.array([index[pattern.trial.number] for pattern in patterns]),
         np.array(of_run),
         tuple(shown.values()),

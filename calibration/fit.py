@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from calibration.confidence import fit_confidence
 from calibration.dataset import (
     RealignedOnce,
     Region,
@@ -27,7 +28,8 @@ from calibration.tape import Tape
 from calibration.voxels import chosen
 from rtrecon.artifact import Artifact, GeneratorTie, LinearMap
 from rtrecon.bids import Run
-from rtrecon.decode import Naming, softmax, unit
+from rtrecon.confidence import Confidence
+from rtrecon.decode import Naming, unit
 from rtrecon.errors import BadDataset
 from rtrecon.evidence import Evidence, Model
 from rtrecon.generators import Generator
@@ -87,7 +89,7 @@ def fit(
         c=_map(region.ventral, c_fit, c),
         candidates=candidates,
         candidate_c=candidate_c,
-        temperature=_temperature(samples, c_fit, candidates, candidate_c),
+        confidence=_confidence(samples, c_fit, candidates, candidate_c),
         about=_about(runs, samples, z, z_fit, c, c_fit),
     )
 
@@ -131,8 +133,8 @@ def _mature(samples: Samples) -> Samples:
             f"fewer than 4 trials have evidence older than {MIN_AGE_S:g} s: nothing can be fitted"
         )
     return Samples(
-        samples.patterns[kept], samples.ages_s[kept], samples.trials[kept], samples.runs[kept],
-        samples.shown,
+        samples.patterns[kept], samples.ages_s[kept], samples.variances[kept],
+        samples.trials[kept], samples.runs[kept], samples.shown,
     )  # fmt: skip
 
 
@@ -197,17 +199,13 @@ def _candidates(
     return names, np.stack([c[types == name].mean(axis=0) for name in names])
 
 
-def _temperature(
+def _confidence(
     samples: Samples, fitted: Fitted, names: Sequence[str], candidate_c: NDArray[np.float32]
-) -> float:
-    """The temperature under which held-out scores are the likeliest probabilities."""
+) -> Confidence:
     scores = Naming(candidate_c, fitted.y_mean)(fitted.held_out)
     index = {name: n for n, name in enumerate(names)}
     truth = np.array([index[samples.shown[trial].trial_type] for trial in samples.trials])
-    grid = np.geomspace(0.01, 10, 61)
-    rows = np.arange(len(truth))
-    losses = [-np.log(softmax(scores / t)[rows, truth] + 1e-12).mean() for t in grid]
-    return float(grid[int(np.argmin(losses))])
+    return fit_confidence(scores, samples.variances, truth, len(np.unique(samples.trials)))
 
 
 def _about(

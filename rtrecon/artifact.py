@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from rtrecon.confidence import Confidence
 from rtrecon.errors import BadArtifact, Mismatch
 from rtrecon.evidence import Evidence, Model
 from rtrecon.free_viewing import FreeViewing
@@ -90,7 +91,7 @@ class Artifact:
         To the conditioning.
     candidates : tuple of str
     candidate_c : float32 (n_candidates, tokens * features)
-    temperature : float
+    confidence : Confidence
         By which scores become probabilities.
     about : mapping
         Versions, data and scores, for people; no code depends on it.
@@ -110,7 +111,7 @@ class Artifact:
     c: LinearMap
     candidates: tuple[str, ...]
     candidate_c: NDArray[np.float32]
-    temperature: float
+    confidence: Confidence
     about: Mapping[str, Any]
 
     def preprocess(self, affine: NDArray[np.float64], free_viewing: bool = False) -> Preprocess:
@@ -159,7 +160,7 @@ def save_artifact(artifact: Artifact, folder: Path) -> None:
         "model": vars(artifact.model),
         "generator": vars(artifact.generator),
         "candidates": artifact.candidates,
-        "temperature": artifact.temperature,
+        "confidence": vars(artifact.confidence),
         "about": dict(artifact.about),
     }
     (folder / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
@@ -226,7 +227,7 @@ def _build(about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Artifa
         c=linear("c"),
         candidates=tuple(str(name) for name in about["candidates"]),
         candidate_c=arrays["candidate_c"],
-        temperature=float(about["temperature"]),
+        confidence=Confidence(**about["confidence"]),
         about=about.get("about", {}),
     )
 
@@ -241,7 +242,7 @@ def _check(artifact: Artifact) -> None:
     _same("candidates", artifact.candidate_c.shape, (len(artifact.candidates), targets))
     if n == 0 or artifact.voxels.min() < 0 or artifact.voxels.max() >= np.prod(artifact.shape):
         raise ValueError("voxels outside the volume")
-    if not artifact.temperature > 0 or not artifact.tr_s > 0:
+    if not artifact.confidence.temperature > 0 or not artifact.tr_s > 0:
         raise ValueError("temperature and TR must be above 0")
     _check_map("c", artifact.c, n, targets)
     if artifact.z is not None:

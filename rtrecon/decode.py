@@ -29,7 +29,7 @@ class Decode:
         z = None if to_z is None else read_only(to_z(pattern.voxels).reshape(tie.latent))
         c = self._artifact.c(pattern.voxels)
         scores = self._naming(c)
-        probabilities = softmax(scores / np.float32(self._artifact.temperature))
+        probabilities = self._artifact.confidence(scores, pattern.variance)
         best = int(np.argmax(probabilities))
         return Decoded(
             pattern.trial,
@@ -78,9 +78,3 @@ def unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """Each row (..., n), centred and scaled to length 1, so that a product is a correlation."""
     centred = rows - rows.mean(axis=-1, keepdims=True)
     return centred / np.maximum(np.linalg.norm(centred, axis=-1, keepdims=True), 1e-12)
-
-
-def softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scores (..., n) as probabilities that sum to 1."""
-    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return weights / weights.sum(axis=-1, keepdims=True)

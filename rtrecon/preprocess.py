@@ -126,7 +126,9 @@ class Preprocess:
         # What all voxels do together is breathing and drift, not a picture.
         voxels = estimate.amplitude - estimate.amplitude.mean()
         age_s = volume.end_s(self._tr_s) - estimate.trial.onset_s
-        return Pattern(estimate.trial, volume.number, age_s, read_only(voxels), volume.times)
+        return Pattern(
+            estimate.trial, volume.number, age_s, read_only(voxels), estimate.variance, volume.times
+        )
 
     def _restart(self) -> None:
         if self._realign is not None:

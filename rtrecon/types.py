@@ -136,6 +136,7 @@ class Pattern:
     volume: int
     age_s: float  # stimulus onset to the end of the newest volume used
     voxels: NDArray[np.float32]
+    variance: float  # of each voxel's evidence, in the same units
     times: Times = field(default_factory=Times)
 
 
@@ -152,7 +153,7 @@ class Decoded:
     scores : float32 (n_candidates,)
         How much c, taken for a mixture of the candidates' conditionings, is each of them alone.
     probabilities : float32 (n_candidates,)
-        The scores as probabilities, by a temperature fitted on held-out calibration runs.
+        The scores as probabilities, by what held-out calibration trials taught (`Confidence`).
     predicted : str
         Name of the likeliest candidate.
     confidence : float

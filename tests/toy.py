@@ -16,6 +16,7 @@ from diffusers import (
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from rtrecon.artifact import Artifact, GeneratorTie, LinearMap
+from rtrecon.confidence import Confidence
 from rtrecon.evidence import Model
 from rtrecon.generators.diffusion import Diffusion
 from rtrecon.response import Response
@@ -91,7 +92,7 @@ def toy_artifact(toy_generator: Diffusion, toy_geometry: Geometry) -> Artifact:
         response=Response(duration_s=6.0), model=Model(),
         generator=tie, z=linear(early, int(np.prod(tie.latent))), c=linear(~early, n_c),
         candidates=NAMES, candidate_c=rng.normal(size=(3, n_c)).astype(np.float32),
-        temperature=0.2, about={},
+        confidence=Confidence(0.2, 0.0, 0.0), about={},
     )  # fmt: skip
 
 

@@ -107,10 +107,7 @@ def train_decoder(
         chosen = batches.drawn(data, BATCH, rng)
         pictures, weights = shown_and_weights(data, chosen, 2 * EMPHASIS)
         seen = jittered(latents[chosen]).contiguous(memory_format=torch.channels_last)
-        if share > AS_IT_RUNS_FROM:
-            made = decoder.eval()(seen)
-        else:
-            made = outer.decoded(decoder, seen)
+        made = decoder.eval()(seen) if share > AS_IT_RUNS_FROM else outer.decoded(decoder, seen)
         return errors(made - pictures, weights)[0]
 
     def sheet(averaged: nn.Module, _steps: int) -> None:

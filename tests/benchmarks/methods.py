@@ -56,7 +56,10 @@ def sample(run: Run, patterns: Patterns) -> Samples:
             ages_s.append(n * run.geometry.tr_s - trial.onset_s)
             trials.append(trial.number)
     shown, runs = tuple(trials_of(run)), np.zeros(len(rows), np.int64)
-    return Samples(np.array(rows, np.float32), np.array(ages_s), np.array(trials), runs, shown)
+    ages = np.array(ages_s)
+    return Samples(
+        np.array(rows, np.float32), ages, np.zeros_like(ages), np.array(trials), runs, shown
+    )
 
 
 def recursion(model: Model | None = None, watched: bool = True) -> Method:

@@ -78,7 +78,7 @@ _JSON = st.recursive(
 )
 @given(
     key=st.sampled_from(
-        ["shape", "tr_s", "response", "generator", "candidates", "temperature", "name"]
+        ["shape", "tr_s", "response", "generator", "candidates", "confidence", "name"]
     ),
     value=_JSON,
 )
