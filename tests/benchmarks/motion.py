@@ -199,26 +199,18 @@ def known_motions(found: list[Head], count: int = 30) -> None:
     print("| head | voxels | who | error, mm: rms | largest | ms a volume | of rtspm's time |")
     print("|---|---|---|---|---|---|---|")
     for head in found:
-        who = all_of(head.scan(np.eye(4), 999).astype(np.float32), head.affine, head.voxels)
-        errors, times = {w.name: [] for w in who}, {w.name: [] for w in who}
-        for seed, pose in enumerate(head.poses(count)):
-            volume = head.scan(pose, seed)
-            for w in who:
-                w.restart()
-                guess, _, took_s = w(volume)
-                errors[w.name].append(head.error_mm(guess, pose))
-                times[w.name].append(took_s)
+        errors, times = single_motions(head, head.voxels, count)
         for name in errors:
             rms, most = np.sqrt(np.mean(np.square(errors[name]))), max(errors[name])
             cells = (head.name, by(head.still.shape), name, f"{rms:.3f}", f"{most:.3f}")
             print("| " + " | ".join((*cells, *time_cells(times, name))) + " |")
 
 
-def large_volumes(count: int = 8) -> None:
-    """Table: 104 x 90 x 72 voxels of 2 mm, as in the Human Connectome Project; estimates alone."""
-    head = phantom_head((104, 90, 72), (2.0, 2.0, 2.0))
-    print("| who | error, mm: rms | ms for the estimate | of rtspm's time |\n|---|---|---|---|")
-    who = all_of(head.scan(np.eye(4), 999).astype(np.float32), head.affine, head.voxels[:1])
+def single_motions(
+    head: Head, voxels: np.ndarray, count: int
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Errors in mm and seconds by name, each motion sought from the reference's position."""
+    who = all_of(head.scan(np.eye(4), 999).astype(np.float32), head.affine, voxels)
     errors, times = {w.name: [] for w in who}, {w.name: [] for w in who}
     for seed, pose in enumerate(head.poses(count)):
         volume = head.scan(pose, seed)
@@ -227,6 +219,14 @@ def large_volumes(count: int = 8) -> None:
             guess, _, took_s = w(volume)
             errors[w.name].append(head.error_mm(guess, pose))
             times[w.name].append(took_s)
+    return errors, times
+
+
+def large_volumes(count: int = 8) -> None:
+    """Table: 104 x 90 x 72 voxels of 2 mm, as in the Human Connectome Project; estimates alone."""
+    head = phantom_head((104, 90, 72), (2.0, 2.0, 2.0))
+    print("| who | error, mm: rms | ms for the estimate | of rtspm's time |\n|---|---|---|---|")
+    errors, times = single_motions(head, head.voxels[:1], count)
     for name in errors:
         rms = np.sqrt(np.mean(np.square(errors[name])))
         print("| " + " | ".join((name, f"{rms:.3f}", *time_cells(times, name))) + " |")
