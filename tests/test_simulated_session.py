@@ -1,5 +1,6 @@
 """A simulated person from pictures to reconstructions in the window, by the package's programs."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 from rtrecon.artifact import load_artifact
 from simulator.scoring import score_session
 
-SPEED = 15
+SPEED = 10
 
 
 def program(*arguments: object) -> list[str]:
@@ -61,7 +62,10 @@ def test_unseen_pictures_are_decoded_and_shown_in_the_window(
     volumes = summary["volumes"]
     assert (volumes["lost"], volumes["duplicate"], volumes["rejected"]) == (0, 0, 0)
     assert volumes["received"] > 12 * 6
-    assert summary["frames"]["shown"] > 20
+    assert summary["frames"]["shown"] > 30
+    with (session / "frames.tsv").open() as table:
+        shown = {row["trial"] for row in csv.DictReader(table, delimiter="\t")}
+    assert len(shown) == 12
     assert (session / "contact_sheet.png").is_file()
     assert len(list(shots.glob("window-*.png"))) >= 6
     scores = score_session(session, person / "decoder", person / "data" / "stimuli")

@@ -1,24 +1,19 @@
-"""The window, driven by a session fed by hand."""
+"""What the window shows, driven by a session fed by hand."""
 
 from __future__ import annotations
 
-import gc
-import os
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QEvent, Qt, QTimer
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QApplication, QDialog, QLabel, QPlainTextEdit
+from PySide6.QtWidgets import QDialog, QLabel, QPlainTextEdit
 from pytestqt.qtbot import QtBot
 
-from rtrecon.config import Settings
-from rtrecon.display import OperatorWindow, Screenshots, run_window
+from rtrecon.display import OperatorWindow
 from rtrecon.display.stage import DOUBT, GENERATOR_ONLY
 from rtrecon.types import Phase, Trial, VolumeCounts
 
@@ -41,18 +36,13 @@ def feed(session: HandFed, window: OperatorWindow, qtbot: QtBot) -> Callable[...
     return feed
 
 
-def settle(window: OperatorWindow) -> None:
-    """One look at the session, without waiting for the timer."""
-    window.tick()
-
-
 def test_the_newest_frame_wins_and_is_reported_once_painted(
     session: HandFed, window: OperatorWindow, new_trial: NewTrial, qtbot: QtBot
 ) -> None:
     decoded = session.decode(new_trial(), volume=10)
     frames = [session.draw(decoded, step) for step in (1, 2, 3, 4)]
     qtbot.waitUntil(lambda: bool(session.reported))
-    settle(window)
+    window.tick()
     assert [frame.serial for frame in session.reported] == [frames[-1].serial]
     assert session.frames.superseded == 3
     times = session.reported[0].times
@@ -89,7 +79,7 @@ def test_a_hidden_window_reports_nothing(
     window.hide()
     session.draw(session.decode(new_trial(), 10))
     qtbot.waitUntil(lambda: not session.frames.peek())
-    settle(window)
+    window.tick()
     assert session.reported == []
 
 
@@ -139,7 +129,7 @@ def test_names_are_never_taken_for_markup(
     session.become(trial=trial, message="<i>y</i>", stream="<u>z</u>")
     session.candidates = ("<b>x</b>", *session.candidates)
     feed(trial, 10)
-    settle(window)
+    window.tick()
     assert window.stage.stimulus.headline.text() == "<b>x</b>"
     assert window.stage.reconstruction.headline.text() == "<b>x</b> 46 % (chance 8 %)"
     assert window.header.message.text() == "<i>y</i>"
@@ -167,13 +157,13 @@ def test_pictures_of_a_pair_belong_to_one_trial(
     first, second = new_trial(1), new_trial(2, "cat")
     session.pictures[1] = np.full((8, 8, 3), 90, np.uint8)
     session.become(trial=first)
-    settle(window)
+    window.tick()
     stimulus = window.stage.stimulus
     assert stimulus.headline.text() == "dog"
     assert not stimulus.picture.empty
     feed(first, 10)
     session.become(trial=second)
-    settle(window)
+    window.tick()
     assert stimulus.headline.text() == "dog"
     assert stimulus.remark.text() == "now: trial 2, cat"
     feed(second, 18)
@@ -201,10 +191,10 @@ def test_candidates_are_sorted_and_the_presented_one_is_among_them(
 def test_losses_light_up(session: HandFed, window: OperatorWindow) -> None:
     numbers = window.counts.numbers
     session.become(volumes=VolumeCounts(received=9))
-    settle(window)
+    window.tick()
     assert not any(number.property("alarm") for number in numbers.values())
     session.become(volumes=VolumeCounts(received=9, lost=2, duplicate=3), shown=7, superseded=1)
-    settle(window)
+    window.tick()
     assert {name: n.text() for name, n in numbers.items()} == {
         "received": "9", "lost": "2", "duplicate": "3", "rejected": "0",
         "shown": "7", "superseded": "1",
@@ -218,7 +208,7 @@ def test_a_failure_shows_its_message_and_keeps_its_traceback_at_hand(
     assert not window.header.details.isVisible()
     message = "10 volumes in a row were rejected: refit"
     session.become(phase=Phase.FAILED, message=message, traceback="Traceback\n  line 1")
-    settle(window)
+    window.tick()
     assert window.header.pill.text() == "Failed"
     assert window.header.pill.property("phase") == "FAILED"
     assert window.header.message.text() == message
@@ -234,7 +224,7 @@ def test_a_failure_shows_its_message_and_keeps_its_traceback_at_hand(
 def test_silence_has_a_length(session: HandFed, window: OperatorWindow) -> None:
     session.arrive(0)
     session.become(phase=Phase.SILENT)
-    settle(window)
+    window.tick()
     assert window.header.pill.text() == "Stream silent 0 s"
     assert window.header.pill.property("phase") == "SILENT"
 
@@ -245,7 +235,7 @@ def test_traces_keep_sixty_volumes_and_begin_anew_with_a_run(
     session.become(trial=new_trial())
     for number in range(70):
         session.arrive(number, moved_mm=number / 100)
-        settle(window)
+        window.tick()
     decoded = session.decode(new_trial(), 69)
     rows = window.traces.rows
     session.draw(decoded, step=1)
@@ -258,120 +248,11 @@ def test_traces_keep_sixty_volumes_and_begin_anew_with_a_run(
     assert rows[-1].interval_ms > 0
     assert 0 < rows[-1].first_ms < rows[-1].final_ms
     session.become(arrival=replace(session.status.arrival, decoded_ms=25.0))
-    settle(window)
+    window.tick()
     assert (rows[-1].number, rows[-1].decoded_ms) == (69, 25.0)
     session.arrive(0)
-    settle(window)
+    window.tick()
     assert [row.number for row in window.traces.rows] == [0]
-
-
-def test_start_by_key_only_once(session: HandFed, window: OperatorWindow, qtbot: QtBot) -> None:
-    qtbot.keyClick(window, Qt.Key.Key_S)
-    qtbot.keyClick(window, Qt.Key.Key_S)
-    assert session.started == 1
-
-
-@pytest.mark.parametrize(
-    "key", [Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Escape, Qt.Key.Key_Period, Qt.Key.Key_S]
-)
-def test_no_single_key_stops(
-    session: HandFed, window: OperatorWindow, qtbot: QtBot, key: Qt.Key
-) -> None:
-    window.start()
-    settle(window)
-    qtbot.mouseClick(window.controls.preview, Qt.MouseButton.LeftButton)
-    for _ in range(3):
-        qtbot.keyClick(window, key)
-        qtbot.keyClick(QApplication.focusWidget() or window, key)
-    assert session.stopped == 0
-    assert window.controls.stop.focusPolicy() is Qt.FocusPolicy.NoFocus
-
-
-def test_stop_by_keyboard_and_once(session: HandFed, window: OperatorWindow, qtbot: QtBot) -> None:
-    window.start()
-    settle(window)
-    control = Qt.KeyboardModifier.ControlModifier
-    qtbot.keyClick(window, Qt.Key.Key_Period, control)
-    qtbot.keyClick(window, Qt.Key.Key_Period, control)
-    assert session.stopped == 1
-    assert window.header.pill.text() == "Stopping"
-    assert window.isVisible()
-    session.end()
-    settle(window)
-    assert window.header.pill.text() == "Ended"
-
-
-def test_tool_tips_name_the_keys(window: OperatorWindow) -> None:
-    controls = window.controls
-    tips = [w.toolTip() for w in (controls.start, controls.stop, controls.preview, controls.more)]
-    for tip, keys in zip(tips, ("(S)", "(Ctrl+.)", "(P)", "(keys 1 to 4)"), strict=True):
-        assert keys in tip
-
-
-def test_settings_are_swapped_whole(session: HandFed, window: OperatorWindow, qtbot: QtBot) -> None:
-    first = session.settings
-    qtbot.keyClick(window, Qt.Key.Key_2)
-    qtbot.keyClick(window, Qt.Key.Key_P)
-    qtbot.keyClick(window, Qt.Key.Key_BracketRight)
-    assert first == Settings()
-    assert session.swapped == [
-        Settings(steps=2),
-        Settings(steps=2, preview=False),
-        Settings(steps=2, preview=False, strength=0.85),
-    ]
-    assert window.controls.steps_text.text() == "2"
-    assert window.controls.strength_text.text() == "0.85"
-
-
-def test_settings_set_elsewhere_are_shown_and_not_swapped_again(
-    session: HandFed, window: OperatorWindow
-) -> None:
-    session.settings = Settings(steps=7, strength=0.333, preview=False)
-    settle(window)
-    assert len(session.swapped) == 1
-    assert window.controls.steps_text.text() == "7"
-    assert window.controls.strength_text.text() == "0.33"
-    assert not window.controls.preview.isChecked()
-
-
-@pytest.mark.parametrize("steps", [1, 50])
-def test_steps_stay_within_what_settings_allow(
-    session: HandFed, window: OperatorWindow, qtbot: QtBot, steps: int
-) -> None:
-    session.settings = Settings(steps=steps)
-    button = window.controls.fewer if steps == 1 else window.controls.more
-    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-    assert session.settings.steps == steps
-
-
-def test_closing_waits_for_the_end_without_freezing(
-    session: HandFed, window: OperatorWindow, qtbot: QtBot
-) -> None:
-    window.start()
-    settle(window)
-    assert not window.close()
-    assert session.stopped == 1
-    assert window.isVisible()
-    ticks = len(window.tick_gaps_ms)
-    qtbot.waitUntil(lambda: len(window.tick_gaps_ms) > ticks + 3)
-    with qtbot.waitSignal(window.closed):
-        session.end()
-    assert not window.isVisible()
-    assert not any(timer.isActive() for timer in window.findChildren(QTimer))
-
-
-def test_closing_twice_does_not_wait(session: HandFed, window: OperatorWindow) -> None:
-    window.start()
-    assert not window.close()
-    assert window.close()
-    assert session.stopped == 1
-
-
-def test_full_screen_and_back(window: OperatorWindow, qtbot: QtBot) -> None:
-    qtbot.keyClick(window, Qt.Key.Key_F11)
-    assert window.isFullScreen()
-    qtbot.keyClick(window, Qt.Key.Key_F11)
-    assert not window.isFullScreen()
 
 
 def test_letters_grow_with_the_window(window: OperatorWindow, qtbot: QtBot) -> None:
@@ -399,99 +280,3 @@ def test_ticks_are_even_while_pictures_come(
     qtbot.waitUntil(lambda: len(session.reported) > 30)
     source.stop()
     assert np.median(window.tick_gaps_ms) < 34  # two ticks; the machine may be busy
-
-
-def live_widgets() -> set[int]:
-    gc.collect()
-    return {id(widget) for widget in QApplication.topLevelWidgets()}
-
-
-@pytest.fixture
-def no_leaks(qapp: QApplication) -> Iterator[None]:
-    """A window left open, or a timer left running, fails the test."""
-    before = live_widgets()
-    yield
-    gc.collect()
-    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-    left = [w for w in QApplication.topLevelWidgets() if id(w) not in before]
-    assert left == []
-    timers = [o for o in gc.get_objects() if issubclass(type(o), QTimer) and _running(o)]
-    assert timers == []
-
-
-def _running(timer: QTimer) -> bool:
-    try:
-        return timer.isActive()
-    except RuntimeError:  # its C++ side is gone
-        return False
-
-
-@pytest.mark.usefixtures("no_leaks")
-def test_run_window_to_the_end_with_screenshots(
-    session: HandFed, new_trial: NewTrial, tmp_path: Path
-) -> None:
-    trials = [new_trial(n) for n in range(1, 10)]
-    acts: Iterator[Callable[[], object]] = iter(
-        [lambda t=t: session.draw(session.decode(t, 8 * t.number + 2)) for t in trials]
-        + [session.end]
-    )
-
-    def act() -> None:
-        if not session.frames.peek() and (step := next(acts, None)):
-            step()
-
-    source = QTimer()
-    source.timeout.connect(act)
-    source.start(5)
-    run_window(session, screenshots=tmp_path / "pictures", close_when_ended=True)
-    source.stop()
-    names = sorted(path.name for path in (tmp_path / "pictures").iterdir())
-    assert names == [f"window-0{n}.png" for n in range(1, 7)] + ["window-latest.png"]
-    assert session.started == 1
-    assert session.reported[-1].decoded.trial.number == 9
-
-
-@pytest.mark.usefixtures("no_leaks")
-def test_ctrl_c_closes_the_window(session: HandFed) -> None:
-    before = signal.getsignal(signal.SIGINT)
-    stop = session.stop
-
-    def stop_and_end() -> None:
-        stop()
-        session.end()
-
-    session.stop = stop_and_end  # type: ignore[method-assign]
-    QTimer.singleShot(100, lambda: os.kill(os.getpid(), signal.SIGINT))
-    run_window(session)
-    assert session.stopped == 1
-    assert signal.getsignal(signal.SIGINT) is before
-
-
-def test_the_screenshot_of_a_trial_has_its_last_picture(
-    session: HandFed, new_trial: NewTrial, tmp_path: Path, qtbot: QtBot
-) -> None:
-    shots = Screenshots(tmp_path)
-    window = OperatorWindow(session, shots)
-    taken: list[str] = []
-    shots.take = lambda w: taken.append(  # type: ignore[method-assign,assignment,misc]
-        window.stage.reconstruction.caption.text()
-    )
-    with qtbot.waitExposed(window):
-        window.show()
-    for n in (1, 2):
-        session.draw(session.decode(new_trial(n), 8 * n + 2))
-        qtbot.waitUntil(lambda n=n: len(session.reported) == n)
-    assert [words.split(" ·")[0] for words in taken] == ["trial 1"]
-    session.end()
-    settle(window)
-    assert [words.split(" ·")[0] for words in taken] == ["trial 1", "trial 2"]
-    window.close()
-    window.deleteLater()
-
-
-def test_a_screenshot_that_cannot_be_written_is_said_and_survived(
-    window: OperatorWindow, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    (tmp_path / "file").write_text("")
-    Screenshots(tmp_path / "file").take(window)
-    assert "window-01.png" in caplog.text
