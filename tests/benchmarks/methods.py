@@ -12,6 +12,7 @@ from calibration.dataset import Samples
 from rtrecon.bids import Run
 from rtrecon.evidence import Evidence, Model
 from rtrecon.free_viewing import FreeViewing
+from rtrecon.preprocess import Weighs
 from rtrecon.quality import START_UP, Inspect
 from rtrecon.response import Response
 from rtrecon.types import Trial
@@ -64,9 +65,16 @@ def sample(run: Run, patterns: Patterns) -> Samples:
 
 def recursion(model: Model | None = None, watched: bool = True) -> Method:
     """What is live; `watched`: with volumes and voxels weighted by their quality."""
+    return gathered(lambda sd, response: Evidence(sd, response, model), watched)
+
+
+def gathered(
+    evidence_of: Callable[[NDArray[np.float32], Response], Weighs], watched: bool = True
+) -> Method:
+    """The live path's way through a run, whatever gathers the evidence."""
 
     def patterns(run: Run, y: Series, sd: NDArray[np.float32], response: Response) -> Patterns:
-        evidence, inspect, begun = Evidence(sd, response, model), Inspect(sd), -1
+        evidence, inspect, begun = evidence_of(sd, response), Inspect(sd), -1
         for n, (at_s, trial) in enumerate(zip(middles_s(run), current(run), strict=True)):
             if trial is not None and trial.number > begun:
                 for missed in trials_of(run)[begun + 1 : trial.number + 1]:

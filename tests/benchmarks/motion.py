@@ -6,203 +6,33 @@ each volume, on the cores this process may use (taskset chooses them); with one 
 of the processor, so that neighbours do not count.
 """
 
-import os
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from importlib.util import find_spec
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from threadpoolctl import threadpool_limits
 
 from rtrecon import landmarks, motion
-from rtrecon.motion import Realign
 from rtrecon.resample import CUBIC, Filter, sample
-from tests import phantom, scans
-
-CORES = len(os.sched_getaffinity(0))
-clock = time.process_time if CORES == 1 else time.perf_counter
-TSNR = 80
-WANTED = 10_000  # voxels a decoder reads
-HAVE_RTSPM = find_spec("rtspm") is not None
-# OpenNFT's own settings
-RTSPM_FLAGS = {"quality": 0.9, "fwhm": 5, "sep": 4, "interp": 4, "wrap": np.zeros((3, 1))}
-
-
-class Ours:
-    """`fast` or not; `pose` maps the reference's mm to the volume's."""
-
-    def __init__(self, reference, affine, voxels, fast: bool = False) -> None:
-        self.name = "ours, fast" if fast else "ours"
-        self._realign = Realign(reference, affine, voxels, fast=fast)
-        self.restart = self._realign.restart
-
-    def __call__(self, volume) -> tuple[NDArray, NDArray, float]:
-        """The pose, the voxels, and the seconds it took."""
-        start = clock()
-        voxels, found = self._realign(volume)
-        took_s = clock() - start
-        if not found.trusted:
-            print(f"{self.name}: not trusted: {found.reason}", file=sys.stderr)
-        return pose_of(found.translation_mm, found.rotation_rad), voxels, took_s
-
-
-class Rtspm:
-    """SPM as OpenNFT calls it: each volume estimated, then resliced whole."""
-
-    name = "python-rtspm"
-
-    def __init__(self, reference, affine, voxels) -> None:
-        self._voxels = voxels
-        self._mat = affine.copy()
-        self._mat[:3, 3] -= affine[:3, :3].sum(axis=1)  # SPM counts voxels from 1
-        self._still = self._image(reference)
-        self._prepared: tuple = ([],) * 6
-        self._seen = 0
-        self._estimate(self._image(reference))
-
-    def restart(self) -> None:
-        """Each of its fits starts from the reference anyway."""
-
-    def __call__(self, volume) -> tuple[NDArray, NDArray | None, float]:
-        image = self._image(volume)
-        start = clock()
-        both = self._estimate(image)
-        # its reslicing takes volumes with as many columns as rows, others make it fail
-        voxels = self._reslice(both) if volume.shape[0] == volume.shape[1] else None
-        took_s = clock() - start
-        return np.linalg.inv(both[1]["mat"] @ np.linalg.inv(self._mat)), voxels, took_s
-
-    def _image(self, volume) -> dict:
-        data = np.array(volume, float, order="F")
-        return {"mat": self._mat.copy(), "dim": np.array(volume.shape), "Vol": data}
-
-    def _estimate(self, image: dict) -> list[dict]:
-        from rtspm import spm_realign_rt
-
-        self._seen += 1
-        flags = RTSPM_FLAGS | {"rtm": 0, "PW": "", "lkp": np.arange(6)}
-        both = [self._still, image]
-        both, *prepared = spm_realign_rt(both, flags, self._seen, 1, *self._prepared)
-        self._prepared = tuple(prepared[:6])
-        return both
-
-    def _reslice(self, both: list[dict]) -> NDArray:
-        from rtspm import spm_reslice_rt
-
-        whole = spm_reslice_rt(both, RTSPM_FLAGS | {"mask": 1, "mean": 0, "which": 2})
-        return whole.ravel(order="F")[self._voxels]
-
-
-def all_of(reference, affine, voxels) -> list:
-    """Everybody who is here."""
-    ours = [Ours(reference, affine, voxels), Ours(reference, affine, voxels, fast=True)]
-    return [Rtspm(reference, affine, voxels), *ours] if HAVE_RTSPM else ours
-
-
-def pose_of(translation_mm, rotation_rad) -> NDArray[np.float64]:
-    """SPM's six numbers as the map from the reference's mm to the volume's."""
-    return np.linalg.inv(phantom.spm_matrix(translation_mm, rotation_rad))
-
-
-@dataclass
-class Head:
-    """Something to move: `moved(pose)` is free of noise and exact, or nearly.
-
-    `empty` (i, j, k): voxels that the scanner sets to zero, wherever the head is.
-    """
-
-    name: str
-    affine: NDArray[np.float64]
-    moved: Callable[[NDArray[np.float64]], NDArray[np.float64]]
-    empty: NDArray[np.bool_] | None = None
-    still: NDArray[np.float64] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.still = self.moved(np.eye(4))
-        self.level = float(np.median(self.still[self.still > self.still.mean()]))
-        inside = np.flatnonzero(self.still.ravel(order="F") > self.level / 2)
-        self.voxels = np.random.default_rng(0).choice(inside, WANTED, replace=False)
-        at = np.array(np.unravel_index(self.voxels, self.still.shape, order="F"))
-        self.places_mm = landmarks.places_mm(self.affine, at)
-
-    def scan(self, pose: NDArray[np.float64], seed: int) -> NDArray[np.int16]:
-        """A volume as the scanner sends it, at the tSNR."""
-        noise = np.random.default_rng(seed).normal(0, self.level / TSNR, self.still.shape)
-        volume = np.clip(self.moved(pose) + noise, 1, 32767).round()
-        volume = volume if self.empty is None else np.where(self.empty, 0, volume)
-        return np.asfortranarray(volume.astype(np.int16))
-
-    def poses(self, count: int) -> list[NDArray[np.float64]]:
-        """Random motions about this head's centre."""
-        shift = np.eye(4)
-        shift[:3, 3] = self.places_mm[:3].mean(axis=1) - phantom.CENTRE_MM
-        return [shift @ pose @ np.linalg.inv(shift) for pose in phantom.poses(count, seed=1)]
-
-    def error_mm(self, found, true) -> float:
-        """Root mean square over the wanted voxels."""
-        return float(np.sqrt((((found - true) @ self.places_mm) ** 2).sum(axis=0).mean()))
-
-
-def phantom_head(shape, size_mm, zeroed: bool = False) -> Head:
-    """The formula; nothing in it is interpolated."""
-    affine = phantom.centred(shape, size_mm, tilt_deg=12)
-    empty = phantom.volume(shape, affine) < 0.15 * phantom.BRIGHT if zeroed else None
-    name = "phantom" + ", background zeroed" * zeroed
-    return Head(name, affine, lambda pose: phantom.volume(shape, affine, pose), empty)
-
-
-def real_head(name: str, mean, affine, zeroed: bool = False) -> Head:
-    """A mean of real volumes, moved by a spline of 5th degree."""
-    spline = ndimage.spline_filter(mean, 5)
-    to_voxels, at = np.linalg.inv(affine), phantom.grid(mean.shape)
-
-    def moved(pose) -> NDArray[np.float64]:
-        come_from = (to_voxels @ np.linalg.inv(pose) @ affine @ at)[:3]
-        values = ndimage.map_coordinates(
-            spline, come_from, order=5, prefilter=False, mode="nearest"
-        )
-        return values.reshape(mean.shape)
-
-    empty = mean < 0.15 * np.median(mean[mean > mean.mean()]) if zeroed else None
-    return Head(name + ", background zeroed" * zeroed, affine, moved, empty)
-
-
-def heads() -> list[Head]:
-    """All that can be moved on this machine."""
-    size = (64, 64, 34), (3.0, 3.0, 3.5)
-    found = [phantom_head(*size), phantom_head(*size, zeroed=True)]
-    if scans.RECORDED.is_dir():
-        data, affine = scans.recorded_run(2)
-        mean = data[..., 10:40].mean(axis=-1)
-        found += [real_head("recorded session", mean, affine)]
-        found += [real_head("recorded session", mean, affine, zeroed=True)]
-    if have_siemens_b():
-        data, affine, _ = scans.siemens_b()
-        mean = data[..., 2:].mean(axis=-1)
-        found += [real_head("siemens-b", mean, affine)]
-        found += [real_head("siemens-b", mean, affine, zeroed=True)]
-    return found
-
-
-def have_siemens_b() -> bool:
-    """Whether the folder is here and can be read."""
-    return scans.SIEMENS_B.is_dir() and find_spec("pydicom") is not None
+from tests import scans
+from tests.benchmarks.heads import WANTED, Head, have_siemens_b, heads, phantom_head
+from tests.benchmarks.realigners import CORES, HAVE_RTSPM, Ours, Rtspm, all_of, pose_of
 
 
 def known_motions(found: list[Head], count: int = 30) -> None:
     """Table: error and time, motions up to 3 mm and 3 degrees, each from the reference's position."""
-    print("| head | voxels | who | error, mm: rms | largest | ms a volume | of rtspm's time |")
-    print("|---|---|---|---|---|---|---|")
+    print(
+        "| head | voxels | who | error, mm: rms | largest | the noise allows "
+        "| ms a volume | of rtspm's time |\n|---|---|---|---|---|---|---|---|"
+    )
     for head in found:
+        least = f"{head.least_mm():.4f}"
         errors, times = single_motions(head, head.voxels, count)
         for name in errors:
             rms, most = np.sqrt(np.mean(np.square(errors[name]))), max(errors[name])
-            cells = (head.name, by(head.still.shape), name, f"{rms:.3f}", f"{most:.3f}")
+            cells = (head.name, by(head.still.shape), name, f"{rms:.4f}", f"{most:.4f}", least)
             print("| " + " | ".join((*cells, *time_cells(times, name))) + " |")
 
 

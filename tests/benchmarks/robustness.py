@@ -28,7 +28,7 @@ from tests.benchmarks.simulated import MASKS
 
 RUNS, TESTS = 6, 2
 DESIGN = Design(runs=RUNS, test_runs=TESTS, test_trials=30)
-MOVING = 3.0
+MOVING = 6.0
 LOST, SPIKES = 0.05, 0.03  # share of the volumes
 
 

@@ -28,7 +28,7 @@ METHODS: dict[str, methods.Method] = {
 }
 
 
-def tables(folder: Path) -> None:
+def tables(folder: Path, chosen: dict[str, methods.Method] = METHODS) -> None:
     """Cross-validated over runs: two-way identification of pictures and kinds, by age."""
     runs = load_runs(folder, None)
     masks = [folder / MASKS.format(name) for name in ("early", "ventral")]
@@ -45,7 +45,7 @@ def tables(folder: Path) -> None:
     print(f"| method | picture: {ages} | kind: {ages} |")
     print("|---" * (2 * len(AGES_S) + 1) + "|")
     found_by: dict[str, list[Samples]] = {}
-    for name, method in METHODS.items():
+    for name, method in chosen.items():
         own = sd if method in (methods.running_z, methods.whole_run_z) else noise
         samples = [
             methods.sample(run, method(run, rows, own, response))
