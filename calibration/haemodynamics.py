@@ -28,7 +28,8 @@ def fit_response(
     """The likeliest delay and stretch of a grid.
 
     The fewer volumes there are, the more has to speak for an unusual response. Voxels that respond
-    to nothing would only prefer whatever response is the smallest, so they have no say.
+    to nothing would only prefer whatever response is the smallest, so they have no say; where no
+    voxel responds, the canonical response stays.
 
     Parameters
     ----------
@@ -44,7 +45,10 @@ def fit_response(
         return np.mean(runs, axis=0)
 
     gained = likelihood(canonical) - likelihood(canonical, trials=False)
-    responding = np.argsort(-gained)[:RESPONDING]
+    best = np.argsort(-gained)[:RESPONDING]
+    responding = best[gained[best] > 0]
+    if not len(responding):
+        return canonical
 
     def judged(response: Response) -> float:
         unusual = (response.delay_s / USUAL_DELAY_S) ** 2

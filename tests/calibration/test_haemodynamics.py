@@ -41,6 +41,10 @@ def test_the_response_that_made_the_volumes_is_found(true: Response) -> None:
     assert apart(own, true) < 0.06 < apart(CANONICAL, true)
 
 
+def test_a_brain_that_responds_to_nothing_keeps_the_canonical_response() -> None:
+    assert found(tape_of(Response(1.0, 1.1), 300, 0.0)) == CANONICAL
+
+
 def apart(one: Response, other: Response) -> float:
     ages_s = np.arange(0, 24, 0.5)
     return max(abs(one.at(age, 6.0) - other.at(age, 6.0)) for age in ages_s)
