@@ -29,6 +29,7 @@ bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.evidence
 	$(BIN)/python -m tests.benchmarks.noise_model
 	$(BIN)/python -m tests.benchmarks.motion
+	$(BIN)/python -m tests.benchmarks.robustness
 	$(BIN)/python -m tests.benchmarks.ridge
 	$(BIN)/python -m tests.benchmarks.reconstruction
 
