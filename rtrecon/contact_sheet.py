@@ -106,13 +106,11 @@ class _Sheet:
 
 
 def _spread(rows: Sequence[Row]) -> list[tuple[int, Row]]:
-    """Columns and rows: the last picture in the last column, before it the others, evenly."""
-    way = EVOLUTION - 1
-    if len(rows) <= EVOLUTION:
-        shown = list(enumerate(rows[:-1]))
-    else:
-        shown = [(n, rows[round(n * (len(rows) - 1) / way)]) for n in range(way)]
-    return [*shown, (way, rows[-1])]
+    """Columns and rows: the last picture in the last column, right before it the others, evenly."""
+    columns = min(len(rows), EVOLUTION)
+    way = max(columns - 1, 1)
+    chosen = [rows[round(n * (len(rows) - 1) / way)] for n in range(columns - 1)]
+    return list(enumerate([*chosen, rows[-1]], EVOLUTION - columns))
 
 
 def _read(table: Path) -> list[dict[str, str]]:

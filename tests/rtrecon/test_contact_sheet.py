@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from rtrecon.contact_sheet import EVOLUTION, GAP_PX, LABEL_PX, TEXT_PX, TILE_PX, write_contact_sheet
 from rtrecon.record import Recorder
 from rtrecon.types import Decoded, Frame, Geometry, Trial
+
+EMPTY = 18  # the red of the sheet's background
 
 
 def record(folder: Path, geometry: Geometry, trials: int, volumes: int) -> None:
@@ -28,8 +31,14 @@ def record(folder: Path, geometry: Geometry, trials: int, volumes: int) -> None:
     recorder.close()
 
 
-def test_stimulus_evolution_and_final_picture(tmp_path: Path, toy_geometry: Geometry) -> None:
-    record(tmp_path / "session", toy_geometry, trials=3, volumes=9)
+@pytest.mark.parametrize(
+    ("volumes", "columns"),
+    [(9, (0, 2, 4, 6, 8)), (3, (None, None, 0, 1, 2)), (1, (None, None, None, None, 0))],
+)
+def test_stimulus_evolution_and_final_picture(
+    tmp_path: Path, toy_geometry: Geometry, volumes: int, columns: tuple[int | None, ...]
+) -> None:
+    record(tmp_path / "session", toy_geometry, trials=3, volumes=volumes)
     Image.new("RGB", (8, 8), (250, 0, 0)).save(tmp_path / "dog.png")
     file = write_contact_sheet(tmp_path / "session", {"dog.png": tmp_path / "dog.png"})
     assert file is not None
@@ -44,7 +53,7 @@ def test_stimulus_evolution_and_final_picture(tmp_path: Path, toy_geometry: Geom
             int(pixels[y, left + (column + 1) * (TILE_PX + GAP_PX), 0])
             for column in range(EVOLUTION)
         ]
-        assert seen == [20 * number + n for n in (0, 2, 4, 6, 8)]
+        assert seen == [EMPTY if n is None else 20 * number + n for n in columns]
 
 
 def test_a_session_without_pictures_has_no_sheet(tmp_path: Path, toy_geometry: Geometry) -> None:
