@@ -1,12 +1,13 @@
-"""How many steps, how much noise, how much guidance: measured within the calibration runs.
+"""How many steps, noise, guidance, and is the spread restored: measured within the calibration runs.
 
-`make bench` prints the table of docs/reconstruction.md from the person that `make demo` left in
+`make bench` prints the tables of docs/reconstruction.md from the person that `make demo` left in
 out/demo-person: decoders are fitted on the first runs and tested on the next; the demo's own test
 run is not touched. Chance: two-way .50, kind .08.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from calibration.dataset import load_region, load_runs, load_stimuli
 from calibration.evaluate import decode_runs, two_way
 from calibration.fit import fit
+from rtrecon.artifact import Artifact
 from rtrecon.config import Settings
 from rtrecon.decode import unit
 from rtrecon.generators import Generator, load_generator
@@ -50,7 +52,23 @@ def main(person: Path = PERSON) -> int:
         settings = Settings(steps=steps, strength=strength, guidance=guidance, preview=False)
         score, kind = judged(images(generator, decoded, settings), truth)
         print(f"| {steps} | {strength} | {guidance:g} | {score:.2f} | {kind:.2f} |", flush=True)
+    print("\n| spread of z | spread of c | image, two-way | kind |\n|---|---|---|---|")
+    for shrunk in ({}, {"z"}, {"c"}, {"z", "c"}):
+        as_ridge = [unscaled(artifact, d, shrunk) for d in decoded]
+        score, kind = judged(images(generator, as_ridge, Settings(preview=False)), truth)
+        cells = ["as ridge leaves it" if name in shrunk else "restored" for name in "zc"]
+        print(f"| {' | '.join(cells)} | {score:.2f} | {kind:.2f} |", flush=True)
     return 0
+
+
+def unscaled(artifact: Artifact, decoded: Decoded, names: Collection[str]) -> Decoded:
+    """The same with z or c, or both, as near to its mean as ridge leaves it."""
+    changed = {}
+    for name in names:
+        mean = getattr(artifact, name).y_mean.reshape(getattr(decoded, name).shape)
+        shrunk = mean + (getattr(decoded, name) - mean) / artifact.about["gain"][name]
+        changed[name] = shrunk.astype(np.float32)
+    return replace(decoded, **changed)
 
 
 def images(
