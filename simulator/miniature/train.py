@@ -34,7 +34,7 @@ from simulator.miniature.tokenizer import tokenizer as tokenizer_of
 from simulator.miniature.trainer import Budget
 
 STAGES = ("judge", "autoencoder", "thing", "decoder", "towers", "diffusion", "distillation")
-MINUTES = (11.0, 52.0, 53.0, 104.5, 72.0, 65.0, 18.0)
+MINUTES = (11.0, 52.0, 53.0, 178.0, 72.0, 65.0, 18.0)
 SMOKE_STEPS = 8
 log = logging.getLogger(__name__)
 
