@@ -172,9 +172,11 @@ class Evidence:
     def _see(self, voxels: NDArray[np.floating], finite: NDArray[np.bool_], weight: float) -> None:
         seen = self._seen()
         expected = seen @ self._mean
-        fresh = finite & np.isnan(self._origin)  # all of them at a run's start, as a rule
-        self._origin[fresh] = voxels[fresh] - expected[fresh]
-        surprise = voxels - self._origin - expected
+        if np.isnan(self._origin).any():  # at a run's start, as a rule
+            fresh = finite & np.isnan(self._origin)
+            self._origin[fresh] = voxels[fresh] - expected[fresh]
+        surprise = voxels - self._origin
+        surprise -= expected
         surprise[~finite] = 0
         shared = self._covariance @ seen
         variance = float(seen @ shared) + (1 - self.model.coloured) / weight
@@ -183,22 +185,31 @@ class Evidence:
         # In place: mean += outer(gain, surprise), without an array of that size in between.
         dger(1.0, surprise, gain, a=self._mean.T, overwrite_a=1)
         if variance < _UNKNOWN / 2:  # the first volume shows no noise
-            found = surprise * surprise / variance
-            found[~finite] = self._noise[~finite]
             self._log_spread += log(variance) / 2
             self._volumes += 1
-            self._learn_noise(found, weight)
+            self._learn_noise(surprise, finite, variance, weight)
 
     def _seen(self) -> NDArray[np.float64]:
         """What of each state is in a volume at this moment."""
         responses = [self._response.at(self._now_s - t.onset_s, t.duration_s) for t in self._trials]
         return np.array([1.0] * self._base + responses)
 
-    def _learn_noise(self, found: NDArray[np.float64], weight: float) -> None:
+    def _learn_noise(
+        self,
+        surprise: NDArray[np.float64],
+        finite: NDArray[np.bool_],
+        variance: float,
+        weight: float,
+    ) -> None:
         """The running mean of the squared surprises, in units of what was expected of them."""
         self._weight = min(self._weight + weight, SD_MEMORY)
-        found = np.minimum(found, _SURPRISE * self._noise)  # a spike is not the voxel's noise
-        self._noise += (found - self._noise) * (weight / (SD_PRIOR + self._weight))
+        found = np.square(surprise, out=surprise)
+        found /= variance
+        np.minimum(found, _SURPRISE * self._noise, out=found)  # a spike is not the voxel's noise
+        found -= self._noise
+        found[~finite] = 0
+        found *= weight / (SD_PRIOR + self._weight)
+        self._noise += found
         np.maximum(self._noise, _QUIET * self._calibration, out=self._noise)
 
     def estimate(self, back: int = 0) -> Estimate | None:

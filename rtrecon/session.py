@@ -8,6 +8,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
 from rtrecon.artifact import Artifact, check_generator, check_stream
 from rtrecon.config import Session
 from rtrecon.contact_sheet import write_contact_sheet
@@ -46,7 +48,9 @@ def open_session(session: Session, artifact: Artifact, stop: threading.Event) ->
         receiver, artifact, generator, recorder, session.settings, session.stimuli,
         session.free_viewing,
     )  # fmt: skip
-    with _log_file(folder):
+    # The decoding thread's products are small: a second thread gains nothing, and where the display
+    # has its core, the first one waits for it (docs/signal.md, "Cost"). Torch has its own threads.
+    with _log_file(folder), threadpool_limits(1, user_api="blas"):
         try:
             yield pipeline
         finally:
