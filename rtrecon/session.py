@@ -1,5 +1,6 @@
 """A session set up and taken down: everything is loaded and checked before anything starts."""
 
+import gc
 import logging
 import threading
 from collections.abc import Iterator
@@ -48,9 +49,7 @@ def open_session(session: Session, artifact: Artifact, stop: threading.Event) ->
         receiver, artifact, generator, recorder, session.settings, session.stimuli,
         session.free_viewing,
     )  # fmt: skip
-    # The decoding thread's products are small: a second thread gains nothing, and where the display
-    # has its core, the first one waits for it (docs/signal.md, "Cost"). Torch has its own threads.
-    with _log_file(folder), threadpool_limits(1, user_api="blas"):
+    with _log_file(folder), _undisturbed():
         try:
             yield pipeline
         finally:
@@ -58,6 +57,23 @@ def open_session(session: Session, artifact: Artifact, stop: threading.Event) ->
             write_contact_sheet(folder, find_pictures(session.stimuli))
             write_quality_sheet(folder, artifact.voxels)
             log.info("the session is in %s", folder)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Keeps the decoding thread from waiting (docs/signal.md, "Cost").
+
+    Its matrix products are small: a second thread gains nothing, and where the display has its
+    core, the first one waits for it. Torch has threads of its own. And whatever is loaded by now
+    stays: looking through all of it for garbage would stop every thread for a third of a second.
+    """
+    gc.collect()
+    gc.freeze()
+    try:
+        with threadpool_limits(1, user_api="blas"):
+            yield
+    finally:
+        gc.unfreeze()
 
 
 def open_generator(name_or_folder: str, artifact: Artifact) -> Generator:

@@ -1,5 +1,6 @@
 """A session set up and taken down in this process."""
 
+import gc
 import threading
 from pathlib import Path
 
@@ -16,14 +17,14 @@ def blas_threads() -> set[int]:
     return {found["num_threads"] for found in threadpool_info() if found["user_api"] == "blas"}
 
 
-def test_while_it_lives_matrix_products_take_one_thread(
+def test_while_it_lives_no_second_thread_and_no_large_collection_hold_it_up(
     toy_artifact: Artifact,
     toy_folder: Path,
     toy_geometry: Geometry,
     stream_name: str,
     tmp_path: Path,
 ) -> None:
-    """A second one would wait for the display's core."""
+    """Of matrix products; and of what was loaded before."""
     outlet = ScannerOutlet(stream_name, toy_geometry)
     session = Session(
         tmp_path / "decoder", stream_name, str(toy_folder), output=tmp_path / "session"
@@ -31,5 +32,7 @@ def test_while_it_lives_matrix_products_take_one_thread(
     with threadpool_limits(2, user_api="blas"):
         with open_session(session, toy_artifact, threading.Event()):
             assert blas_threads() == {1}
+            assert gc.get_freeze_count() > 10_000
         assert blas_threads() == {2}
+        assert gc.get_freeze_count() == 0
     del outlet
