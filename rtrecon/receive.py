@@ -60,7 +60,7 @@ class Receiver:
         self._markers: tuple[pylsl.StreamInlet, Clock] | None = None
         self._joining: threading.Thread | None = None
         self.counts = VolumeCounts()
-        self.last_received = pylsl.local_clock()  # of a volume; before the first, of connecting
+        self.last_received = pylsl.local_clock()  # of a volume; before the first, of listening
         self.silent = False
         self._expected = 0  # the next volume's number
         self._last_stamp = -np.inf
@@ -69,6 +69,7 @@ class Receiver:
         self._end: Marker | None = None
 
     def __iter__(self) -> Iterator[Volume | Marker]:
+        self.last_received = pylsl.local_clock()  # what has come since connecting waits to be read
         while not (self.stop.is_set() or self._over()):
             samples, stamps = self._volumes.pull_chunk(POLL_S, max_samples=1, as_numpy=True)
             received = pylsl.local_clock()

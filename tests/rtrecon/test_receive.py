@@ -18,20 +18,33 @@ TR_S = 2.0
 
 
 def receive(
-    name: str, geometry: Geometry, items: Iterable[Volume | Marker], until_idle_s: float = 20.0
+    name: str,
+    geometry: Geometry,
+    items: Iterable[Volume | Marker],
+    until_idle_s: float = 20.0,
+    since_connecting_s: float = 0.0,
 ) -> tuple[list[Volume | Marker], Receiver]:
     """Send items over a real stream and collect what comes out."""
     return listening(
-        name, geometry, until_idle_s, lambda outlet: send(outlet, iter(items), pylsl.local_clock())
+        name,
+        geometry,
+        until_idle_s,
+        lambda outlet: send(outlet, iter(items), pylsl.local_clock()),
+        since_connecting_s,
     )
 
 
 def listening(
-    name: str, geometry: Geometry, until_idle_s: float, scan: Callable[[ScannerOutlet], None]
+    name: str,
+    geometry: Geometry,
+    until_idle_s: float,
+    scan: Callable[[ScannerOutlet], None],
+    since_connecting_s: float = 0.0,
 ) -> tuple[list[Volume | Marker], Receiver]:
     """Let a scanner send what it likes and collect what comes out."""
     outlet = ScannerOutlet(name, geometry)
     receiver = Receiver(name, 10.0, until_idle_s, threading.Event())
+    receiver.last_received -= since_connecting_s
     got: list[Volume | Marker] = []
     reader = threading.Thread(target=lambda: got.extend(receiver))
     reader.start()
@@ -149,6 +162,15 @@ def test_a_silent_stream_ends_when_told_to(
 
 def _is_end(item: Volume | Marker) -> bool:
     return isinstance(item, Marker) and item.event is Event.RUN_END
+
+
+def test_time_before_anybody_listened_is_no_silence(
+    stream_name: str, toy_geometry: Geometry
+) -> None:
+    """What is loaded after connecting may take long: it must not end the session it is for."""
+    sent = list(toy_run(toy_geometry, 5))
+    got, _ = receive(stream_name, toy_geometry, sent, until_idle_s=10.0, since_connecting_s=60.0)
+    assert len(volumes(got)) == 5
 
 
 def test_a_missing_stream_is_told_with_what_there_is(
