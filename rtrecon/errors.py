@@ -1,7 +1,7 @@
 """What can go wrong, as one tree. Each message is one line: the thing, the value, the way out.
 
 Error                 anything rtrecon says about itself; the command line prints it and exits with 1
-├── BadInput          a file, option or stream that cannot be used
+├── BadInput          a file, option, stream or prediction that cannot be used
 │   ├── BadConfig     the session's settings
 │   ├── BadArtifact   a decoder folder that is damaged, foreign or of another format
 │   ├── BadGenerator  a generative model's folder that cannot be loaded
@@ -17,7 +17,7 @@ class Error(Exception):
 
 
 class BadInput(Error):
-    """A file, option or stream that cannot be used."""
+    """A file, option, stream or prediction that cannot be used."""
 
 
 class BadConfig(BadInput):

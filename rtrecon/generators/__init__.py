@@ -54,6 +54,11 @@ class Generator(Protocol):
         """Yield the picture after each step worth showing, the finished one last.
 
         Called from one thread only. `z` None: the picture starts from noise alone.
+
+        Raises
+        ------
+        BadInput
+            z or c that it cannot draw from.
         """
         ...
 

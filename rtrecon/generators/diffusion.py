@@ -22,7 +22,7 @@ from PIL import Image
 from transformers.utils import logging as transformers_logging
 
 from rtrecon.config import Settings
-from rtrecon.errors import BadGenerator
+from rtrecon.errors import BadGenerator, BadInput
 from rtrecon.generators import Step
 
 _BATCH = 32
@@ -79,7 +79,16 @@ class Diffusion:
         seed: int,
         settings: Settings,
     ) -> Iterator[Step]:
-        """Noise z part of the way and denoise it under c (Takagi & Nishimoto, CVPR 2023)."""
+        """Noise z part of the way and denoise it under c (Takagi & Nishimoto, CVPR 2023).
+
+        Raises
+        ------
+        BadInput
+            z or c of another shape, or with values that are not numbers.
+        """
+        if z is not None:
+            _check("z", z, self.latent)
+        _check("c", c, self.conditioning)
         scheduler, timesteps = self._schedule(settings, from_noise=z is None)
         conditioning = self._tensor(c)[None]  # (1, tokens, features)
         # Drawn on the CPU, so that a seed gives the same picture on every machine.
@@ -171,6 +180,20 @@ class Diffusion:
             (self.size_px, self.size_px), Image.Resampling.LANCZOS
         )
         return np.asarray(picture)
+
+
+def _check(name: str, values: NDArray[np.float32], shape: tuple[int, ...]) -> None:
+    """One bad value would spread over the whole picture, and a picture of it would look like one."""
+    if values.shape != shape:
+        raise BadInput(
+            f"{name} has the shape {values.shape}, the generator takes {shape}: "
+            "use decoders that were fitted for it"
+        )
+    if not np.isfinite(values).all():
+        wrong = int((~np.isfinite(values)).sum())
+        raise BadInput(
+            f"{wrong} of the {values.size} values of {name} are no numbers: nothing is drawn from it"
+        )
 
 
 def usable_cores() -> int:

@@ -1,5 +1,6 @@
 """Our denoise loop against diffusers' own pipeline, with real classes at toy size."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from diffusers import (
 )
 
 from rtrecon.config import Settings
-from rtrecon.errors import BadGenerator
+from rtrecon.errors import BadGenerator, BadInput
 from rtrecon.generators import find_generator
 from rtrecon.generators.diffusion import Diffusion, identity
 
@@ -40,17 +41,18 @@ def reference_noise(generator: Diffusion) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("guidance", [1.0, 4.0])
+@pytest.mark.parametrize("predicts", ["epsilon", "v_prediction"])
 @pytest.mark.parametrize(
     "scheduler",
     [DDIMScheduler, EulerDiscreteScheduler, LCMScheduler, EulerAncestralDiscreteScheduler],
 )
 def test_our_loop_gives_the_image_of_diffusers_own(
-    toy_folder: Path, scheduler: type, guidance: float
+    toy_folder: Path, scheduler: type, predicts: str, guidance: float
 ) -> None:
     """From the same latent, noise and conditioning; schedulers that draw noise do so from 7."""
     pipeline = StableDiffusionImg2ImgPipeline.from_pretrained(toy_folder, local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
-    pipeline.scheduler = scheduler.from_config(pipeline.scheduler.config)
+    pipeline.scheduler = scheduler.from_config(pipeline.scheduler.config, prediction_type=predicts)
     ours = Diffusion(toy_folder, "toy")
     ours._scheduler = pipeline.scheduler
     z, c = random_z_c(ours)
@@ -64,6 +66,28 @@ def test_our_loop_gives_the_image_of_diffusers_own(
     ).images[0]  # fmt: skip
     image = final(ours, z, c, settings)
     assert np.abs(image - theirs * 255).max() <= 2
+
+
+@pytest.mark.parametrize(
+    ("name", "bad", "said"),
+    [
+        ("z", lambda z: z[:, :2], r"z has the shape \(4, 2, 4\), the generator takes \(4, 4, 4\)"),
+        ("c", lambda c: c[:5], r"c has the shape \(5, 16\)"),
+        (
+            "z",
+            lambda z: np.where(z == z.max(), np.nan, z),
+            "1 of the 64 values of z are no numbers",
+        ),
+        ("c", lambda c: c + np.float32(np.inf), "values of c are no numbers"),
+    ],
+)
+def test_what_nothing_can_be_drawn_from_is_refused(
+    toy_generator: Diffusion, name: str, bad: Callable[[np.ndarray], np.ndarray], said: str
+) -> None:
+    both = dict(zip("zc", random_z_c(toy_generator), strict=True))
+    both[name] = bad(both[name])
+    with pytest.raises(BadInput, match=said):
+        final(toy_generator, both["z"], both["c"], SETTINGS)
 
 
 def test_from_noise_alone_it_is_text_to_image(toy_folder: Path, toy_generator: Diffusion) -> None:
