@@ -107,7 +107,7 @@ class Plot(QWidget):
         font.setPixelSize(max(10, round(letter * 0.75)))
         for name in ("left", "bottom"):
             axis = self._view.getAxis(name)
-            axis.setStyle(tickFont=font, tickLength=-4, maxTickLevel=0)
+            axis.setStyle(tickFont=font, tickLength=-4, maxTickLevel=0, hideOverlappingLabels=True)
             axis.setTextPen(theme.DIM)
             axis.setPen(theme.EDGE)
         self._view.getAxis("bottom").setStyle(showValues=self._dated)
