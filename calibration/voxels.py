@@ -39,10 +39,7 @@ def explained(
     the same for all trials of a condition, voxels are ranked as by the F value of an analysis of
     variance over the conditions.
     """
-    firsts, counts = (
-        np.unique(trials, return_index=True)[1],
-        np.unique(trials, return_counts=True)[1],
-    )
+    _, firsts, counts = np.unique(trials, return_index=True, return_counts=True)
     averaging = (trials == trials[firsts][:, None]) / counts[:, None]
     patterns = averaging @ X.astype(np.float64)
     patterns -= patterns.mean(axis=0)

@@ -198,7 +198,9 @@ def load_artifact(folder: Path) -> Artifact:
     try:
         artifact = _build(about, load(content))
         _check(artifact)
-    except (KeyError, TypeError, ValueError, IndexError, SafetensorError) as error:
+    except (
+        KeyError, TypeError, ValueError, IndexError, OverflowError, SafetensorError,
+    ) as error:  # fmt: skip
         raise BadArtifact(
             f"decoder '{folder}' is at odds with itself ({error!r}): fit it anew"
         ) from error
@@ -242,8 +244,11 @@ def _check(artifact: Artifact) -> None:
     _same("candidates", artifact.candidate_c.shape, (len(artifact.candidates), targets))
     if n == 0 or artifact.voxels.min() < 0 or artifact.voxels.max() >= np.prod(artifact.shape):
         raise ValueError("voxels outside the volume")
-    if not artifact.confidence.temperature > 0 or not artifact.tr_s > 0:
-        raise ValueError("temperature and TR must be above 0")
+    if not artifact.tr_s > 0:
+        raise ValueError("TR must be above 0")
+    sure = artifact.confidence
+    if not (sure.temperature > 0 and sure.growth >= 0 and 0 <= sure.doubt <= 1):
+        raise ValueError(f"{sure} gives no probabilities")
     _check_map("c", artifact.c, n, targets)
     if artifact.z is not None:
         _check_map("z", artifact.z, n, int(np.prod(artifact.generator.latent)))

@@ -201,7 +201,10 @@ class Evidence:
         variance: float,
         weight: float,
     ) -> None:
-        """The running mean of the squared surprises, in units of what was expected of them."""
+        """The running mean of the squared surprises, in units of what was expected of them.
+
+        Works in the array of the surprises, which nobody needs after it.
+        """
         self._weight = min(self._weight + weight, SD_MEMORY)
         found = np.square(surprise, out=surprise)
         found /= variance

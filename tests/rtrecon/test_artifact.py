@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from rtrecon.artifact import (
@@ -68,11 +68,23 @@ def test_a_newer_format_is_refused(toy_artifact: Artifact, tmp_path: Path) -> No
         load_artifact(tmp_path)
 
 
+@pytest.mark.parametrize("wrong", [{"temperature": 0.0}, {"growth": -1.0}, {"doubt": 1.5}])
+def test_a_confidence_that_gives_no_probabilities_is_refused(
+    toy_artifact: Artifact, tmp_path: Path, wrong: dict[str, float]
+) -> None:
+    save_artifact(
+        replace(toy_artifact, confidence=replace(toy_artifact.confidence, **wrong)), tmp_path
+    )
+    with pytest.raises(BadArtifact, match="gives no probabilities"):
+        load_artifact(tmp_path)
+
+
 _JSON = st.recursive(
     st.none() | st.integers() | st.floats() | st.text(max_size=3), st.lists, max_leaves=3
 )
 
 
+@example(key="shape", value=[float("inf")])
 @settings(
     max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
