@@ -17,7 +17,7 @@ AGES_S = (4, 5, 6, 8, 10)
 POOLED_FROM_S = 3.0
 MASKS = "derivatives/masks/sub-01/func/sub-01_task-view_desc-{}_mask.nii.gz"
 METHODS: dict[str, methods.Method] = {
-    "running z-score, as now": methods.running_z,
+    "running z-score": methods.running_z,
     "whole-run z-score (looks ahead)": methods.whole_run_z,
     "**filter**": methods.recursion(),
     "filter, white noise": methods.recursion(Model(coloured=0.0)),
