@@ -21,8 +21,12 @@ class Settings:
         How far along the diffusion process z is noised: 0 keeps z, 1 forgets it.
     guidance : float
         Classifier-free guidance; 1 is none and costs half as much.
+    samples : int
+        Pictures drawn at once from different noise.
     preview : bool
         Whether each step is shown, and not the last alone.
+    fast_decoder : bool
+        Whether the finished picture, too, is made by the small decoder, where there is one.
     seed : int
         Of the noise, which is fixed within a trial.
     """
@@ -30,13 +34,16 @@ class Settings:
     steps: int = 4
     strength: float = 0.8
     guidance: float = 1.0
+    samples: int = 1
     preview: bool = True
+    fast_decoder: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
         _require(1 <= self.steps <= 50, "steps", self.steps, "1 to 50")
         _require(0 < self.strength <= 1, "strength", self.strength, "above 0 and up to 1")
         _require(1 <= self.guidance <= 30, "guidance", self.guidance, "1 to 30")
+        _require(1 <= self.samples <= 16, "samples", self.samples, "1 to 16")
         _require(self.seed >= 0, "seed", self.seed, "0 or more")
 
 
@@ -93,7 +100,8 @@ def _read(toml: Path) -> dict[str, Any]:
 _TYPES: dict[str, type] = {
     "decoder": Path, "output": Path, "stimuli": Path, "stream": str, "generator": str,
     "wait_s": float, "until_idle_s": float, "free_viewing": bool,
-    "steps": int, "strength": float, "guidance": float, "preview": bool, "seed": int,
+    "steps": int, "strength": float, "guidance": float, "samples": int, "preview": bool,
+    "fast_decoder": bool, "seed": int,
 }  # fmt: skip
 
 

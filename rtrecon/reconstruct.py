@@ -8,7 +8,7 @@ import numpy as np
 import pylsl
 
 from rtrecon.config import Settings
-from rtrecon.generators import Generator
+from rtrecon.generators import Aim, Generator
 from rtrecon.types import Decoded, Frame, read_only
 
 
@@ -25,14 +25,15 @@ class Reconstruct:
         The noise is fixed within a trial, so that the picture changes only as the evidence does.
         """
         seed = noise_seed(settings.seed, decoded.trial.number)
-        for image, step, steps in self._generator.images(decoded.z, decoded.c, seed, settings):
+        aim = Aim(decoded.z, decoded.c)
+        for images, step, steps in self._generator.images(aim, seed, settings):
             times = replace(decoded.times, drawn=pylsl.local_clock())
-            yield Frame(next(self._serial), read_only(image), decoded, step, steps, times)
+            yield Frame(next(self._serial), read_only(images), decoded, step, steps, times)
 
     def warm_up(self, settings: Settings) -> None:
         """Make one image of nothing, so that the first of the run is not the slow one."""
         c = np.zeros(self._generator.conditioning, np.float32)
-        for _ in self._generator.images(None, c, 0, settings):
+        for _ in self._generator.images(Aim(None, c), 0, settings):
             pass
 
 

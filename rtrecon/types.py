@@ -174,14 +174,19 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture for the screen. `image`: uint8 (height, width, 3), sRGB."""
+    """What goes on screen. `images`: uint8 (samples, height, width, 3), sRGB."""
 
     serial: int  # counts the frames of a session from 1
-    image: NDArray[np.uint8]
+    images: NDArray[np.uint8]
     decoded: Decoded
     step: int  # denoising steps done, of `steps`
     steps: int
     times: Times = field(default_factory=Times)
+
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        """The first sample (height, width, 3)."""
+        return self.images[0]
 
     @property
     def final(self) -> bool:

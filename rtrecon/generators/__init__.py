@@ -1,6 +1,6 @@
 """What makes an image from (z, c): one small protocol, loaded by name or folder."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -15,11 +15,21 @@ GROUP = "rtrecon.generators"  # entry points whose value is the folder of a name
 
 
 class Step(NamedTuple):
-    """A picture on the way. `image`: uint8 (height, width, 3); `step` of `steps` done."""
+    """Pictures on the way. `images`: uint8 (samples, height, width, 3); `step` of `steps` done."""
 
-    image: NDArray[np.uint8]
+    images: NDArray[np.uint8]
     step: int
     steps: int
+
+
+class Aim(NamedTuple):
+    """What pictures are drawn from. `z`: float32 (*latent) or None; `c`: float32 (*conditioning)."""
+
+    z: NDArray[np.float32] | None
+    c: NDArray[np.float32]
+
+
+Newer = Callable[[], Aim | None]
 
 
 class Generator(Protocol):
@@ -36,6 +46,10 @@ class Generator(Protocol):
         Shape of c: (tokens, features).
     size_px : int
         Edge of its square images.
+    defaults : Settings
+        What it draws best with.
+    takes : frozenset of str
+        Which settings change its pictures; the others are ignored.
     """
 
     name: str
@@ -43,17 +57,16 @@ class Generator(Protocol):
     latent: tuple[int, int, int]
     conditioning: tuple[int, int]
     size_px: int
+    defaults: Settings
+    takes: frozenset[str]
 
     def images(
-        self,
-        z: NDArray[np.float32] | None,
-        c: NDArray[np.float32],
-        seed: int,
-        settings: Settings,
+        self, aim: Aim, seed: int, settings: Settings, newer: Newer | None = None
     ) -> Iterator[Step]:
-        """Yield the picture after each step worth showing, the finished one last.
+        """Yield the pictures after each step worth showing, the finished ones last.
 
-        Called from one thread only. `z` None: the picture starts from noise alone.
+        Called from one thread only. `aim.z` None: they start from noise alone. `newer` is asked
+        between steps for an aim that has taken the place of the last one, None for none.
 
         Raises
         ------

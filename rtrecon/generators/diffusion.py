@@ -23,9 +23,10 @@ from transformers.utils import logging as transformers_logging
 
 from rtrecon.config import Settings
 from rtrecon.errors import BadGenerator, BadInput
-from rtrecon.generators import Step
+from rtrecon.generators import Aim, Newer, Step
 
 _BATCH = 32
+TAKES = frozenset({"steps", "strength", "guidance", "samples", "preview", "fast_decoder", "seed"})
 
 # What they say at load time is about parts that are not used here.
 for chatter in (diffusers_logging, transformers_logging):
@@ -69,15 +70,12 @@ class Diffusion:
             int(self._text.config.hidden_size),
         )
         self.size_px = edge * int(pipeline.vae_scale_factor)
+        self.defaults, self.takes = Settings(), TAKES
         self._empty = torch.from_numpy(self.encode_captions([""])).to(self._device)
 
     @torch.inference_mode()
     def images(
-        self,
-        z: NDArray[np.float32] | None,
-        c: NDArray[np.float32],
-        seed: int,
-        settings: Settings,
+        self, aim: Aim, seed: int, settings: Settings, newer: Newer | None = None
     ) -> Iterator[Step]:
         """Noise z part of the way and denoise it under c (Takagi & Nishimoto, CVPR 2023).
 
@@ -86,6 +84,7 @@ class Diffusion:
         BadInput
             z or c of another shape, or with values that are not numbers.
         """
+        z, c = aim
         if z is not None:
             _check("z", z, self.latent)
         _check("c", c, self.conditioning)
@@ -168,7 +167,7 @@ class Diffusion:
     def _picture(self, latents: torch.Tensor) -> NDArray[np.uint8]:
         decoded = self._vae.decode(latents / self._scale, return_dict=False)[0][0]
         pixels = (decoded.float() / 2 + 0.5).clamp(0, 1).permute(1, 2, 0) * 255
-        return pixels.round().to(torch.uint8).cpu().numpy()
+        return pixels.round().to(torch.uint8).cpu().numpy()[None]
 
     def _tensor(self, array: NDArray[Any]) -> torch.Tensor:
         return torch.tensor(array, dtype=torch.float32, device=self._device)

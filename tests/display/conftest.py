@@ -113,7 +113,7 @@ class HandFed:
         if image is None:
             image = np.full((32, 32, 3), self.serial % 256, np.uint8)
         times = replace(decoded.times, drawn=local_clock())
-        frame = Frame(self.serial, image, decoded, step, steps, times)
+        frame = Frame(self.serial, image[None], decoded, step, steps, times)
         self.frames.put(frame)
         return frame
 

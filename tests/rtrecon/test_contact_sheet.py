@@ -27,7 +27,7 @@ def record(folder: Path, geometry: Geometry, trials: int, volumes: int) -> None:
                 serial += 1
                 grey = 20 * number + n if step == 2 else 255
                 image = np.full((8, 8, 3), grey, np.uint8)
-                recorder.frame(Frame(serial, image, decoded, step, 2))
+                recorder.frame(Frame(serial, image[None], decoded, step, 2))
     recorder.close()
 
 

@@ -18,7 +18,7 @@ from diffusers import (
 
 from rtrecon.config import Settings
 from rtrecon.errors import BadGenerator, BadInput
-from rtrecon.generators import find_generator
+from rtrecon.generators import Aim, find_generator
 from rtrecon.generators.diffusion import Diffusion, identity
 
 SETTINGS = Settings(steps=3, strength=0.6, guidance=1.0)
@@ -33,7 +33,7 @@ def random_z_c(generator: Diffusion, seed: int = 0) -> tuple[np.ndarray, np.ndar
 def final(
     generator: Diffusion, z: np.ndarray | None, c: np.ndarray, settings: Settings
 ) -> np.ndarray:
-    return list(generator.images(z, c, 7, settings))[-1].image
+    return list(generator.images(Aim(z, c), 7, settings))[-1].images[0]
 
 
 def reference_noise(generator: Diffusion) -> torch.Tensor:
@@ -103,12 +103,12 @@ def test_from_noise_alone_it_is_text_to_image(toy_folder: Path, toy_generator: D
 
 def test_each_step_is_shown_and_the_last_is_the_image(toy_generator: Diffusion) -> None:
     z, c = random_z_c(toy_generator)
-    steps = list(toy_generator.images(z, c, 7, SETTINGS))
+    steps = list(toy_generator.images(Aim(z, c), 7, SETTINGS))
     assert [(s.step, s.steps) for s in steps] == [(1, 3), (2, 3), (3, 3)]
-    assert all(s.image.shape == (8, 8, 3) and s.image.dtype == np.uint8 for s in steps)
-    alone = list(toy_generator.images(z, c, 7, replace(SETTINGS, preview=False)))
+    assert all(s.images.shape == (1, 8, 8, 3) and s.images.dtype == np.uint8 for s in steps)
+    alone = list(toy_generator.images(Aim(z, c), 7, replace(SETTINGS, preview=False)))
     assert len(alone) == 1
-    np.testing.assert_array_equal(alone[0].image, steps[-1].image)
+    np.testing.assert_array_equal(alone[0].images, steps[-1].images)
 
 
 def test_strength_decides_how_much_of_z_is_left(toy_generator: Diffusion) -> None:
@@ -129,7 +129,7 @@ def test_a_distilled_model_does_at_most_the_steps_it_knows(toy_folder: Path) -> 
     z, c = random_z_c(generator)
     for steps, strength, done in ((4, 0.1, 4), (9, 1.0, 5)):
         settings = Settings(steps=steps, strength=strength)
-        assert [s.steps for s in generator.images(z, c, 7, settings)] == [done] * done
+        assert [s.steps for s in generator.images(Aim(z, c), 7, settings)] == [done] * done
 
 
 def test_the_same_seed_gives_the_same_picture(toy_generator: Diffusion) -> None:

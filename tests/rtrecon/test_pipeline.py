@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pylsl
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 from calibration.dataset import patterns_of
@@ -18,7 +17,7 @@ from rtrecon.artifact import Artifact
 from rtrecon.bids import Run
 from rtrecon.config import Settings
 from rtrecon.decode import Decode
-from rtrecon.generators import Generator, Step
+from rtrecon.generators import Aim, Generator, Newer, Step
 from rtrecon.generators.diffusion import Diffusion
 from rtrecon.pipeline import FAULTS_IN_A_ROW, Pipeline, find_pictures, show_headless
 from rtrecon.receive import Receiver
@@ -43,14 +42,14 @@ class Toy:
         self.images_begun = 0
 
     def images(
-        self, z: NDArray[np.float32] | None, c: NDArray[np.float32], seed: int, settings: Settings
+        self, aim: Aim, seed: int, settings: Settings, newer: Newer | None = None
     ) -> Iterator[Step]:
         self.images_begun += 1
         if self.images_begun in self.fails:
             raise MemoryError("out of memory")
         if self.gated:
             self.gate.acquire()
-        yield from self._real.images(z, c, seed, settings)
+        yield from self._real.images(aim, seed, settings, newer)
 
     encode_images = encode_captions = None  # type: ignore[assignment]
 

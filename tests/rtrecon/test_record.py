@@ -61,7 +61,7 @@ def test_markers_cannot_break_out_of_a_table(tmp_path: Path, toy_geometry: Geome
     recorder = Recorder(tmp_path / "s", toy_geometry, {})
     recorder.marker(Marker(Event.TRIAL, trial.trial_type, 4.0, stamp=1.5))
     recorder.decoded(decoded)
-    recorder.frame(Frame(1, np.zeros((8, 8, 3), np.uint8), decoded, 1, 4, Times(1, 2, 3, 4, 5)))
+    recorder.frame(Frame(1, np.zeros((1, 8, 8, 3), np.uint8), decoded, 1, 4, Times(1, 2, 3, 4, 5)))
     recorder.close()
     with (tmp_path / "s" / "trials.tsv").open(newline="") as file:
         (row,) = csv.DictReader(file, delimiter="\t")
