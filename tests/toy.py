@@ -19,6 +19,7 @@ from rtrecon.artifact import Artifact, GeneratorTie, LinearMap
 from rtrecon.confidence import Confidence
 from rtrecon.evidence import Model
 from rtrecon.generators.diffusion import Diffusion
+from rtrecon.generators.presets import Preset
 from rtrecon.response import Response
 from rtrecon.types import Event, Geometry, Marker, Volume, read_only
 from rtrecon.wire import ScannerOutlet
@@ -61,7 +62,7 @@ def toy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def toy_generator(toy_folder: Path) -> Diffusion:
-    return Diffusion(toy_folder, "toy")
+    return Diffusion(Preset(str(toy_folder)), "toy")
 
 
 @pytest.fixture(scope="session")

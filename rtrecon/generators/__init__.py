@@ -1,5 +1,6 @@
 """What makes an image from (z, c): one small protocol, loaded by name or folder."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -9,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtrecon.config import Settings
-from rtrecon.errors import BadGenerator
+from rtrecon.errors import BadGenerator, BadInput
+from rtrecon.generators.presets import PRESETS, Preset
 
 GROUP = "rtrecon.generators"  # entry points whose value is the folder of a named generator
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 class Step(NamedTuple):
@@ -75,6 +78,10 @@ class Generator(Protocol):
         """
         ...
 
+    def settle(self) -> None:
+        """Compile nothing more: a session begins, and what was not needed so far runs as it is."""
+        ...
+
     def encode_images(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Latents (n, *latent) of images (height, width, 3) of any size."""
         ...
@@ -84,35 +91,69 @@ class Generator(Protocol):
         ...
 
 
-def find_generator(name_or_folder: str) -> Path:
-    """The folder of a generator given by name or as a folder.
+def check_aim(aim: Aim, latent: tuple[int, ...], conditioning: tuple[int, ...]) -> None:
+    """One bad value would spread over the whole picture, and a picture of it would look like one.
+
+    Raises
+    ------
+    BadInput
+        z or c of another shape, or with values that are not numbers.
+    """
+    if aim.z is not None:
+        _check("z", aim.z, latent)
+    _check("c", aim.c, conditioning)
+
+
+def _check(name: str, values: NDArray[np.float32], shape: tuple[int, ...]) -> None:
+    if values.shape != shape:
+        raise BadInput(
+            f"{name} has the shape {values.shape}, the generator takes {shape}: "
+            "use decoders that were fitted for it"
+        )
+    if not np.isfinite(values).all():
+        wrong = int((~np.isfinite(values)).sum())
+        raise BadInput(
+            f"{wrong} of the {values.size} values of {name} are no numbers: nothing is drawn from it"
+        )
+
+
+def find_generator(name: str) -> Preset:
+    """Where a generator's weights are and how it draws best.
+
+    Parameters
+    ----------
+    name : str
+        A preset's or an installed generator's name, a folder, or a hub id (owner/name).
 
     Raises
     ------
     BadGenerator
-        Neither an installed name nor a folder.
+        None of these.
     """
+    if name in PRESETS:
+        return PRESETS[name]
     named = {point.name: point for point in entry_points(group=GROUP)}
-    if name_or_folder in named:
-        return Path(named[name_or_folder].load())
-    folder = Path(name_or_folder)
-    if not folder.is_dir():
+    if name in named:
+        return Preset(str(named[name].load()))
+    if not Path(name).is_dir() and not _HUB_ID.fullmatch(name):
+        known = ", ".join(sorted({*named, *PRESETS}))
         raise BadGenerator(
-            f"generator '{name_or_folder}' is neither a folder nor a known name "
-            f"({', '.join(sorted(named)) or 'none installed'}): name the folder of a diffusers pipeline"
+            f"generator '{name}' is neither a folder nor a known name ({known}): name one of these, "
+            "the folder of a diffusers pipeline, or a hub id (owner/name)"
         )
-    return folder
+    return Preset(name)
 
 
-def load_generator(name_or_folder: str) -> Generator:
-    """Load a generator by name or folder.
+def load_generator(name: str) -> Generator:
+    """Load a generator by name, folder or hub id, from this machine alone.
 
     Raises
     ------
     BadGenerator
         It is not there or cannot be loaded.
     """
+    preset = find_generator(name)
     # Imported here: torch takes seconds, and `import rtrecon` must not.
     from rtrecon.generators.diffusion import Diffusion
 
-    return Diffusion(find_generator(name_or_folder), name_or_folder)
+    return Diffusion(preset, name)

@@ -1,77 +1,67 @@
-"""Latent diffusion from an ordinary diffusers pipeline folder, with a denoise loop of our own.
+"""Latent diffusion with a denoise loop of our own around the real diffusers classes.
 
 The loop lets every step out and skips the pipeline's overhead; a test holds it to diffusers'
-own image-to-image pipeline from the same latents.
+own image-to-image pipelines from the same latents.
 """
 
-import hashlib
-import inspect
-import json
-import os
 from collections.abc import Iterator, Sequence
-from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DiffusionPipeline
-from diffusers.utils import logging as diffusers_logging
 from numpy.typing import NDArray
 from PIL import Image
-from transformers.utils import logging as transformers_logging
+from torch import Tensor
+from torch.nn.functional import interpolate
 
 from rtrecon.config import Settings
-from rtrecon.errors import BadGenerator, BadInput
-from rtrecon.generators import Aim, Newer, Step
+from rtrecon.generators import Aim, Newer, Step, check_aim
+from rtrecon.generators.compute import Compute, Transfer
+from rtrecon.generators.presets import Preset
+from rtrecon.generators.schedule import Schedule
+from rtrecon.generators.text import text_of
+from rtrecon.generators.weights import load_fast_decoder, load_pipeline
 
 _BATCH = 32
-TAKES = frozenset({"steps", "strength", "guidance", "samples", "preview", "fast_decoder", "seed"})
-
-# What they say at load time is about parts that are not used here.
-for chatter in (diffusers_logging, transformers_logging):
-    chatter.set_verbosity_error()
-    chatter.disable_progress_bar()
+TAKES = frozenset({"steps", "strength", "guidance", "samples", "preview", "seed"})
 
 
 class Diffusion:
-    """One diffusers pipeline folder (U-Net, autoencoder, text tower). Owned by one thread.
+    """One diffusers pipeline (U-Net, autoencoder, text towers). Owned by one thread.
 
     Parameters
     ----------
-    folder : Path
-        As `save_pretrained` writes it; safetensors only, nothing is downloaded.
+    preset : Preset
     name : str
+    compute : Compute, optional
+        The best of this machine by default.
 
     Raises
     ------
     BadGenerator
-        Not such a folder.
+        Its weights are missing or damaged.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, preset: Preset, name: str, compute: Compute | None = None) -> None:
         self.name = name
-        self.identity = identity(folder)
-        pipeline = _load(folder)
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        # Half the cores: beside ingest and window a third thread of four waits at every barrier
-        # for a core, and an image takes twice as long as with two.
-        torch.set_num_threads(max(1, usable_cores() // 2))
-        for module in (pipeline.unet, pipeline.vae, pipeline.text_encoder):
-            module.to(self._device, torch.float32).eval().requires_grad_(False)
-        self._unet, self._vae = pipeline.unet, pipeline.vae
-        self._text, self._tokenizer = pipeline.text_encoder, pipeline.tokenizer
-        self._scheduler = pipeline.scheduler
-        self._scale = float(self._vae.config.scaling_factor)
-        edge = int(self._unet.config.sample_size)
-        self.latent = (int(self._unet.config.in_channels), edge, edge)
-        self.conditioning = (
-            int(self._tokenizer.model_max_length),
-            int(self._text.config.hidden_size),
-        )
-        self.size_px = edge * int(pipeline.vae_scale_factor)
-        self.defaults, self.takes = Settings(), TAKES
-        self._empty = torch.from_numpy(self.encode_captions([""])).to(self._device)
+        self._compute = compute = compute or Compute.best()
+        pipeline, self.identity = load_pipeline(preset, name)
+        unet, vae = pipeline.unet, pipeline.vae
+        edge, factor = int(unet.config.sample_size), int(pipeline.vae_scale_factor)
+        self.size_px = preset.size_px or edge * factor
+        self._latent_px = preset.latent_px or self.size_px
+        self._drawn = (int(unet.config.in_channels), *2 * (self.size_px // factor,))
+        self.latent = (self._drawn[0], *2 * (self._latent_px // factor,))
+        self._text = text_of(pipeline, compute.device, self.size_px)
+        self.conditioning = self._text.conditioning
+        self._empty = compute.tensor(self._text.empty())[None].to(compute.dtype)
+        self._schedule = Schedule(pipeline.scheduler)
+        self.defaults = preset.settings or _settings_for(pipeline.scheduler)
+        self._autoencoder = _Autoencoder(vae, compute)
+        self._unet = compute.compiled(compute.place(unet))
+        fast = load_fast_decoder(preset, name)
+        self._fast = None if fast is None else _Autoencoder(fast, compute)
+        self.takes = TAKES | ({"fast_decoder"} if self._fast else set())
 
     @torch.inference_mode()
     def images(
@@ -82,33 +72,39 @@ class Diffusion:
         Raises
         ------
         BadInput
-            z or c of another shape, or with values that are not numbers.
+            z or c of another shape, or with values that are not numbers; strength and steps that
+            leave nothing to do.
         """
-        z, c = aim
-        if z is not None:
-            _check("z", z, self.latent)
-        _check("c", c, self.conditioning)
-        scheduler, timesteps = self._schedule(settings, from_noise=z is None)
-        conditioning = self._tensor(c)[None]  # (1, tokens, features)
-        # Drawn on the CPU, so that a seed gives the same picture on every machine.
-        source = torch.Generator("cpu").manual_seed(seed)
-        noise = torch.randn((1, *self.latent), generator=source).to(self._device)
-        drawing = _drawing(scheduler, source)
-        if z is None:
-            latents = noise * scheduler.init_noise_sigma
-        else:
-            latents = scheduler.add_noise(self._tensor(z)[None], noise, timesteps[:1])
+        check_aim(aim, self.latent, self.conditioning)
+        timesteps = self._schedule.begin(settings, from_noise=aim.z is None)
+        on_device = timesteps.to(self._compute.device)
+        sources = [torch.Generator("cpu").manual_seed(seed + n) for n in range(settings.samples)]
+        z, latents = self._noised(aim, sources, timesteps)
+        c = self._conditioning(aim, settings)
+        shown: tuple[Transfer, int] | None = None
         for step, t in enumerate(timesteps, 1):
-            predicted = self._predict(
-                scheduler.scale_model_input(latents, t), t, conditioning, settings
-            )
-            stepped = scheduler.step(predicted, t, latents, **drawing)
-            latents = stepped.prev_sample
-            if step == len(timesteps):
-                yield Step(self._picture(latents), step, step)
-            elif settings.preview:
-                clean = getattr(stepped, "pred_original_sample", None)
-                yield Step(self._picture(latents if clean is None else clean), step, len(timesteps))
+            if newer is not None and (moved := newer()) is not None:
+                check_aim(moved, self.latent, self.conditioning)
+                z, latents = self._moved(moved, z, latents, t)
+                c = self._conditioning(moved, settings)
+            predicted = self._predict(latents, t, on_device[step - 1], c, settings)
+            latents, clean = self._schedule.step(predicted, t, latents, sources)
+            if shown is not None:  # the step that follows it is queued by now
+                yield Step(shown[0].wait(), shown[1], len(timesteps))
+                shown = None
+            if step < len(timesteps) and settings.preview:
+                shown = (self._developed(clean, fast=True), step)
+                if not self._compute.queued:
+                    yield Step(shown[0].wait(), step, len(timesteps))
+                    shown = None
+        final = self._developed(latents, fast=settings.fast_decoder)
+        yield Step(final.wait(), len(timesteps), len(timesteps))
+
+    def settle(self) -> None:
+        """Compile nothing more from now on."""
+        for part in (self._unet, self._autoencoder, self._fast):
+            if part is not None:
+                part.settle()
 
     @torch.inference_mode()
     def encode_images(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
@@ -116,134 +112,116 @@ class Diffusion:
         rows = []
         for start in range(0, len(images), _BATCH):
             pixels = np.stack([self._resized(image) for image in images[start : start + _BATCH]])
-            batch = (
-                self._tensor(pixels).permute(0, 3, 1, 2) / 127.5 - 1
-            )  # (batch, 3, height, width)
-            encoded = self._vae.encode(batch)
-            latents = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mean
-            rows.append((latents * self._scale).cpu().numpy())
+            batch = self._compute.tensor(pixels).permute(0, 3, 1, 2) / 127.5 - 1
+            rows.append(self._autoencoder.encode(batch).cpu().numpy())
         return np.concatenate(rows)
 
-    @torch.inference_mode()
     def encode_captions(self, captions: Sequence[str]) -> NDArray[np.float32]:
-        """Conditionings (n, *conditioning): the text tower's last hidden states."""
-        rows = []
-        for start in range(0, len(captions), _BATCH):
-            tokens = self._tokenizer(
-                list(captions[start : start + _BATCH]),
-                padding="max_length",
-                max_length=self._tokenizer.model_max_length,
-                truncation=True,
-                return_tensors="pt",
-            )
-            states = self._text(tokens.input_ids.to(self._device)).last_hidden_state
-            rows.append(states.float().cpu().numpy())
-        return np.concatenate(rows)
+        """Conditionings (n, *conditioning) of captions."""
+        return self._text.encode(captions)
 
-    def _schedule(self, settings: Settings, from_noise: bool) -> tuple[Any, torch.Tensor]:
-        """A scheduler of this image's own and the timesteps that are really done."""
-        scheduler = deepcopy(self._scheduler)
-        strength = 1.0 if from_noise else settings.strength
-        total = max(settings.steps, round(settings.steps / strength))
-        # A distilled model knows a few steps of the noise schedule and no others.
-        total = min(total, scheduler.config.get("original_inference_steps", total))
-        scheduler.set_timesteps(total, device=self._device)
-        start = max(0, total - settings.steps) * scheduler.order
-        if hasattr(scheduler, "set_begin_index"):
-            scheduler.set_begin_index(start)
-        return scheduler, scheduler.timesteps[start:]
+    def _noised(
+        self, aim: Aim, sources: list[torch.Generator], timesteps: Tensor
+    ) -> tuple[Tensor | None, Tensor]:
+        """What z is in the U-Net's size, and the noised latents (samples, *drawn) to begin with."""
+        # Drawn on the CPU, so that a seed gives the same picture on every machine; each sample
+        # from a source of its own, so that it does not depend on how many there are.
+        noise = torch.cat([torch.randn((1, *self._drawn), generator=s) for s in sources])
+        noise = noise.to(self._compute.device)
+        scheduler = self._schedule.scheduler
+        if aim.z is None:
+            return None, noise * scheduler.init_noise_sigma
+        z = self._enlarged(self._compute.tensor(aim.z)[None])
+        return z, scheduler.add_noise(z.expand_as(noise), noise, timesteps[:1])
+
+    def _moved(
+        self, aim: Aim, z: Tensor | None, latents: Tensor, t: Tensor
+    ) -> tuple[Tensor | None, Tensor]:
+        """Latents on their way, shifted by what z has moved, at their present level of noise."""
+        if z is None or aim.z is None:
+            return z, latents
+        new = self._enlarged(self._compute.tensor(aim.z)[None])
+        add_noise, at = self._schedule.scheduler.add_noise, t[None]
+        none = torch.zeros_like(z)
+        return new, latents + add_noise(new, none, at) - add_noise(z, none, at)
+
+    def _enlarged(self, z: Tensor) -> Tensor:
+        """Z (1, *latent) in the size that is drawn: decoded, resized and encoded again."""
+        if self.latent == self._drawn:
+            return z
+        pixels = self._autoencoder.decode(z).clamp(-1, 1)
+        # Antialiased bicubic is the form that PIL uses, too.
+        size = (self.size_px, self.size_px)
+        resized = interpolate(pixels, size, mode="bicubic", antialias=True).clamp(-1, 1)
+        return self._autoencoder.encode(resized)
+
+    def _conditioning(self, aim: Aim, settings: Settings) -> Tensor:
+        """Each sample's c, and before it, under guidance, that of no caption."""
+        c = self._compute.tensor(aim.c)[None].to(self._compute.dtype)
+        c = c.expand(settings.samples, -1, -1)
+        if settings.guidance == 1:
+            return c
+        return torch.cat([self._empty.expand_as(c), c])
 
     def _predict(
-        self, latents: torch.Tensor, t: torch.Tensor, c: torch.Tensor, settings: Settings
-    ) -> torch.Tensor:
+        self, latents: Tensor, t: Tensor, on_device: Tensor, c: Tensor, settings: Settings
+    ) -> Tensor:
+        scaled = self._schedule.scheduler.scale_model_input(latents, t)
+        if settings.guidance != 1:
+            scaled = torch.cat([scaled, scaled])
+        batch = scaled.to(self._compute.dtype).contiguous(memory_format=torch.channels_last)
+        inputs = self._text.inputs(c)
+        predicted = self._unet(batch, on_device, **inputs, return_dict=False)[0].float()
         if settings.guidance == 1:
-            return self._unet(latents, t, encoder_hidden_states=c, return_dict=False)[0]
-        both = torch.cat([self._empty, c])
-        without, with_c = self._unet(
-            torch.cat([latents, latents]), t, encoder_hidden_states=both, return_dict=False
-        )[0].chunk(2)
+            return predicted
+        without, with_c = predicted.chunk(2)
         return without + settings.guidance * (with_c - without)
 
-    def _picture(self, latents: torch.Tensor) -> NDArray[np.uint8]:
-        decoded = self._vae.decode(latents / self._scale, return_dict=False)[0][0]
-        pixels = (decoded.float() / 2 + 0.5).clamp(0, 1).permute(1, 2, 0) * 255
-        return pixels.round().to(torch.uint8).cpu().numpy()[None]
-
-    def _tensor(self, array: NDArray[Any]) -> torch.Tensor:
-        return torch.tensor(array, dtype=torch.float32, device=self._device)
+    def _developed(self, latents: Tensor, fast: bool) -> Transfer:
+        """Pictures (samples, height, width, 3) of latents, on their way to this thread."""
+        decoder = self._fast if fast and self._fast is not None else self._autoencoder
+        pixels = (decoder.decode(latents) / 2 + 0.5).clamp(0, 1) * 255
+        return Transfer(pixels.permute(0, 2, 3, 1).round().to(torch.uint8))
 
     def _resized(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        if image.shape[:2] == (self.size_px, self.size_px):
+        size = (self._latent_px, self._latent_px)
+        if image.shape[:2] == size:
             return image
-        picture = Image.fromarray(image).resize(
-            (self.size_px, self.size_px), Image.Resampling.LANCZOS
-        )
-        return np.asarray(picture)
+        return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
 
 
-def _check(name: str, values: NDArray[np.float32], shape: tuple[int, ...]) -> None:
-    """One bad value would spread over the whole picture, and a picture of it would look like one."""
-    if values.shape != shape:
-        raise BadInput(
-            f"{name} has the shape {values.shape}, the generator takes {shape}: "
-            "use decoders that were fitted for it"
-        )
-    if not np.isfinite(values).all():
-        wrong = int((~np.isfinite(values)).sum())
-        raise BadInput(
-            f"{wrong} of the {values.size} values of {name} are no numbers: nothing is drawn from it"
-        )
+class _Autoencoder:
+    """Pictures <-> latents in the U-Net's scale; the encoder, which defines z, in float32."""
+
+    def __init__(self, vae: Any, compute: Compute) -> None:
+        self._vae = compute.place(vae)
+        self._dtype = compute.dtype if compute.dtype != torch.float16 else torch.float32
+        for name, part in vae.named_children():  # in half precision some decoders overflow
+            part.to(self._dtype if "decoder" in name or "post" in name else torch.float32)
+        self._scale = float(vae.config.scaling_factor)
+        self._decode = compute.compiled(vae.decode)
+        self.settle = self._decode.settle
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Pixels (batch, 3, height, width), about -1 to 1, of latents."""
+        scaled = (latents / self._scale).to(self._dtype)
+        scaled = scaled.contiguous(memory_format=torch.channels_last)
+        pixels: Tensor = self._decode(scaled, return_dict=False)[0]
+        return pixels.float()
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """Latents of pixels (batch, 3, height, width), -1 to 1: the mean where it is a distribution."""
+        encoded = self._vae.encode(pixels)
+        latents = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mean
+        return latents.float() * self._scale
 
 
-def usable_cores() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _settings_for(scheduler: Any) -> Settings:
+    """What suits a folder of which nothing else is known.
 
-
-def identity(folder: Path) -> str:
-    """Hash of what defines the spaces of z and c: autoencoder, text tower and tokenizer.
-
-    The U-Net and the scheduler are left out: a few-step variant of a model shares its spaces,
-    and decoders fitted for one serve the other.
+    A scheduler of a distilled model means few steps without guidance; any other model wants more
+    steps, and guidance, to draw well.
     """
-    digest = hashlib.sha256()
-    for part in ("vae", "text_encoder", "tokenizer"):
-        for file in sorted((folder / part).glob("*")):
-            if file.suffix in {".safetensors", ".txt"} or file.name in {
-                "config.json",
-                "vocab.json",
-            }:
-                digest.update(f"{part}/{file.name}".encode())
-                with file.open("rb") as content:
-                    digest.update(hashlib.file_digest(content, "sha256").digest())
-    return digest.hexdigest()
-
-
-def _drawing(scheduler: Any, source: torch.Generator) -> dict[str, torch.Generator]:
-    """A stochastic scheduler draws from the image's own source, never from the global one."""
-    takes = inspect.signature(scheduler.step).parameters
-    return {"generator": source} if "generator" in takes else {}
-
-
-def _load(folder: Path) -> Any:
-    index = folder / "model_index.json"
-    try:
-        parts = json.loads(index.read_text(encoding="utf-8"))
-        missing = [
-            part for part in ("unet", "vae", "text_encoder", "tokenizer") if part not in parts
-        ]
-        if missing:
-            raise BadGenerator(
-                f"generator '{folder}' has no {missing[0]}: name a text-to-image pipeline"
-            )
-        pipeline = DiffusionPipeline.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True
-        )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadGenerator(
-            f"generator '{folder}' cannot be loaded ({reason}): name the folder of a diffusers pipeline"
-        ) from error
-    return pipeline
+    config = scheduler.config
+    few = config.get("original_inference_steps") or config.get("timestep_spacing") == "trailing"
+    return Settings() if few else Settings(steps=20, guidance=5.0)

@@ -19,7 +19,10 @@ from diffusers import (
 from rtrecon.config import Settings
 from rtrecon.errors import BadGenerator, BadInput
 from rtrecon.generators import Aim, find_generator
-from rtrecon.generators.diffusion import Diffusion, identity
+from rtrecon.generators.diffusion import Diffusion
+from rtrecon.generators.presets import Preset
+from rtrecon.generators.schedule import Schedule
+from rtrecon.generators.weights import identity
 
 SETTINGS = Settings(steps=3, strength=0.6, guidance=1.0)
 
@@ -53,8 +56,8 @@ def test_our_loop_gives_the_image_of_diffusers_own(
     pipeline = StableDiffusionImg2ImgPipeline.from_pretrained(toy_folder, local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
     pipeline.scheduler = scheduler.from_config(pipeline.scheduler.config, prediction_type=predicts)
-    ours = Diffusion(toy_folder, "toy")
-    ours._scheduler = pipeline.scheduler
+    ours = Diffusion(Preset(str(toy_folder)), "toy")
+    ours._schedule = Schedule(pipeline.scheduler)
     z, c = random_z_c(ours)
     settings = replace(SETTINGS, guidance=guidance)
     empty = torch.from_numpy(ours.encode_captions([""]))
@@ -123,11 +126,11 @@ def test_strength_decides_how_much_of_z_is_left(toy_generator: Diffusion) -> Non
 
 
 def test_a_distilled_model_does_at_most_the_steps_it_knows(toy_folder: Path) -> None:
-    generator = Diffusion(toy_folder, "toy")
-    config = generator._scheduler.config
-    generator._scheduler = LCMScheduler.from_config(config, original_inference_steps=5)
+    generator = Diffusion(Preset(str(toy_folder)), "toy")
+    config = generator._schedule.scheduler.config
+    generator._schedule = Schedule(LCMScheduler.from_config(config, original_inference_steps=5))
     z, c = random_z_c(generator)
-    for steps, strength, done in ((4, 0.1, 4), (9, 1.0, 5)):
+    for steps, strength, done in ((4, 0.4, 2), (9, 1.0, 5)):
         settings = Settings(steps=steps, strength=strength)
         assert [s.steps for s in generator.images(Aim(z, c), 7, settings)] == [done] * done
 
@@ -169,7 +172,7 @@ def test_what_is_no_generator_is_refused_with_one_line(tmp_path: Path, toy_folde
     with pytest.raises(BadGenerator, match="neither a folder nor a known name .*miniature"):
         find_generator("stable-confusion")
     with pytest.raises(BadGenerator, match="cannot be loaded"):
-        Diffusion(tmp_path, "empty")
+        Diffusion(Preset(str(tmp_path)), "empty")
     (tmp_path / "model_index.json").write_text('{"unet": ["diffusers", "UNet2DConditionModel"]}')
     with pytest.raises(BadGenerator, match="has no vae"):
-        Diffusion(tmp_path, "half")
+        Diffusion(Preset(str(tmp_path)), "half")
