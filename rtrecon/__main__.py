@@ -1,4 +1,4 @@
-"""The command line: rtrecon run | streams."""
+"""The command line: rtrecon run | streams | fetch."""
 
 import argparse
 import logging
@@ -40,7 +40,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--stream", metavar="NAME", help="the volume stream (default: rtrecon)")
     run.add_argument(
-        "--generator", metavar="NAME_OR_DIR", help="default: the one the decoder was fitted for"
+        "--generator",
+        metavar="NAME_OR_DIR",
+        help="a preset, a folder or a hub id (default: the one the decoder was fitted for)",
     )
     run.add_argument(
         "--output",
@@ -78,29 +80,36 @@ def _parser() -> argparse.ArgumentParser:
         default=None,
         help="needs no markers: shows what was seen about 5 s ago",
     )
+    best = "default: what the generator draws best with, as far as it fits the TR"
     run.add_argument(
-        "--steps", type=int, metavar="N", help="denoising steps for an image (default: 4)"
+        "--steps", type=int, metavar="N", help=f"denoising steps for an image ({best})"
     )
     run.add_argument(
-        "--strength", type=float, metavar="X", help="how far z is noised, 0 to 1 (default: 0.8)"
+        "--strength", type=float, metavar="X", help="how far z is noised, 0 to 1 (the generator's)"
     )
     run.add_argument(
         "--guidance",
         type=float,
         metavar="X",
-        help="classifier-free guidance (default: 1, which is none)",
+        help="classifier-free guidance; 1 is none (the generator's)",
+    )
+    run.add_argument(
+        "--samples", type=int, metavar="N", help="pictures drawn at once from different noise"
     )
     run.add_argument("--seed", type=int, metavar="N", help="of the noise (default: 0)")
     streams = commands.add_parser("streams", help="the volume streams on the network")
     streams.add_argument("--wait", type=float, default=2.0, metavar="SECONDS")
     streams.set_defaults(command=_streams)
+    fetch = commands.add_parser("fetch", help="download a generator's weights before a session")
+    fetch.add_argument("generator", metavar="NAME", help="a preset or a hub id (owner/name)")
+    fetch.set_defaults(command=_fetch)
     return parser
 
 
 _SESSION = (
     "decoder", "stream", "generator", "output", "stimuli", "wait_s", "until_idle_s",
     "free_viewing",
-    "steps", "strength", "guidance", "seed",
+    "steps", "strength", "guidance", "samples", "seed",
 )  # fmt: skip
 
 
@@ -142,6 +151,18 @@ def _streams(options: argparse.Namespace) -> int:
         raise Error(
             f"no volume stream within {options.wait:g} s: start the bridge or the simulator"
         )
+    return 0
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from rtrecon.generators import find_generator
+    from rtrecon.generators.weights import fetch
+
+    preset = find_generator(options.generator)
+    if preset.licence:
+        print(f"licence of {preset.repository}: {preset.licence}")
+    for folder in fetch(preset, options.generator):
+        print(f"complete: {folder}")
     return 0
 
 

@@ -19,6 +19,9 @@ class Settings:
         Denoising steps really done for one image.
     strength : float
         How far along the diffusion process z is noised: 0 keeps z, 1 forgets it.
+    by_evidence : bool
+        Whether `strength` is for complete evidence only, and with less z is noised further, up to
+        1 with none.
     guidance : float
         Classifier-free guidance; 1 is none and costs half as much.
     samples : int
@@ -32,7 +35,8 @@ class Settings:
     """
 
     steps: int = 4
-    strength: float = 0.8
+    strength: float = 0.75
+    by_evidence: bool = True
     guidance: float = 1.0
     samples: int = 1
     preview: bool = True
@@ -59,7 +63,11 @@ class Session:
     wait_s: float = 60.0
     until_idle_s: float | None = None
     free_viewing: bool = False  # what was seen about 5 s ago, without markers
-    settings: Settings = field(default_factory=Settings)
+    fixed: Mapping[str, Any] = field(default_factory=dict)  # of `Settings`, as the user chose
+
+    def settings(self, defaults: Settings) -> Settings:
+        """What the user chose, and for the rest what the generator draws best with."""
+        return replace(defaults, **self.fixed)
 
     def __post_init__(self) -> None:
         _require(self.wait_s > 0, "wait_s", self.wait_s, "above 0")
@@ -85,7 +93,8 @@ def load_session(toml: Path | None, options: Mapping[str, Any]) -> Session:
     names = {f.name for f in fields(Settings)}
     pictures |= {k: given.pop(k) for k in list(given) if k in names}
     session = _checked(Session, table | given, toml)
-    return replace(session, settings=_checked(Settings, pictures, toml))
+    chosen = _checked(Settings, pictures, toml)
+    return replace(session, fixed={key: getattr(chosen, key) for key in pictures})
 
 
 def _read(toml: Path) -> dict[str, Any]:
@@ -100,13 +109,13 @@ def _read(toml: Path) -> dict[str, Any]:
 _TYPES: dict[str, type] = {
     "decoder": Path, "output": Path, "stimuli": Path, "stream": str, "generator": str,
     "wait_s": float, "until_idle_s": float, "free_viewing": bool,
-    "steps": int, "strength": float, "guidance": float, "samples": int, "preview": bool,
+    "steps": int, "strength": float, "by_evidence": bool, "guidance": float, "samples": int, "preview": bool,
     "fast_decoder": bool, "seed": int,
 }  # fmt: skip
 
 
 def _checked(cls: type, table: Mapping[str, Any], toml: Path | None) -> Any:
-    known = {f.name for f in fields(cls)} - {"settings"}
+    known = {f.name for f in fields(cls)} - {"fixed"}
     if unknown := sorted(set(table) - known):
         where = toml or "the command line"
         raise BadConfig(

@@ -20,7 +20,7 @@ class Decode:
     """
 
     def __init__(self, artifact: Artifact) -> None:
-        self._artifact = artifact
+        self._artifact, self._prior = artifact, artifact.model.prior
         self._naming = Naming(artifact.candidate_c, artifact.c.y_mean)
 
     def __call__(self, pattern: Pattern) -> Decoded:
@@ -42,6 +42,7 @@ class Decode:
             self._artifact.candidates[best],
             float(probabilities[best]),
             replace(pattern.times, decoded=pylsl.local_clock()),
+            self._prior / (self._prior + pattern.variance),
         )
 
 

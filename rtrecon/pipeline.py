@@ -2,7 +2,9 @@
 
 import logging
 import threading
+import time
 import traceback
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pylsl
 from numpy.typing import NDArray
 from PIL import Image
 
+from rtrecon import budget
 from rtrecon.artifact import Artifact
 from rtrecon.config import Settings
 from rtrecon.decode import Decode
@@ -22,10 +25,12 @@ from rtrecon.reconstruct import Reconstruct
 from rtrecon.record import Recorder
 from rtrecon.summary import Summary
 from rtrecon.types import UNMARKED, Decoded, Event, Frame, Marker, Phase, Status, Trial, Volume
+from rtrecon.worker import Worker
 
 log = logging.getLogger(__name__)
 
 FAULTS_IN_A_ROW = 5  # after so many volumes that could not be worked on the session has failed
+LATE_IN_A_ROW = 3  # pictures that took longer than a repetition time: the next are made cheaper
 STUCK_S = 30.0  # a generator that takes longer for one image is taken for dead
 PICTURES = {".png", ".jpg", ".jpeg"}
 
@@ -43,9 +48,13 @@ class Pipeline:
         Connected; its stream fits the artifact.
     artifact : Artifact
     generator : Generator
-        Fits the artifact; used by the drawing thread alone from now on.
+        Fits the artifact.
+    painter : Worker
+        The thread that owns the generator.
     recorder : Recorder
     settings : Settings
+    fixed : collection of str
+        Settings that the user chose: they are kept as long as there is memory for them.
     stimuli : Path or None
         Folder of the pictures that markers may name.
     free_viewing : bool
@@ -57,8 +66,10 @@ class Pipeline:
         receiver: Receiver,
         artifact: Artifact,
         generator: Generator,
+        painter: Worker,
         recorder: Recorder,
         settings: Settings,
+        fixed: Collection[str] = (),
         stimuli: Path | None = None,
         free_viewing: bool = False,
     ) -> None:
@@ -68,7 +79,9 @@ class Pipeline:
         self.stream_text = _stream_text(receiver)
         self.decoder_text = f"{artifact.name}, {len(artifact.voxels)} voxels"
         self.generator_text = f"{generator.name}, {generator.size_px} px"
+        self.takes = generator.takes
         self.settings = settings
+        self._fixed = frozenset(fixed)
         self.decoded: Decoded | None = None
         self._receiver, self._recorder = receiver, recorder
         self._preprocess = artifact.preprocess(receiver.geometry.affine, free_viewing)
@@ -81,11 +94,9 @@ class Pipeline:
         self._changing = threading.Lock()
         self._stop = receiver.stop
         self._shown_volume = -1
-        # Daemons, so that a generator stuck in its driver cannot keep the program from ending.
-        self._threads = [
-            threading.Thread(target=work, name=f"rtrecon-{name}", daemon=True)
-            for name, work in (("ingest", self._receive), ("draw", self._reconstruct_newest))
-        ]
+        self._late = 0
+        self._painter = painter
+        self._ingest = threading.Thread(target=self._receive, name="rtrecon-ingest", daemon=True)
         self._ending = threading.Thread(target=self._end, name="rtrecon-end", daemon=True)
         self._done = threading.Event()
 
@@ -93,8 +104,9 @@ class Pipeline:
         """Start the threads; the receiver is read from now on."""
         self._change(phase=Phase.WAITING)
         log.info("waiting for the first volume of '%s' (%s)", self._receiver.name, self.stream_text)
-        for thread in (*self._threads, self._ending):
-            thread.start()
+        self._ingest.start()
+        self._painter.submit(self._reconstruct_newest)
+        self._ending.start()
 
     def stop(self) -> None:
         """Ask for the end and return at once."""
@@ -222,11 +234,43 @@ class Pipeline:
                 self._fault(f"volume {decoded.volume} could not be drawn", error, faults)
 
     def _reconstruct_one(self, decoded: Decoded) -> None:
-        for frame in self._reconstruct(decoded, self.settings):
+        """Draw it; where there is no memory for it, draw it cheaper."""
+        while True:
+            try:
+                return self._draw(decoded)
+            except Exception as error:
+                settings = budget.lighter(self.settings, self.takes)
+                if settings is None or not budget.out_of_memory(error):
+                    raise
+            self._make_lighter(settings, "out of memory")
+
+    def _draw(self, decoded: Decoded) -> None:
+        settings, started = self.settings, time.perf_counter()
+        for frame in self._reconstruct(decoded, settings, self._newest.peek):
             self.frames.put(frame)
             newer = self._newest.peek()
             if newer is not None and newer.trial.number != decoded.trial.number:
                 return  # a picture of the last trial is worth nothing in the next
+        self._watch_time(time.perf_counter() - started)
+
+    def _watch_time(self, seconds: float) -> None:
+        """Fall back when pictures suddenly take too long; what the user has fixed stays."""
+        tr_s = self.tr_s / self.speed
+        self._late = self._late + 1 if seconds > tr_s else 0
+        if self._late < LATE_IN_A_ROW:
+            return
+        self._late = 0
+        settings = budget.lighter(self.settings, self.takes - self._fixed)
+        if settings is not None:
+            self._make_lighter(
+                settings, f"pictures take {seconds:.2g} s, volumes come every {tr_s:.2g} s"
+            )
+
+    def _make_lighter(self, settings: Settings, why: str) -> None:
+        message = f"{why}: from now on {budget.told(settings)}, not {budget.told(self.settings)}"
+        self.settings = settings
+        log.warning(message)
+        self._change(message=message)
 
     def _fault(self, what: str, error: Exception, in_a_row: int) -> None:
         """Told and counted; too many in a row and the session has failed, but is recorded on."""
@@ -242,11 +286,9 @@ class Pipeline:
 
     def _end(self) -> None:
         """Wait for both threads, then say that the session has ended."""
-        ingest, draw = self._threads
-        ingest.join()
+        self._ingest.join()
         self._newest.close()
-        draw.join(timeout=STUCK_S)
-        if draw.is_alive():
+        if not self._painter.close(timeout_s=STUCK_S):
             log.error("the generator does not answer for %g s: ended without it", STUCK_S)
         self._receiver.close()
         self.frames.close()
@@ -262,6 +304,9 @@ class Pipeline:
         self.stop()
         if self._ending.ident is not None:
             self._done.wait()
+        else:
+            self._painter.close(timeout_s=STUCK_S)
+            self._receiver.close()
         self._recorder.summary(self._summary.as_json(self._receiver.counts, self.superseded))
         self._recorder.close()
 

@@ -1,6 +1,6 @@
 """Decoded -> Frames: what was decoded, noised part of the way and denoised under c-hat."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
 
@@ -19,22 +19,40 @@ class Reconstruct:
         self._generator = generator
         self._serial = count(1)
 
-    def __call__(self, decoded: Decoded, settings: Settings) -> Iterator[Frame]:
+    def __call__(
+        self,
+        decoded: Decoded,
+        settings: Settings,
+        newest: Callable[[], Decoded | None] = lambda: None,
+    ) -> Iterator[Frame]:
         """Yield the frames of one decoded volume, the finished image last.
 
         The noise is fixed within a trial, so that the picture changes only as the evidence does.
+        No picture is made from the last one, which would drift. A picture on its way is aimed at
+        the same trial's `newest`, if there is one; a frame says which it was last aimed at.
         """
         seed = noise_seed(settings.seed, decoded.trial.number)
-        aim = Aim(decoded.z, decoded.c)
-        for images, step, steps in self._generator.images(aim, seed, settings):
+
+        def newer() -> Aim | None:
+            nonlocal decoded
+            waiting = newest()
+            if (
+                waiting is None
+                or waiting is decoded
+                or waiting.trial.number != decoded.trial.number
+            ):
+                return None
+            decoded = waiting
+            return aim_at(decoded)
+
+        for images, step, steps in self._generator.images(aim_at(decoded), seed, settings, newer):
             times = replace(decoded.times, drawn=pylsl.local_clock())
             yield Frame(next(self._serial), read_only(images), decoded, step, steps, times)
 
-    def warm_up(self, settings: Settings) -> None:
-        """Make one image of nothing, so that the first of the run is not the slow one."""
-        c = np.zeros(self._generator.conditioning, np.float32)
-        for _ in self._generator.images(Aim(None, c), 0, settings):
-            pass
+
+def aim_at(decoded: Decoded) -> Aim:
+    """What is drawn of it."""
+    return Aim(decoded.z, decoded.c, decoded.reliability)
 
 
 def noise_seed(seed: int, trial: int) -> int:

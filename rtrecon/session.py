@@ -12,15 +12,16 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from rtrecon.artifact import Artifact, check_generator, check_stream
-from rtrecon.config import Session
+from rtrecon.budget import plan, told
+from rtrecon.config import Session, Settings
 from rtrecon.contact_sheet import write_contact_sheet
 from rtrecon.errors import BadGenerator
 from rtrecon.generators import Generator, load_generator
 from rtrecon.pipeline import Pipeline, find_pictures
 from rtrecon.quality_sheet import write_quality_sheet
 from rtrecon.receive import Receiver
-from rtrecon.reconstruct import Reconstruct
 from rtrecon.record import Recorder, open_folder
+from rtrecon.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -34,20 +35,28 @@ def open_session(session: Session, artifact: Artifact, stop: threading.Event) ->
     BadGenerator, BadStream, StreamMissing, Mismatch, BadConfig
         Something is missing or does not fit; no folder has been made then.
     """
-    generator = open_generator(session.generator or artifact.generator.name, artifact)
-    log.info("generator '%s' is loaded; looking for stream '%s'", generator.name, session.stream)
-    receiver = Receiver(session.stream, session.wait_s, session.until_idle_s, stop)
+    painter = Worker("rtrecon-draw")
+    receiver = None
     try:
+        name = session.generator or artifact.generator.name
+        generator = painter.submit(lambda: open_generator(name, artifact)).result()
+        log.info("generator '%s' is loaded; looking for stream '%s'", name, session.stream)
+        receiver = Receiver(session.stream, session.wait_s, session.until_idle_s, stop)
         check_stream(artifact, receiver.geometry, session.stream)
-        Reconstruct(generator).warm_up(session.settings)
+        tr_s = receiver.geometry.tr_s / receiver.geometry.speed
+        settings = painter.submit(lambda: _warmed_up(generator, session, tr_s)).result()
         folder = open_folder(session.output or default_output())
-        recorder = Recorder(folder, receiver.geometry, _about(session, artifact, generator))
+        recorder = Recorder(
+            folder, receiver.geometry, _about(session, artifact, generator, settings)
+        )
     except BaseException:
-        receiver.close()
+        painter.close(timeout_s=0)
+        if receiver is not None:
+            receiver.close()
         raise
     pipeline = Pipeline(
-        receiver, artifact, generator, recorder, session.settings, session.stimuli,
-        session.free_viewing,
+        receiver, artifact, generator, painter, recorder, settings, session.fixed,
+        session.stimuli, session.free_viewing,
     )  # fmt: skip
     with _log_file(folder), _undisturbed():
         try:
@@ -57,6 +66,23 @@ def open_session(session: Session, artifact: Artifact, stop: threading.Event) ->
             write_contact_sheet(folder, find_pictures(session.stimuli))
             write_quality_sheet(folder, artifact.voxels)
             log.info("the session is in %s", folder)
+
+
+def _warmed_up(generator: Generator, session: Session, tr_s: float) -> Settings:
+    """Settings whose pictures fit a TR, measured and told. In the thread that draws."""
+    log.info("generator '%s' warms up and is measured", generator.name)
+    wanted = session.settings(generator.defaults)
+    chosen = plan(generator, wanted, session.fixed, tr_s)
+    generator.settle()
+    log.info(
+        "a picture takes %.2g s of the %.2g s between volumes: %s",
+        chosen.seconds, tr_s, told(chosen.settings),
+    )  # fmt: skip
+    if chosen.settings != wanted:
+        log.info("that is less than %s, which would not fit", told(wanted))
+    if chosen.seconds > tr_s:
+        log.warning("pictures take longer than a TR: volumes in between are decoded and not drawn")
+    return chosen.settings
 
 
 @contextmanager
@@ -99,14 +125,16 @@ def default_output() -> Path:
     return Path("sessions") / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
 
 
-def _about(session: Session, artifact: Artifact, generator: Generator) -> dict[str, object]:
+def _about(
+    session: Session, artifact: Artifact, generator: Generator, settings: Settings
+) -> dict[str, object]:
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "stream": session.stream,
         "decoder": {"name": artifact.name, "folder": session.decoder.name},
         "generator": {"name": generator.name, "identity": generator.identity},
         "free_viewing": session.free_viewing,
-        "settings": asdict(session.settings),
+        "settings": asdict(settings),
         "candidates": artifact.candidates,
     }
 

@@ -158,6 +158,9 @@ class Decoded:
         Name of the likeliest candidate.
     confidence : float
         Its probability.
+    reliability : float
+        How much of a response the evidence can know by now, 0 to 1: what its noise leaves of the
+        variance of responses.
     """
 
     trial: Trial
@@ -170,6 +173,7 @@ class Decoded:
     predicted: str
     confidence: float
     times: Times = field(default_factory=Times)
+    reliability: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -26,10 +26,20 @@ class Step(NamedTuple):
 
 
 class Aim(NamedTuple):
-    """What pictures are drawn from. `z`: float32 (*latent) or None; `c`: float32 (*conditioning)."""
+    """What pictures are drawn from.
+
+    Attributes
+    ----------
+    z : float32 (*latent) or None
+        None: pictures start from noise alone.
+    c : float32 (*conditioning)
+    reliability : float
+        How much of it is known, 0 to 1: with less, z is noised further.
+    """
 
     z: NDArray[np.float32] | None
     c: NDArray[np.float32]
+    reliability: float = 1.0
 
 
 Newer = Callable[[], Aim | None]
@@ -68,8 +78,8 @@ class Generator(Protocol):
     ) -> Iterator[Step]:
         """Yield the pictures after each step worth showing, the finished ones last.
 
-        Called from one thread only. `aim.z` None: they start from noise alone. `newer` is asked
-        between steps for an aim that has taken the place of the last one, None for none.
+        Called from one thread only. `newer` is asked in the first half of the steps for an aim
+        that has taken the place of the last one, None for none.
 
         Raises
         ------

@@ -23,7 +23,7 @@ from rtrecon.generators.text import text_of
 from rtrecon.generators.weights import load_fast_decoder, load_pipeline
 
 _BATCH = 32
-TAKES = frozenset({"steps", "strength", "guidance", "samples", "preview", "seed"})
+TAKES = frozenset({"steps", "strength", "by_evidence", "guidance", "samples", "preview", "seed"})
 
 
 class Diffusion:
@@ -76,14 +76,17 @@ class Diffusion:
             leave nothing to do.
         """
         check_aim(aim, self.latent, self.conditioning)
-        timesteps = self._schedule.begin(settings, from_noise=aim.z is None)
+        timesteps = self._schedule.begin(settings, aim)
         on_device = timesteps.to(self._compute.device)
         sources = [torch.Generator("cpu").manual_seed(seed + n) for n in range(settings.samples)]
         z, latents = self._noised(aim, sources, timesteps)
         c = self._conditioning(aim, settings)
         shown: tuple[Transfer, int] | None = None
         for step, t in enumerate(timesteps, 1):
-            if newer is not None and (moved := newer()) is not None:
+            # Later a new aim no longer moves the picture, and in the last steps it spoils it
+            # (docs/reconstruction.md).
+            early = 1 < step <= 1 + len(timesteps) // 2
+            if early and newer is not None and (moved := newer()) is not None:
                 check_aim(moved, self.latent, self.conditioning)
                 z, latents = self._moved(moved, z, latents, t)
                 c = self._conditioning(moved, settings)

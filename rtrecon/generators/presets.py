@@ -61,14 +61,14 @@ _STABILITY = "Stability AI Community License: research, and commerce below a tur
 _DDIM = (("clip_sample", False),)  # the class clips by default, which is for models of pixels
 _TAESD, _TAESDXL = "madebyollin/taesd", "madebyollin/taesdxl"
 # Without guidance, which the distilled models have in their weights. A distilled model knows four
-# noise levels, so three of four steps are strength 0.75 and no other strength is nearer to 0.8.
+# noise levels, so that three of four steps are strength 0.75.
 _DISTILLED = Settings(steps=3, strength=0.75, guidance=1.0)
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
         # Luo et al. 2023, "LCM-LoRA". Recommended for its licence.
         "sd15-lcm": Preset(
-            _SD15, _OPEN, Settings(steps=4, strength=0.8, guidance=1.0),
+            _SD15, _OPEN, Settings(steps=4, strength=0.75, guidance=1.0),
             lora=("latent-consistency/lcm-lora-sdv1-5", "pytorch_lora_weights.safetensors"),
             scheduler="LCMScheduler", fast_decoder=_TAESD,
         ),
@@ -91,7 +91,9 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         # Takagi & Nishimoto, CVPR 2023, as their code has it.
         "takagi2023": Preset(
             "CompVis/stable-diffusion-v1-4", _OPEN,
-            Settings(steps=40, strength=0.8, guidance=5.0, samples=5, preview=False),
+            Settings(
+                steps=40, strength=0.8, by_evidence=False, guidance=5.0, samples=5, preview=False
+            ),
             scheduler="DDIMScheduler", schedule=_DDIM, size_px=512, latent_px=320, fast_decoder=_TAESD,
         ),
     }

@@ -7,6 +7,7 @@ import torch
 
 from rtrecon.config import Settings
 from rtrecon.errors import BadInput
+from rtrecon.generators import Aim
 
 
 class Schedule:
@@ -23,17 +24,18 @@ class Schedule:
         self._draws = "generator" in takes
         self._set = inspect.signature(scheduler.set_timesteps).parameters
 
-    def begin(self, settings: Settings, from_noise: bool) -> torch.Tensor:
-        """The timesteps that are really done, `settings.steps` of them where the model knows so many.
+    def begin(self, settings: Settings, aim: Aim) -> torch.Tensor:
+        """The timesteps that are really done for an aim.
 
-        `settings.strength` is how far along the whole process they begin; from noise alone it is 1.
+        `settings.steps` of them, as far as the model knows so many, from `settings.strength` on;
+        from more noise where the aim is less reliable, and from noise alone where there is no z.
 
         Raises
         ------
         BadInput
             Strength and steps leave nothing to do.
         """
-        strength = 1.0 if from_noise else settings.strength
+        strength = _strength(settings, aim)
         if self.known and "strength" in self._set:
             return self._of_known(settings.steps, strength)
         total = max(settings.steps, round(settings.steps / strength))
@@ -80,3 +82,11 @@ class Schedule:
         if clean is None:
             clean = getattr(stepped, "denoised", None)
         return stepped.prev_sample, stepped.prev_sample if clean is None else clean
+
+
+def _strength(settings: Settings, aim: Aim) -> float:
+    """How far along the whole process an aim is noised."""
+    if aim.z is None:
+        return 1.0
+    unknown = 1 - aim.reliability if settings.by_evidence else 0.0
+    return settings.strength + (1 - settings.strength) * unknown

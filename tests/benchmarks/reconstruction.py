@@ -20,8 +20,8 @@ from calibration.fit import fit
 from rtrecon.artifact import Artifact
 from rtrecon.config import Settings
 from rtrecon.decode import unit
-from rtrecon.generators import Aim, Generator, load_generator
-from rtrecon.reconstruct import noise_seed
+from rtrecon.generators import Generator, load_generator
+from rtrecon.reconstruct import aim_at, noise_seed
 from rtrecon.types import Decoded
 from simulator.judge import Judge
 
@@ -78,7 +78,7 @@ def images(
     finals = []
     for d in decoded:
         seed = noise_seed(settings.seed, d.trial.number)
-        *_, last = generator.images(Aim(d.z, d.c), seed, settings)
+        *_, last = generator.images(aim_at(d), seed, settings)
         finals.append(last.images[0])
     return finals
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rtrecon.config import load_session
+from rtrecon.config import Settings, load_session
 from rtrecon.errors import BadConfig
 
 
@@ -18,7 +18,13 @@ def test_the_command_line_overrules_the_file(tmp_path: Path) -> None:
     toml = write(tmp_path, 'decoder = "d"\nstream = "a"\n[settings]\nsteps = 2\nstrength = 0.5\n')
     session = load_session(toml, {"stream": "b", "steps": 3, "strength": None})
     assert (session.decoder, session.stream) == (Path("d"), "b")
-    assert (session.settings.steps, session.settings.strength) == (3, 0.5)
+    assert session.fixed == {"steps": 3, "strength": 0.5}
+
+
+def test_what_the_user_did_not_choose_is_the_generators_best() -> None:
+    session = load_session(None, {"decoder": "d", "steps": 3, "samples": None})
+    best = Settings(steps=40, guidance=5.0, samples=5)
+    assert session.settings(best) == Settings(steps=3, guidance=5.0, samples=5)
 
 
 @pytest.mark.parametrize(

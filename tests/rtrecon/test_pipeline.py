@@ -24,6 +24,7 @@ from rtrecon.receive import Receiver
 from rtrecon.record import Recorder
 from rtrecon.types import Event, Geometry, Marker, Phase, Times, Trial, Volume
 from rtrecon.wire import ScannerOutlet
+from rtrecon.worker import Worker
 from tests.toy import NAMES, send, toy_run, toy_volumes
 
 SETTINGS = Settings(steps=2, strength=0.6)
@@ -35,21 +36,24 @@ class Toy:
     def __init__(self, real: Diffusion) -> None:
         self.name, self.identity, self.size_px = "toy", real.identity, real.size_px
         self.latent, self.conditioning = real.latent, real.conditioning
+        self.defaults, self.takes, self.settle = real.defaults, real.takes, real.settle
         self._real = real
         self.gate = threading.Semaphore(0)
         self.gated = False
         self.fails: set[int] = set()
-        self.images_begun = 0
+        self.failure: Exception = MemoryError("out of memory")
+        self.images_begun = self.images_finished = 0
 
     def images(
         self, aim: Aim, seed: int, settings: Settings, newer: Newer | None = None
     ) -> Iterator[Step]:
         self.images_begun += 1
         if self.images_begun in self.fails:
-            raise MemoryError("out of memory")
+            raise self.failure
         if self.gated:
             self.gate.acquire()
         yield from self._real.images(aim, seed, settings, newer)
+        self.images_finished += 1
 
     encode_images = encode_captions = None  # type: ignore[assignment]
 
@@ -76,7 +80,13 @@ class Live:
         recorder = Recorder(folder, geometry, {})
         generator: Generator = toy  # type: ignore[assignment]
         self.pipeline = Pipeline(
-            receiver, artifact, generator, recorder, SETTINGS, free_viewing=free_viewing
+            receiver,
+            artifact,
+            generator,
+            Worker("draw"),
+            recorder,
+            SETTINGS,
+            free_viewing=free_viewing,
         )
         self.shower = threading.Thread(target=show_headless, args=(self.pipeline,))
         self.folder = folder
@@ -163,9 +173,8 @@ def test_free_viewing_needs_no_marker_but_the_end(
     assert len(decoded) > 15
     onsets = [float(row["onset_s"]) for row in decoded]
     assert onsets == sorted(set(onsets))
-    assert {row["volume"] for row in frames} == {
-        row["volume"] for row in frames if row["step"] == row["steps"]
-    }
+    assert frames[-1]["step"] == frames[-1]["steps"]
+    assert toy.images_finished == toy.images_begun > 0
     assert summary["identification"]["trials"] == 0  # type: ignore[index]
 
 
@@ -174,7 +183,7 @@ def test_a_slow_generator_holds_up_nobody(live: Live, toy: Toy, toy_geometry: Ge
     toy.gated = True
     live.begin()
     send(live.outlet, toy_run(toy_geometry, 50), pylsl.local_clock())
-    ingest = live.pipeline._threads[0]
+    ingest = live.pipeline._ingest
     ingest.join(timeout=30)
     assert not ingest.is_alive()
     assert toy.images_begun == 1
@@ -191,22 +200,54 @@ def test_a_slow_generator_holds_up_nobody(live: Live, toy: Toy, toy_geometry: Ge
     assert summary["frames"]["superseded"] >= never_drawn  # type: ignore[index]
 
 
-def test_a_generator_out_of_memory_costs_one_picture(
+def test_out_of_memory_costs_quality_and_no_picture(
     live: Live, toy: Toy, toy_geometry: Geometry, caplog: pytest.LogCaptureFixture
 ) -> None:
-    toy.fails = {1}
+    """Twice there is no room: fewer samples, then fewer steps, each said, each volume drawn."""
+    live.pipeline.settings = replace(SETTINGS, samples=3)
+    toy.fails = {1, 2}
     live.begin()
     send(live.outlet, toy_run(toy_geometry, 20), pylsl.local_clock())
     summary = live.finish()
     assert summary["volumes"]["received"] == 20  # type: ignore[index]
-    assert "could not be drawn: MemoryError: out of memory (1 of 5 in a row)" in caplog.text
+    lines = [record.getMessage() for record in caplog.records]
+    told = [line for line in lines if line.startswith("out of memory")]
+    assert told == [
+        "out of memory: from now on 2 steps, not 2 steps, 3 samples",
+        "out of memory: from now on 1 step, not 2 steps",
+    ]
+    assert live.pipeline.status.message == told[-1]
+    assert live.pipeline.settings == replace(SETTINGS, steps=1, samples=1)
     assert not live.pipeline.failed
+    assert not any("could not be drawn" in line for line in lines)
+    frames = rows(live.folder / "frames.tsv")
+    assert frames
+    assert {row["steps"] for row in frames} == {"1"}
+
+
+def test_pictures_that_become_slow_are_made_cheaper_unless_the_user_fixed_them(
+    live: Live, toy: Toy, toy_geometry: Geometry
+) -> None:
+    """The clock is the test's: three pictures in a row of 1.5 TR, then short ones."""
+    tr_s = toy_geometry.tr_s / toy_geometry.speed
+    for fixed, steps in ((frozenset(), 1), (frozenset({"steps"}), 2)):
+        live.pipeline.settings, live.pipeline._fixed = SETTINGS, fixed
+        for seconds in (1.5, 1.5, 0.5, 1.5, 1.5):
+            live.pipeline._watch_time(seconds * tr_s)
+        assert live.pipeline.settings == SETTINGS
+        live.pipeline._watch_time(1.5 * tr_s)
+        assert live.pipeline.settings.steps == steps
+        assert ("from now on 1 step, not 2 steps" in live.pipeline.status.message) == (steps == 1)
+        live.pipeline._change(message="")
+    live.begin()
+    live.pipeline.stop()
+    live.finish()
 
 
 def test_a_generator_that_always_fails_does_not_end_the_recording(
     live: Live, toy: Toy, toy_geometry: Geometry
 ) -> None:
-    toy.fails = set(range(100))
+    toy.fails, toy.failure = set(range(100)), ValueError("no such kernel")
     live.begin()
     start = pylsl.local_clock()
     items = list(toy_run(toy_geometry, 40))
@@ -220,7 +261,7 @@ def test_a_generator_that_always_fails_does_not_end_the_recording(
                 threading.Event().wait(0.005)
     summary = live.finish()
     assert live.pipeline.status.phase is Phase.FAILED
-    assert "MemoryError" in live.pipeline.status.traceback
+    assert "ValueError: no such kernel" in live.pipeline.status.traceback
     assert summary["volumes"]["received"] == len(volumes)  # type: ignore[index]
     assert len(np.load(live.folder / "volumes.npy")) == len(volumes)
 
