@@ -148,7 +148,9 @@ class Recorder:
         self._add_line("trials.tsv", _tsv(row))
 
     def _append_frame(self, frame: Frame, row: tuple[object, ...]) -> None:
-        Image.fromarray(frame.image).save(self.folder / "frames" / f"{frame.serial:06d}.png")
+        for n, image in enumerate(frame.images, 1):
+            name = f"{frame.serial:06d}.png" if n == 1 else f"{frame.serial:06d}_sample-{n}.png"
+            Image.fromarray(image).save(self.folder / "frames" / name)
         self._add_line("frames.tsv", _tsv(row))
 
     def _append(self, array: str, data: np.ndarray, table: str, row: tuple[object, ...]) -> None:

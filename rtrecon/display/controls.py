@@ -21,6 +21,8 @@ MOST_STEPS = 50
 class Controls(QWidget):
     """Every change assigns a whole new `Settings`, which holds from the next image on.
 
+    What the generator does not take is not offered.
+
     Stop has no key of its own without a modifier, and never the keyboard focus, so that neither a
     stray key nor Space or Enter can end a scan.
     """
@@ -54,7 +56,8 @@ class Controls(QWidget):
         strength.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         strength.setToolTip(
             "How far the decoded layout is noised before it is drawn anew: low keeps what was\n"
-            "decoded, high leaves more to the generator (keys [ and ])"
+            "decoded, high leaves more to the generator; little evidence is noised further\n"
+            "(keys [ and ])"
         )
         strength.valueChanged.connect(lambda value: self._swap(strength=value / 100))
         return strength
@@ -69,21 +72,27 @@ class Controls(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(10)
-        row.addWidget(Words("Steps", "dim"))
-        row.addLayout(self._stepper())
-        for widget in (
-            Words("Strength", "dim"), self.strength, self.strength_text,
-            self.preview, self.start, self.stop,
-        ):  # fmt: skip
-            row.addWidget(widget)
+        offered = {
+            "steps": (Words("Steps", "dim"), self._stepper()),
+            "strength": (Words("Strength", "dim"), self.strength, self.strength_text),
+            "preview": (self.preview,),
+        }
+        for name, widgets in offered.items():
+            for widget in widgets:
+                row.addWidget(widget)
+                widget.setVisible(name in self._session.takes)
+        row.addWidget(self.start)
+        row.addWidget(self.stop)
 
-    def _stepper(self) -> QHBoxLayout:
-        row = QHBoxLayout()
+    def _stepper(self) -> QWidget:
+        stepper = QWidget()
+        row = QHBoxLayout(stepper)
+        row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(2)
         for widget in (self.fewer, self.steps_text, self.more):
             widget.setProperty("role", "step")
             row.addWidget(widget)
-        return row
+        return stepper
 
     def _bind_keys(self) -> None:
         for n in range(1, 5):
@@ -104,6 +113,8 @@ class Controls(QWidget):
         self._swap(steps=max(1, min(MOST_STEPS, steps)))
 
     def _swap(self, **changes: Any) -> None:
+        if not self._session.takes.issuperset(changes):
+            return
         self._session.settings = replace(self._session.settings, **changes)
         self.follow_settings()
 

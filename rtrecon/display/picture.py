@@ -1,6 +1,8 @@
 """One picture, as large as fits, that knows when it was painted."""
 # ruff: noqa: N802  (Qt names what it calls)
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from pylsl import local_clock
@@ -9,6 +11,8 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from rtrecon.display import theme
+
+GAP_PX = 4
 
 
 def to_qimage(image: NDArray[np.uint8]) -> QImage:
@@ -19,6 +23,14 @@ def to_qimage(image: NDArray[np.uint8]) -> QImage:
     return borrowed.convertToFormat(QImage.Format.Format_RGB32)  # copies
 
 
+def fitted(image: QImage, place: QRectF) -> QRectF:
+    """The largest rectangle of an image's proportions in the middle of a place."""
+    scale = min(place.width() / image.width(), place.height() / image.height())
+    inside = QRectF(0, 0, image.width() * scale, image.height() * scale)
+    inside.moveCenter(place.center())
+    return inside
+
+
 class Picture(QWidget):
     """A picture with its proportions kept, or words in its place."""
 
@@ -26,6 +38,7 @@ class Picture(QWidget):
         super().__init__(parent)
         self.placeholder = placeholder
         self._image: QImage | None = None
+        self._others: list[QImage] = []
         self._fresh = False
         self._painted: float | None = None
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -35,9 +48,12 @@ class Picture(QWidget):
         """Anything will do: the layout decides."""
         return QSize(384, 384)
 
-    def show_image(self, image: NDArray[np.uint8] | None) -> None:
-        """Show uint8 (height, width, 3), or the placeholder."""
+    def show_image(
+        self, image: NDArray[np.uint8] | None, others: Sequence[NDArray[np.uint8]] = ()
+    ) -> None:
+        """Show uint8 (height, width, 3), or the placeholder; `others` small, in a column beside."""
         self._image = None if image is None else to_qimage(image)
+        self._others = [to_qimage(other) for other in others]
         self._fresh, self._painted = self._image is not None, None
         self.update()
 
@@ -58,15 +74,25 @@ class Picture(QWidget):
             self._draw_placeholder(painter)
         else:
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-            painter.drawImage(self._place(self._image), self._image)
+            for place, picture in zip(self.places(), [self._image, *self._others], strict=True):
+                painter.drawImage(fitted(picture, place), picture)
         painter.end()
         if self._fresh:
             self._fresh, self._painted = False, local_clock()
 
-    def _place(self, image: QImage) -> QRectF:
-        scale = min(self.width() / image.width(), self.height() / image.height())
-        width, height = image.width() * scale, image.height() * scale
-        return QRectF((self.width() - width) / 2, (self.height() - height) / 2, width, height)
+    def places(self) -> list[QRectF]:
+        """Where the picture and the others beside it go, a hair's breadth apart."""
+        whole = QRectF(self.rect())
+        if not self._others:
+            return [whole]
+        rows = max(2, len(self._others))  # a column of one would be as large as the picture
+        small = min(whole.width() / (rows + 1), whole.height() / rows)
+        first = QRectF(whole.left(), whole.top(), small * rows, small * rows)
+        column = [
+            QRectF(first.right(), first.top() + n * small, small, small).adjusted(GAP_PX, 0, 0, 0)
+            for n in range(len(self._others))
+        ]
+        return [first, *column]
 
     def _draw_placeholder(self, painter: QPainter) -> None:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)

@@ -66,7 +66,7 @@ class Stage(QWidget):
         doubt = not wording.above_chance(frame.decoded.confidence, len(candidates))
         guess = wording.guess(frame.decoded, candidates)
         shown = self.reconstruction
-        shown.picture.show_image(frame.image)
+        shown.picture.show_image(frame.image, list(frame.images[1:]))
         shown.headline.say(DOUBT if doubt else guess)
         shown.caption.say(wording.evidence(frame))
         shown.remark.say(f"best guess: {guess}" if doubt else "")

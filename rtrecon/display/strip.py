@@ -10,7 +10,7 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
 from rtrecon.display import theme
-from rtrecon.display.picture import to_qimage
+from rtrecon.display.picture import fitted, to_qimage
 from rtrecon.display.wording import above_chance
 from rtrecon.types import Frame
 
@@ -89,7 +89,7 @@ class Strip(QWidget):
     def _draw(self, painter: QPainter, row: Sequence[Thumbnail], left: float, side: float) -> None:
         for i, thumbnail in enumerate(row):
             place = QRectF(left + i * (side + GAP_PX), 0, side, side)
-            painter.drawImage(_inside(place, thumbnail.image), thumbnail.image)
+            painter.drawImage(fitted(thumbnail.image, place), thumbnail.image)
             self._draw_words(painter, thumbnail, place)
 
     def _draw_words(self, painter: QPainter, thumbnail: Thumbnail, place: QRectF) -> None:
@@ -110,10 +110,3 @@ def _small(frame: Frame) -> QImage:
         return image
     keep, smooth = Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
     return image.scaled(KEPT_PX, KEPT_PX, keep, smooth)
-
-
-def _inside(place: QRectF, image: QImage) -> QRectF:
-    scale = min(place.width() / image.width(), place.height() / image.height())
-    fitted = QRectF(0, 0, image.width() * scale, image.height() * scale)
-    fitted.moveCenter(place.center())
-    return fitted

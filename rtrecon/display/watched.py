@@ -19,6 +19,8 @@ class Watched(Protocol):
         The newest picture, for the window to take.
     stream_text, decoder_text, generator_text : str
         One line each on where pictures come from; untrusted.
+    takes : frozenset of str
+        Which settings change the pictures.
     tr_s, speed : float
         Repetition time of the scanner, and how many times faster volumes are replayed.
     """
@@ -27,6 +29,7 @@ class Watched(Protocol):
     stream_text: str
     decoder_text: str
     generator_text: str
+    takes: frozenset[str]
     tr_s: float
     speed: float
 

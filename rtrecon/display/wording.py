@@ -40,7 +40,10 @@ def guess(decoded: Decoded, candidates: Sequence[str]) -> str:
 
 def evidence(frame: Frame) -> str:
     """Which trial, how old the evidence, how far the picture."""
-    return f"{about(frame.decoded)}  ·  step {frame.step} of {frame.steps}"
+    steps = f"  ·  step {frame.step} of {frame.steps}" if frame.steps > 1 else ""
+    samples = len(frame.images)
+    differ = f"  ·  {samples} samples, alike as far as decoded" if samples > 1 else ""
+    return f"{about(frame.decoded)}{steps}{differ}"
 
 
 def about(decoded: Decoded) -> str:

@@ -55,9 +55,9 @@ class Compute:
         """Whether work is only queued by a call and done later."""
         return self.device.type == "cuda"
 
-    def place(self, module: nn.Module) -> nn.Module:
+    def place(self, module: nn.Module, dtype: torch.dtype) -> nn.Module:
         """The module on the device, ready to draw; convolutions are faster with channels last."""
-        placed = module.to(self.device, self.dtype).to(memory_format=torch.channels_last)
+        placed = module.to(self.device, dtype).to(memory_format=torch.channels_last)
         return placed.eval().requires_grad_(False)
 
     def tensor(self, array: NDArray[Any]) -> Tensor:

@@ -58,7 +58,7 @@ class Diffusion:
         self._schedule = Schedule(pipeline.scheduler)
         self.defaults = preset.settings or _settings_for(pipeline.scheduler)
         self._autoencoder = _Autoencoder(vae, compute)
-        self._unet = compute.compiled(compute.place(unet))
+        self._unet = compute.compiled(compute.place(unet, compute.dtype))
         fast = load_fast_decoder(preset, name)
         self._fast = None if fast is None else _Autoencoder(fast, compute)
         self.takes = TAKES | ({"fast_decoder"} if self._fast else set())
@@ -197,10 +197,12 @@ class _Autoencoder:
     """Pictures <-> latents in the U-Net's scale; the encoder, which defines z, in float32."""
 
     def __init__(self, vae: Any, compute: Compute) -> None:
-        self._vae = compute.place(vae)
+        self._vae = compute.place(vae, torch.float32)
+        # In float16 some decoders overflow; bfloat16 reaches as far as float32.
         self._dtype = compute.dtype if compute.dtype != torch.float16 else torch.float32
-        for name, part in vae.named_children():  # in half precision some decoders overflow
-            part.to(self._dtype if "decoder" in name or "post" in name else torch.float32)
+        for name, part in vae.named_children():
+            if name in ("decoder", "post_quant_conv"):
+                part.to(self._dtype)
         self._scale = float(vae.config.scaling_factor)
         self._decode = compute.compiled(vae.decode)
         self.settle = self._decode.settle

@@ -41,6 +41,7 @@ class HandFed:
         self.stream_text = "64 x 64 x 34 voxels, TR 2.00 s"
         self.decoder_text = "decoder sub-01, 1 204 + 2 310 voxels"
         self.generator_text = "generator miniature, 128 x 128"
+        self.takes = frozenset({"steps", "strength", "preview"})
         self.tr_s, self.speed = 2.0, 1.0
         self.ended = False
         self.started = self.stopped = 0

@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from rtrecon.config import Settings
 from rtrecon.display import OperatorWindow
+from rtrecon.display.controls import Controls
 from rtrecon.types import Trial
 
 if TYPE_CHECKING:
@@ -74,10 +75,22 @@ def test_settings_are_swapped_whole(session: HandFed, window: OperatorWindow, qt
     assert session.swapped == [
         Settings(steps=2),
         Settings(steps=2, preview=False),
-        Settings(steps=2, preview=False, strength=0.85),
+        Settings(steps=2, preview=False, strength=0.8),
     ]
     assert window.controls.steps_text.text() == "2"
-    assert window.controls.strength_text.text() == "0.85"
+    assert window.controls.strength_text.text() == "0.80"
+
+
+def test_what_a_generator_does_not_take_is_not_offered(session: HandFed, qtbot: QtBot) -> None:
+    session.takes = frozenset({"seed"})
+    controls = Controls(session)
+    qtbot.addWidget(controls)
+    controls.show()
+    for widget in (controls.fewer, controls.steps_text, controls.strength, controls.preview):
+        assert not widget.isVisible()
+    controls.set_steps(2)
+    controls.preview.toggle()
+    assert session.swapped == []
 
 
 def test_settings_set_elsewhere_are_shown_and_not_swapped_again(

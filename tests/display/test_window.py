@@ -280,3 +280,28 @@ def test_ticks_are_even_while_pictures_come(
     qtbot.waitUntil(lambda: len(session.reported) > 30)
     source.stop()
     assert np.median(window.tick_gaps_ms) < 34  # two ticks; the machine may be busy
+
+
+def test_samples_stand_beside_the_picture_and_are_called_so(
+    session: HandFed, window: OperatorWindow, new_trial: Callable[..., Trial], qtbot: QtBot
+) -> None:
+    """The first large, the others in a column, each in its own place and none over another."""
+    decoded = session.decode(new_trial(), 12)
+    frame = session.draw(decoded)
+    session.frames.take()
+    colours = [(200, 0, 0), (0, 200, 0), (0, 0, 200), (200, 200, 0), (0, 200, 200)]
+    images = np.stack([np.full((32, 32, 3), colour, np.uint8) for colour in colours])
+    session.frames.put(replace(frame, images=images))
+    window.tick()
+    picture = window.stage.reconstruction.picture
+    places = picture.places()
+    grabbed = picture.grab().toImage()
+    for place, colour in zip(places, colours, strict=True):
+        assert picture.rect().contains(place.toRect())
+        shown = grabbed.pixelColor(place.center().toPoint())
+        assert (shown.red(), shown.green(), shown.blue()) == colour
+    assert places[0].width() > 3 * places[1].width()
+    assert "5 samples, alike as far as decoded" in window.stage.reconstruction.caption.text()
+    session.frames.put(replace(frame, images=images[:1]))
+    window.tick()
+    assert len(picture.places()) == 1
