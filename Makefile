@@ -32,6 +32,7 @@ bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.robustness
 	$(BIN)/python -m tests.benchmarks.ridge
 	$(BIN)/python -m tests.benchmarks.reconstruction
+	$(BIN)/python -m tests.benchmarks.evolving
 
 # torch first and by its exact version: a looser request may fetch gigabytes for a GPU
 $(READY): pyproject.toml constraints.txt tools/setup.sh

@@ -23,6 +23,9 @@ from rtrecon.generators.text import text_of
 from rtrecon.generators.weights import load_fast_decoder, load_pipeline
 
 _BATCH = 32
+# Of the steps: later a new aim hardly moves a picture, and in the last steps it spoils it
+# (docs/reconstruction.md).
+AIMED_UNTIL = 0.5
 TAKES = frozenset({"steps", "strength", "by_evidence", "guidance", "samples", "preview", "seed"})
 
 
@@ -83,9 +86,7 @@ class Diffusion:
         c = self._conditioning(aim, settings)
         shown: tuple[Transfer, int] | None = None
         for step, t in enumerate(timesteps, 1):
-            # Later a new aim no longer moves the picture, and in the last steps it spoils it
-            # (docs/reconstruction.md).
-            early = 1 < step <= 1 + len(timesteps) // 2
+            early = 1 < step <= 1 + AIMED_UNTIL * len(timesteps)
             if early and newer is not None and (moved := newer()) is not None:
                 check_aim(moved, self.latent, self.conditioning)
                 z, latents = self._moved(moved, z, latents, t)

@@ -20,7 +20,7 @@ _NEEDED = ("unet", "vae", "text_encoder", "tokenizer")
 # What defines the spaces of z and c.
 _SPACES = ("vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
 _UNUSED = ("safety_checker", "feature_extractor", "image_encoder")
-_FILES = ("model_index.json", "*/*.json", "*/*.txt", "*/*.safetensors", "config.json")
+_FILES = ("model_index.json", "*/*.json", "*/*.txt", "*/*.safetensors")
 _HALF = ".fp16."
 
 # What they say at load time is about parts that are not used here.
@@ -126,15 +126,12 @@ def fetch(preset: Preset, name: str) -> Iterator[Path]:
         if Path(repository).is_dir():
             yield Path(repository)
             continue
-        lora = preset.lora and repository == preset.lora[0]
-        wanted = [preset.lora[1]] if preset.lora and lora else list(_FILES)
-        if repository == preset.fast_decoder:
-            wanted.append("*.safetensors")
+        wanted, unwanted = patterns(preset, repository)
         try:
             yield Path(
                 snapshot_download(
                     repository, cache_dir=constants.HF_HUB_CACHE, allow_patterns=wanted,
-                    ignore_patterns=_unwanted(preset),
+                    ignore_patterns=unwanted,
                 )
             )  # fmt: skip
         except (OSError, HfHubHTTPError, EntryNotFoundError, ValueError) as error:
@@ -145,9 +142,17 @@ def fetch(preset: Preset, name: str) -> Iterator[Path]:
             ) from error
 
 
-def _unwanted(preset: Preset) -> list[str]:
+def patterns(preset: Preset, repository: str) -> tuple[list[str], list[str]]:
+    """Which files of a repository are fetched, and which of these are not, as globs.
+
+    Repositories hold the same weights in several forms; a session reads one.
+    """
+    if preset.lora and repository == preset.lora[0]:
+        return [preset.lora[1]], []
+    if repository == preset.fast_decoder:
+        return ["config.json", "diffusion_pytorch_model.safetensors"], []
     other = "*/*model.safetensors" if preset.variant == "fp16" else f"*{_HALF}safetensors"
-    return [f"{part}/*" for part in _UNUSED] + ["*non_ema*", other]
+    return list(_FILES), [*(f"{part}/*" for part in _UNUSED), "*non_ema*", other]
 
 
 def _half(folder: Path, preset: Preset) -> bool:

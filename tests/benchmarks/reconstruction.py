@@ -7,11 +7,14 @@ run is not touched. Chance: two-way .50, kind .08.
 
 import sys
 from collections.abc import Collection, Sequence
+from copy import copy
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from diffusers import DDIMScheduler
 from numpy.typing import NDArray
 
 from calibration.dataset import load_region, load_runs, load_stimuli
@@ -21,6 +24,8 @@ from rtrecon.artifact import Artifact
 from rtrecon.config import Settings
 from rtrecon.decode import unit
 from rtrecon.generators import Generator, load_generator
+from rtrecon.generators.diffusion import Diffusion
+from rtrecon.generators.schedule import Schedule
 from rtrecon.reconstruct import aim_at, noise_seed
 from rtrecon.types import Decoded
 from simulator.judge import Judge
@@ -28,37 +33,72 @@ from simulator.judge import Judge
 PERSON = Path("out/demo-person")
 REGIONS = ("early", "ventral")
 FITTED, TESTED = 9, 3  # runs
-GRID = tuple(product((1, 2, 4), (0.6, 0.8, 1.0), (1.0, 2.0)))
+GRID = tuple(product((1, 2, 4), (0.5, 0.75, 1.0), (1.0, 2.0)))
+MANY = Settings(steps=40, strength=0.8, by_evidence=False, preview=False)  # 40 of DDIM's 50
 
 
-def main(person: Path = PERSON) -> int:
-    """Print the table; 0 also where there is no person, which is said."""
-    if not (person / "decoder").is_dir():
-        print(f"reconstruction: no person in {person}: run make demo first")
-        return 0
+class Sample(NamedTuple):
+    """What decoders that were fitted on the first runs make of every volume of the next."""
+
+    generator: Diffusion
+    artifact: Artifact
+    decoded: list[Decoded]
+    truth: dict[int, NDArray[np.uint8]]  # each trial's picture
+
+    @property
+    def last(self) -> list[Decoded]:
+        """Each trial's newest."""
+        return list({d.trial.number: d for d in self.decoded}.values())
+
+
+def sample(person: Path) -> Sample:
+    """Fit and decode; progress is shown."""
     generator = load_generator("miniature")
+    assert isinstance(generator, Diffusion)
     runs = load_runs(person / "data", None)
     tested = runs[FITTED : FITTED + TESTED]
     masks = person / "data" / "derivatives" / "masks" / "sub-01" / "func"
     early, ventral = (masks / f"sub-01_task-view_desc-{name}_mask.nii.gz" for name in REGIONS)
     region = load_region(runs[:FITTED], None, early, ventral)
     artifact = fit(runs[:FITTED], region, generator, "bench")
-    decoded = list({d.trial.number: d for d in decode_runs(artifact, tested)}.values())
-    truth = load_stimuli(tested, [d.trial for d in decoded])
-    assert truth is not None
+    decoded = decode_runs(artifact, tested)
+    trials = list({d.trial.number: d.trial for d in decoded}.values())
+    pictures = load_stimuli(tested, trials)
+    assert pictures is not None
+    truth = {trial.number: picture for trial, picture in zip(trials, pictures, strict=True)}
+    return Sample(generator, artifact, decoded, truth)
+
+
+def main(person: Path = PERSON) -> int:
+    """Print the tables; 0 also where there is no person, which is said."""
+    if not (person / "decoder").is_dir():
+        print(f"reconstruction: no person in {person}: run make demo first")
+        return 0
+    known = sample(person)
+    truth = list(known.truth.values())
     print("| steps | strength | guidance | image, two-way | kind |")
     print("|---|---|---|---|---|")
     for steps, strength, guidance in GRID:
         settings = Settings(steps=steps, strength=strength, guidance=guidance, preview=False)
-        score, kind = judged(images(generator, decoded, settings), truth)
+        score, kind = judged(images(known.generator, known.last, settings), truth)
         print(f"| {steps} | {strength} | {guidance:g} | {score:.2f} | {kind:.2f} |", flush=True)
+    score, kind = judged(images(with_ddim(known.generator), known.last, MANY), truth)
+    print(f"| 40 of DDIM's 50 | 0.8 | 1 | {score:.2f} | {kind:.2f} |", flush=True)
     print("\n| spread of z | spread of c | image, two-way | kind |\n|---|---|---|---|")
     for shrunk in ({}, {"z"}, {"c"}, {"z", "c"}):
-        as_ridge = [unscaled(artifact, d, shrunk) for d in decoded]
-        score, kind = judged(images(generator, as_ridge, Settings(preview=False)), truth)
+        as_ridge = [unscaled(known.artifact, d, shrunk) for d in known.last]
+        score, kind = judged(images(known.generator, as_ridge, Settings(preview=False)), truth)
         cells = ["as ridge leaves it" if name in shrunk else "restored" for name in "zc"]
         print(f"| {' | '.join(cells)} | {score:.2f} | {kind:.2f} |", flush=True)
     return 0
+
+
+def with_ddim(generator: Diffusion) -> Diffusion:
+    """The same weights under the scheduler of models that are not distilled."""
+    slow = copy(generator)
+    config = generator._schedule.scheduler.config
+    slow._schedule = Schedule(DDIMScheduler.from_config(config, clip_sample=False))
+    return slow
 
 
 def unscaled(artifact: Artifact, decoded: Decoded, names: Collection[str]) -> Decoded:

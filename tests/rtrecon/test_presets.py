@@ -15,10 +15,11 @@ from diffusers import (
     StableDiffusionXLImg2ImgPipeline,
 )
 from huggingface_hub import constants
+from huggingface_hub.utils import filter_repo_objects
 
 from rtrecon.config import Settings
 from rtrecon.errors import BadGenerator
-from rtrecon.generators import Aim, load_generator
+from rtrecon.generators import Aim, load_generator, weights
 from rtrecon.generators.compute import Compute
 from rtrecon.generators.diffusion import Diffusion
 from rtrecon.generators.presets import PRESETS, Preset
@@ -273,3 +274,27 @@ def test_a_download_that_broke_off_is_told_in_one_line(
     with pytest.raises(BadGenerator, match="'sd-turbo' cannot be loaded") as told:
         load_generator("sd-turbo")
     assert "\n" not in str(told.value)
+
+
+FOLDERS = ("unet/diffusion_pytorch", "vae/diffusion_pytorch", "text_encoder/", "safety_checker/")
+
+
+def test_only_what_a_session_reads_is_fetched() -> None:
+    """From listings like the hub's: single files, other formats and other precisions stay there."""
+    listing = ["model_index.json", "README.md", "v1-5.ckpt", "v1-5.safetensors", "image.png"]
+    listing += ["scheduler/scheduler_config.json", "tokenizer/merges.txt", "tokenizer/vocab.json"]
+    for form in (".safetensors", ".fp16.safetensors", ".bin", ".non_ema.safetensors"):
+        listing += [f"{part}_model{form}".replace("/_", "/") for part in FOLDERS]
+
+    def fetched(name: str, repository: str, files: list[str]) -> set[str]:
+        wanted, unwanted = weights.patterns(PRESETS[name], repository)
+        return set(filter_repo_objects(files, allow_patterns=wanted, ignore_patterns=unwanted))
+
+    common = {"model_index.json", *listing[5:8]}
+    for name, form in (("sd15-lcm", ""), ("sd-turbo", ".fp16")):
+        parts = {f"{part}_model{form}.safetensors".replace("/_", "/") for part in FOLDERS[:3]}
+        assert fetched(name, PRESETS[name].repository, listing) == common | parts
+    lora, file = PRESETS["sd15-hyper"].lora or ("", "")
+    assert fetched("sd15-hyper", lora, [file, "Hyper-SDXL-1step.safetensors"]) == {file}
+    tiny = ["config.json", "diffusion_pytorch_model.safetensors", "taesd_decoder.pth"]
+    assert fetched("sd-turbo", PRESETS["sd-turbo"].fast_decoder, tiny) == set(tiny[:2])

@@ -1,0 +1,150 @@
+"""How a trial's picture should follow its evidence: noise, strength, feedback, aiming anew.
+
+`make bench` prints the tables of docs/reconstruction.md on the evolving picture, from the person
+that `make demo` left in out/demo-person; fitted and tested as in `tests.benchmarks.reconstruction`.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtrecon.config import Settings
+from rtrecon.generators import Aim, Generator, diffusion
+from rtrecon.reconstruct import aim_at, noise_seed
+from rtrecon.types import Decoded
+from tests.benchmarks.reconstruction import PERSON, Sample, judged, sample
+
+VOLUMES = 4  # of each trial that are compared, from about 5, 7, 9 and 11 s after onset
+
+Picture = NDArray[np.uint8]
+
+
+class Policy(NamedTuple):
+    """One way to go from volume to volume."""
+
+    name: str
+    settings: Settings
+    fresh: bool = False  # new noise for every picture
+    fed_back: float = 0.0  # how much of the last picture's latent goes into the next one's z
+
+
+POLICIES = (
+    Policy("strength .8 throughout", Settings(strength=0.8, by_evidence=False)),
+    Policy("**.75, more with less evidence**", Settings()),
+    Policy(".6, more with less evidence", Settings(strength=0.6)),
+    Policy(".8, new noise for every picture", Settings(strength=0.8, by_evidence=False), fresh=True),
+    Policy(".8, half the last picture fed back", Settings(strength=0.8, by_evidence=False), False, 0.5),
+)  # fmt: skip
+
+
+def main(person: Path = PERSON) -> int:
+    """Print the tables; 0 also where there is no person, which is said."""
+    if not (person / "decoder").is_dir():
+        print(f"evolving: no person in {person}: run make demo first")
+        return 0
+    known = sample(person)
+    trials = [
+        [d for d in known.decoded if d.trial.number == number][:VOLUMES] for number in known.truth
+    ]
+    _print_policies(known, trials)
+    _print_aims(known, trials)
+    return 0
+
+
+def _print_policies(known: Sample, trials: Sequence[Sequence[Decoded]]) -> None:
+    truth = list(known.truth.values())
+    ages = [f"{np.mean([rows[n].age_s for rows in trials]):.0f} s" for n in range(VOLUMES)]
+    changes = [f"{a} to {b}" for a, b in pairwise(ages)]
+    print(
+        f"| policy | {' | '.join(f'two-way, {a}' for a in ages)} | kind, {ages[-1]} | "
+        f"{' | '.join(f'change, {c}' for c in changes)} | unexplained |"
+    )
+    print("|---" * (len(ages) + len(changes) + 3) + "|")
+    for policy in POLICIES:
+        shown = [_evolved(known.generator, rows, policy) for rows in trials]
+        scores = [judged([row[n] for row in shown], truth) for n in range(VOLUMES)]
+        change = np.array([[_apart(*pair) for pair in pairwise(r)] for r in shown])
+        cells = [f"{two_way:.2f}" for two_way, _ in scores] + [f"{scores[-1][1]:.2f}"]
+        cells += [f"{c:.0f}" for c in change.mean(axis=0)] + [f"{_unexplained(trials, change):.0f}"]
+        print(f"| {policy.name} | {' | '.join(cells)} |", flush=True)
+
+
+def _evolved(generator: Generator, rows: Sequence[Decoded], policy: Policy) -> list[Picture]:
+    """The finished picture of each volume of a trial."""
+    shown: list[Picture] = []
+    settings = replace(policy.settings, preview=False)
+    for decoded in rows:
+        seed = noise_seed(0, decoded.trial.number) + policy.fresh * decoded.volume
+        aim = aim_at(decoded)
+        if policy.fed_back and shown:
+            aim = aim._replace(z=_mixed(aim.z, generator.encode_images(shown[-1:])[0], policy))
+        *_, last = generator.images(aim, seed, settings)
+        shown.append(last.images[0])
+    return shown
+
+
+def _mixed(
+    z: NDArray[np.float32] | None, last: NDArray[np.float32], policy: Policy
+) -> NDArray[np.float32]:
+    """Anchored again on what was decoded: with its mean and spread."""
+    assert z is not None
+    mixed = (1 - policy.fed_back) * z + policy.fed_back * last
+    scaled = (mixed - mixed.mean()) / mixed.std() * z.std() + z.mean()
+    return scaled.astype(np.float32)
+
+
+def _apart(one: Picture, other: Picture) -> float:
+    """Mean absolute difference, of 255."""
+    return float(np.abs(one.astype(float) - other).mean())
+
+
+def _unexplained(trials: Sequence[Sequence[Decoded]], change: NDArray[np.float64]) -> float:
+    """What would change if the decoded did not: the constant of a regression on its changes."""
+    moved = [
+        [np.sqrt(np.mean((getattr(a, name) - getattr(b, name)) ** 2)) for name in "zc"]
+        for rows in trials
+        for a, b in pairwise(rows)
+    ]
+    design = np.column_stack([np.ones(len(moved)), moved])
+    return float(np.linalg.lstsq(design, change.ravel(), rcond=None)[0][0])
+
+
+def _print_aims(known: Sample, trials: Sequence[Sequence[Decoded]]) -> None:
+    """A volume comes while a picture of four steps is being made."""
+    truth = list(known.truth.values())
+    diffusion.AIMED_UNTIL = 1.0  # so that later ones can be seen, too
+    print("\n| the newer volume is taken | two-way, kind: 2nd volume | 3rd | 4th |")
+    print("|---|---|---|---|")
+    for name, at in (
+        ("not for this picture", None), ("before step 2", 2), ("before step 3", 3),
+        ("before step 4", 4), ("from the start", 1),
+    ):  # fmt: skip
+        cells = []
+        for n in range(1, VOLUMES):
+            shown = [_aimed_anew(known.generator, rows[n - 1], rows[n], at) for rows in trials]
+            two_way, kind = judged(shown, truth)
+            cells.append(f"{two_way:.2f}, {kind:.2f}")
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+
+
+def _aimed_anew(generator: Generator, old: Decoded, new: Decoded, at: int | None) -> Picture:
+    asked = iter(range(2, 100))
+
+    def newer() -> Aim | None:
+        return aim_at(new) if next(asked) == at else None
+
+    settings = Settings(steps=4, preview=False)
+    *_, last = generator.images(
+        aim_at(new if at == 1 else old), noise_seed(0, old.trial.number), settings, newer
+    )
+    return last.images[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
