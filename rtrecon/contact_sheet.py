@@ -30,10 +30,10 @@ def write_contact_sheet(folder: Path, stimuli: Mapping[str, Path]) -> Path | Non
     trials: dict[str, Row] = {
         row["trial"]: row for row in _read(folder / "trials.tsv")
     }  # each one's last row
-    finals: dict[str, list[Row]] = {}
+    finals: dict[str, dict[str, Row]] = {}  # by trial, the last of each volume
     for row in frames:
         if row["step"] == row["steps"]:
-            finals.setdefault(row["trial"], []).append(row)
+            finals.setdefault(row["trial"], {})[row["volume"]] = row
     if not finals:
         return None
     sheet = _Sheet(len(finals))
@@ -41,7 +41,7 @@ def write_contact_sheet(folder: Path, stimuli: Mapping[str, Path]) -> Path | Non
         about = trials.get(trial, {})
         sheet.label(number, trial, about)
         sheet.stimulus(number, stimuli.get(about.get("stim_file", "")))
-        for column, shown in _spread(rows):
+        for column, shown in _spread(list(rows.values())):
             picture = folder / "frames" / f"{int(shown['frame']):06d}.png"
             sheet.picture(number, column, picture, f"{float(shown['age_s']):.0f} s")
     file = folder / "contact_sheet.png"

@@ -69,7 +69,8 @@ class Stage(QWidget):
         shown.picture.show_image(frame.image, list(frame.images[1:]))
         shown.headline.say(DOUBT if doubt else guess)
         shown.caption.say(wording.evidence(frame))
-        shown.remark.say(f"best guess: {guess}" if doubt else "")
+        remarks = (f"best guess: {guess}" if doubt else "", wording.samples(frame))
+        shown.remark.say("  ·  ".join(filter(None, remarks)))
         shown.title.say(f"{TITLE}  ·  {GENERATOR_ONLY}" if doubt else TITLE)
         for text in (shown.headline, shown.title):
             mark(text, "doubt", doubt)

@@ -41,9 +41,13 @@ def guess(decoded: Decoded, candidates: Sequence[str]) -> str:
 def evidence(frame: Frame) -> str:
     """Which trial, how old the evidence, how far the picture."""
     steps = f"  ·  step {frame.step} of {frame.steps}" if frame.steps > 1 else ""
-    samples = len(frame.images)
-    differ = f"  ·  {samples} samples, alike as far as decoded" if samples > 1 else ""
-    return f"{about(frame.decoded)}{steps}{differ}"
+    return f"{about(frame.decoded)}{steps}"
+
+
+def samples(frame: Frame) -> str:
+    """What several pictures of one decoding mean; empty for one."""
+    n = len(frame.images)
+    return f"{n} samples: what differs was not decoded" if n > 1 else ""
 
 
 def about(decoded: Decoded) -> str:

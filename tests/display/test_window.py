@@ -301,7 +301,7 @@ def test_samples_stand_beside_the_picture_and_are_called_so(
         shown = grabbed.pixelColor(place.center().toPoint())
         assert (shown.red(), shown.green(), shown.blue()) == colour
     assert places[0].width() > 3 * places[1].width()
-    assert "5 samples, alike as far as decoded" in window.stage.reconstruction.caption.text()
+    assert window.stage.reconstruction.remark.text() == "5 samples: what differs was not decoded"
     session.frames.put(replace(frame, images=images[:1]))
     window.tick()
     assert len(picture.places()) == 1
