@@ -12,8 +12,8 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from rtrecon.artifact import Artifact, check_generator, check_stream
-from rtrecon.budget import plan, told
-from rtrecon.config import Session, Settings
+from rtrecon.budget import Plan, plan, told
+from rtrecon.config import Session
 from rtrecon.contact_sheet import write_contact_sheet
 from rtrecon.errors import BadGenerator
 from rtrecon.generators import Generator, load_generator
@@ -44,18 +44,16 @@ def open_session(session: Session, artifact: Artifact, stop: threading.Event) ->
         receiver = Receiver(session.stream, session.wait_s, session.until_idle_s, stop)
         check_stream(artifact, receiver.geometry, session.stream)
         tr_s = receiver.geometry.tr_s / receiver.geometry.speed
-        settings = painter.submit(lambda: _warmed_up(generator, session, tr_s)).result()
+        chosen = painter.submit(lambda: _warmed_up(generator, session, tr_s)).result()
         folder = open_folder(session.output or default_output())
-        recorder = Recorder(
-            folder, receiver.geometry, _about(session, artifact, generator, settings)
-        )
+        recorder = Recorder(folder, receiver.geometry, _about(session, artifact, generator, chosen))
     except BaseException:
         painter.close(timeout_s=0)
         if receiver is not None:
             receiver.close()
         raise
     pipeline = Pipeline(
-        receiver, artifact, generator, painter, recorder, settings, session.fixed,
+        receiver, artifact, generator, painter, recorder, chosen.settings, session.fixed,
         session.stimuli, session.free_viewing,
     )  # fmt: skip
     with _log_file(folder), _undisturbed():
@@ -68,7 +66,7 @@ def open_session(session: Session, artifact: Artifact, stop: threading.Event) ->
             log.info("the session is in %s", folder)
 
 
-def _warmed_up(generator: Generator, session: Session, tr_s: float) -> Settings:
+def _warmed_up(generator: Generator, session: Session, tr_s: float) -> Plan:
     """Settings whose pictures fit a TR, measured and told. In the thread that draws."""
     log.info("generator '%s' warms up and is measured", generator.name)
     wanted = session.settings(generator.defaults)
@@ -82,7 +80,7 @@ def _warmed_up(generator: Generator, session: Session, tr_s: float) -> Settings:
         log.info("that is less than %s, which would not fit", told(wanted))
     if chosen.seconds > tr_s:
         log.warning("pictures take longer than a TR: volumes in between are decoded and not drawn")
-    return chosen.settings
+    return chosen
 
 
 @contextmanager
@@ -126,7 +124,7 @@ def default_output() -> Path:
 
 
 def _about(
-    session: Session, artifact: Artifact, generator: Generator, settings: Settings
+    session: Session, artifact: Artifact, generator: Generator, chosen: Plan
 ) -> dict[str, object]:
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -134,7 +132,8 @@ def _about(
         "decoder": {"name": artifact.name, "folder": session.decoder.name},
         "generator": {"name": generator.name, "identity": generator.identity},
         "free_viewing": session.free_viewing,
-        "settings": asdict(settings),
+        "settings": asdict(chosen.settings),
+        "picture_s": round(chosen.seconds, 4),
         "candidates": artifact.candidates,
     }
 
