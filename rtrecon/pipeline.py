@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 import traceback
 from collections.abc import Collection
 from dataclasses import replace
@@ -14,14 +13,13 @@ import pylsl
 from numpy.typing import NDArray
 from PIL import Image
 
-from rtrecon import budget
 from rtrecon.artifact import Artifact
 from rtrecon.config import Settings
 from rtrecon.decode import Decode
+from rtrecon.draw import FAULTS_IN_A_ROW, Draw
 from rtrecon.generators import Generator
 from rtrecon.mailbox import Mailbox
 from rtrecon.receive import Receiver
-from rtrecon.reconstruct import Reconstruct
 from rtrecon.record import Recorder
 from rtrecon.summary import Summary
 from rtrecon.types import UNMARKED, Decoded, Event, Frame, Marker, Phase, Status, Trial, Volume
@@ -29,8 +27,6 @@ from rtrecon.worker import Worker
 
 log = logging.getLogger(__name__)
 
-FAULTS_IN_A_ROW = 5  # after so many volumes that could not be worked on the session has failed
-LATE_IN_A_ROW = 3  # pictures that took longer than a repetition time: the next are made cheaper
 STUCK_S = 30.0  # a generator that takes longer for one image is taken for dead
 PICTURES = {".png", ".jpg", ".jpeg"}
 
@@ -80,21 +76,21 @@ class Pipeline:
         self.decoder_text = f"{artifact.name}, {len(artifact.voxels)} voxels"
         self.generator_text = f"{generator.name}, {generator.size_px} px"
         self.takes = generator.takes
-        self.settings = settings
-        self._fixed = frozenset(fixed)
         self.decoded: Decoded | None = None
         self._receiver, self._recorder = receiver, recorder
         self._preprocess = artifact.preprocess(receiver.geometry.affine, free_viewing)
         self._decode = Decode(artifact)
-        self._reconstruct = Reconstruct(generator)
         self._newest: Mailbox[Decoded] = Mailbox()
+        self._draw = Draw(
+            generator, settings, fixed, self.tr_s / self.speed, self._newest, self.frames,
+            self._say, self._fault,
+        )  # fmt: skip
         self._summary = Summary(artifact.candidates)
         self._stimuli = find_pictures(stimuli)
         self._status = Status(stream=receiver.name)
         self._changing = threading.Lock()
         self._stop = receiver.stop
         self._shown_volume = -1
-        self._late = 0
         self._painter = painter
         self._ingest = threading.Thread(target=self._receive, name="rtrecon-ingest", daemon=True)
         self._ending = threading.Thread(target=self._end, name="rtrecon-end", daemon=True)
@@ -105,7 +101,7 @@ class Pipeline:
         self._change(phase=Phase.WAITING)
         log.info("waiting for the first volume of '%s' (%s)", self._receiver.name, self.stream_text)
         self._ingest.start()
-        self._painter.submit(self._reconstruct_newest)
+        self._painter.submit(self._draw.until_closed)
         self._ending.start()
 
     def stop(self) -> None:
@@ -136,6 +132,15 @@ class Pipeline:
             status, volumes=self._receiver.counts, superseded=self.superseded,
             shown=self._summary.shown_frames,
         )  # fmt: skip
+
+    @property
+    def settings(self) -> Settings:
+        """How pictures are made; assigning swaps it whole, from the next image on."""
+        return self._draw.settings
+
+    @settings.setter
+    def settings(self, settings: Settings) -> None:
+        self._draw.settings = settings
 
     @property
     def superseded(self) -> int:
@@ -219,59 +224,6 @@ class Pipeline:
         if self._status.phase is Phase.WAITING:
             self._change(phase=Phase.RUNNING)
 
-    def _reconstruct_newest(self) -> None:
-        """The drawing thread, which owns the generator."""
-        faults = 0
-        while not (self._newest.closed and self._newest.peek() is None):
-            decoded = self._newest.take(timeout_s=None)
-            if decoded is None or faults >= FAULTS_IN_A_ROW:
-                continue
-            try:
-                self._reconstruct_one(decoded)
-                faults = 0
-            except Exception as error:  # as above: the scan goes on without this picture
-                faults += 1
-                self._fault(f"volume {decoded.volume} could not be drawn", error, faults)
-
-    def _reconstruct_one(self, decoded: Decoded) -> None:
-        """Draw it; where there is no memory for it, draw it cheaper."""
-        while True:
-            try:
-                return self._draw(decoded)
-            except Exception as error:
-                settings = budget.lighter(self.settings, self.takes)
-                if settings is None or not budget.out_of_memory(error):
-                    raise
-            self._make_lighter(settings, "out of memory")
-
-    def _draw(self, decoded: Decoded) -> None:
-        settings, started = self.settings, time.perf_counter()
-        for frame in self._reconstruct(decoded, settings, self._newest.peek):
-            self.frames.put(frame)
-            newer = self._newest.peek()
-            if newer is not None and newer.trial.number != decoded.trial.number:
-                return  # a picture of the last trial is worth nothing in the next
-        self._watch_time(time.perf_counter() - started)
-
-    def _watch_time(self, seconds: float) -> None:
-        """Fall back when pictures suddenly take too long; what the user has fixed stays."""
-        tr_s = self.tr_s / self.speed
-        self._late = self._late + 1 if seconds > tr_s else 0
-        if self._late < LATE_IN_A_ROW:
-            return
-        self._late = 0
-        settings = budget.lighter(self.settings, self.takes - self._fixed)
-        if settings is not None:
-            self._make_lighter(
-                settings, f"pictures take {seconds:.2g} s, volumes come every {tr_s:.2g} s"
-            )
-
-    def _make_lighter(self, settings: Settings, why: str) -> None:
-        message = f"{why}: from now on {budget.told(settings)}, not {budget.told(self.settings)}"
-        self.settings = settings
-        log.warning(message)
-        self._change(message=message)
-
     def _fault(self, what: str, error: Exception, in_a_row: int) -> None:
         """Told and counted; too many in a row and the session has failed, but is recorded on."""
         message = f"{what}: {type(error).__name__}: {error}"
@@ -279,6 +231,11 @@ class Pipeline:
         self._change(message=message, traceback=traceback.format_exc())
         if in_a_row >= FAULTS_IN_A_ROW:
             self._change(phase=Phase.FAILED)
+
+    def _say(self, message: str) -> None:
+        """Something that the operator has to know."""
+        log.warning(message)
+        self._change(message=message)
 
     def _change(self, **changes: Any) -> None:
         with self._changing:

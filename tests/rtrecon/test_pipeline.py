@@ -17,9 +17,10 @@ from rtrecon.artifact import Artifact
 from rtrecon.bids import Run
 from rtrecon.config import Settings
 from rtrecon.decode import Decode
+from rtrecon.draw import FAULTS_IN_A_ROW
 from rtrecon.generators import Aim, Generator, Newer, Step
 from rtrecon.generators.diffusion import Diffusion
-from rtrecon.pipeline import FAULTS_IN_A_ROW, Pipeline, find_pictures, show_headless
+from rtrecon.pipeline import Pipeline, find_pictures, show_headless
 from rtrecon.receive import Receiver
 from rtrecon.record import Recorder
 from rtrecon.types import Event, Geometry, Marker, Phase, Times, Trial, Volume
@@ -231,11 +232,11 @@ def test_pictures_that_become_slow_are_made_cheaper_unless_the_user_fixed_them(
     """The clock is the test's: three pictures in a row of 1.5 TR, then short ones."""
     tr_s = toy_geometry.tr_s / toy_geometry.speed
     for fixed, steps in ((frozenset(), 1), (frozenset({"steps"}), 2)):
-        live.pipeline.settings, live.pipeline._fixed = SETTINGS, fixed
+        live.pipeline.settings, live.pipeline._draw._fixed = SETTINGS, fixed
         for seconds in (1.5, 1.5, 0.5, 1.5, 1.5):
-            live.pipeline._watch_time(seconds * tr_s)
+            live.pipeline._draw.note_time(seconds * tr_s)
         assert live.pipeline.settings == SETTINGS
-        live.pipeline._watch_time(1.5 * tr_s)
+        live.pipeline._draw.note_time(1.5 * tr_s)
         assert live.pipeline.settings.steps == steps
         assert ("from now on 1 step, not 2 steps" in live.pipeline.status.message) == (steps == 1)
         live.pipeline._change(message="")

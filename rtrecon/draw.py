@@ -1,0 +1,109 @@
+"""The newest decoded -> frames, as dear as memory and time allow."""
+
+import time
+from collections.abc import Callable, Collection
+
+from rtrecon import budget
+from rtrecon.config import Settings
+from rtrecon.generators import Generator
+from rtrecon.mailbox import Mailbox
+from rtrecon.reconstruct import Reconstruct
+from rtrecon.types import Decoded, Frame
+
+FAULTS_IN_A_ROW = 5  # after so many volumes that could not be worked on the session has failed
+LATE_IN_A_ROW = 3  # pictures that took longer than a repetition time: the next are made cheaper
+
+
+class Draw:
+    """Draws what is newest until no more comes. Works in the thread that owns the generator.
+
+    Parameters
+    ----------
+    generator : Generator
+    settings : Settings
+    fixed : collection of str
+        Settings that the user chose: they are kept as long as there is memory for them.
+    interval_s : float
+        Between two volumes, on the clock of this session.
+    newest : Mailbox[Decoded]
+    frames : Mailbox[Frame]
+        Where pictures go.
+    say : callable
+        Told what the operator has to know.
+    fault : callable
+        Told what could not be done, the error and how many there were in a row.
+
+    Attributes
+    ----------
+    settings : Settings
+        Swapped whole, by any thread; holds from the next image on.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        settings: Settings,
+        fixed: Collection[str],
+        interval_s: float,
+        newest: Mailbox[Decoded],
+        frames: Mailbox[Frame],
+        say: Callable[[str], None],
+        fault: Callable[[str, Exception, int], None],
+    ) -> None:
+        self.settings = settings
+        self._reconstruct = Reconstruct(generator)
+        self._takes, self._fixed = generator.takes, frozenset(fixed)
+        self._interval_s = interval_s
+        self._newest, self._frames = newest, frames
+        self._say, self._fault = say, fault
+        self._late = 0
+
+    def until_closed(self) -> None:
+        """Draw until the mailbox is closed and empty."""
+        faults = 0
+        while not (self._newest.closed and self._newest.peek() is None):
+            decoded = self._newest.take(timeout_s=None)
+            if decoded is None or faults >= FAULTS_IN_A_ROW:
+                continue
+            try:
+                self._one(decoded)
+                faults = 0
+            except Exception as error:  # the scan goes on without this picture
+                faults += 1
+                self._fault(f"volume {decoded.volume} could not be drawn", error, faults)
+
+    def _one(self, decoded: Decoded) -> None:
+        """Draw it; where there is no memory for it, draw it cheaper."""
+        while True:
+            try:
+                return self._frames_of(decoded)
+            except Exception as error:
+                settings = budget.lighter(self.settings, self._takes)
+                if settings is None or not budget.out_of_memory(error):
+                    raise
+            # Outside of the handler, whose error would keep the memory.
+            self._make_lighter(settings, "out of memory")
+
+    def _frames_of(self, decoded: Decoded) -> None:
+        started = time.perf_counter()
+        for frame in self._reconstruct(decoded, self.settings, self._newest.peek):
+            self._frames.put(frame)
+            newer = self._newest.peek()
+            if newer is not None and newer.trial.number != decoded.trial.number:
+                return  # a picture of the last trial is worth nothing in the next
+        self.note_time(time.perf_counter() - started)
+
+    def note_time(self, seconds: float) -> None:
+        """Fall back when pictures suddenly take too long; what the user has fixed stays."""
+        self._late = self._late + 1 if seconds > self._interval_s else 0
+        if self._late < LATE_IN_A_ROW:
+            return
+        self._late = 0
+        settings = budget.lighter(self.settings, self._takes - self._fixed)
+        if settings is not None:
+            every = f"volumes come every {self._interval_s:.2g} s"
+            self._make_lighter(settings, f"pictures take {seconds:.2g} s, {every}")
+
+    def _make_lighter(self, settings: Settings, why: str) -> None:
+        before, self.settings = self.settings, settings
+        self._say(f"{why}: from now on {budget.told(settings)}, not {budget.told(before)}")
