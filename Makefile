@@ -1,4 +1,5 @@
 # make demo   everything from nothing: simulated person, calibration, live run
+#             GENERATOR=faces: of faces, by an adversarial generator
 # make test   lint, types, walls, tests
 # make lint   the first three of these
 # make bench  the tables in docs/
@@ -9,11 +10,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 DEMO := out/demo
+GENERATOR := miniature
 
 .PHONY: demo test lint bench clean
 
 demo: $(READY)
-	$(BIN)/python -m simulator.demo --output $(DEMO)
+	$(BIN)/python -m simulator.demo --generator $(GENERATOR) --output $(DEMO)
 
 test: lint
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -q

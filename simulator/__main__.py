@@ -10,7 +10,7 @@ from tqdm import tqdm
 from rtrecon.bids import Run, load_run
 from rtrecon.errors import BadDataset, Error
 from simulator.faults import Faults, parse_faults
-from simulator.plan import Design
+from simulator.plan import GALLERIES, Design
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,7 +30,7 @@ def _session(given: argparse.Namespace) -> int:
     from simulator.session import write_session
 
     names = ("runs", "trials", "test_runs", "test_trials", "noise_trials", "tr_s", "trial_s",
-             "stimulus_s", "effect", "ongoing", "motion", "seed")  # fmt: skip
+             "stimulus_s", "effect", "ongoing", "motion", "seed", "pictures")  # fmt: skip
     design = Design(**{name: getattr(given, name) for name in names})
     write_session(given.folder, design, given.processes, given.overwrite, given.quiet)
     return 0
@@ -69,12 +69,16 @@ def _add_session(parser: argparse.ArgumentParser) -> None:
     default = Design()
     parser.set_defaults(work=_session)
     parser.add_argument("folder", type=Path, metavar="OUT_DIR")
+    parser.add_argument(
+        "--pictures", choices=sorted(GALLERIES), default=default.pictures,
+        help=f"what the person is shown [{default.pictures}]",
+    )  # fmt: skip
     for name, kind, about in (
         ("runs", _count, "calibration runs"),
         ("trials", _count, "pictures of a calibration run"),
         ("test-runs", _count, "test runs, the last of the dataset, with pictures of their own"),
         ("test-trials", _count, "pictures of a test run"),
-        ("noise-trials", _count, "noise patterns among a run's pictures"),
+        ("noise-trials", _count, "noise patterns among a run's pictures; none among faces"),
         ("effect", _amount, "scale of what pictures evoke; 0: a brain that sees nothing"),
         ("ongoing", _amount, "scale of spontaneous activity, which limits decoding"),
         ("motion", _amount, "scale of head motion; 0: none"),

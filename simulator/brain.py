@@ -9,7 +9,8 @@ from scipy import stats
 from scipy.special import gammainc
 
 from simulator.anatomy import Anatomy, load_anatomy
-from simulator.scenes import NOISE, Scene
+from simulator.gallery import Gallery, Shown
+from simulator.scenes import NOISE, SCENES
 from simulator.vision import EarlyVision, VentralVision, smoothed
 
 _REFERENCE_S = 6.0  # a picture shown this long evokes a response of peak 1
@@ -59,6 +60,9 @@ class Brain:
         Scales everything that pictures evoke; 0 is a brain that sees nothing.
     ongoing : float
         Scales spontaneous activity.
+    gallery : Gallery
+        The pictures that this person lives among: voxels are tuned to what tells them apart, and
+        respond to them as strongly as to those of any other.
 
     Attributes
     ----------
@@ -73,7 +77,13 @@ class Brain:
         Test-retest correlation that each voxel's single trials are made for at effect 1.
     """
 
-    def __init__(self, seed: int = 0, effect: float = 1.0, ongoing: float = 1.0) -> None:
+    def __init__(
+        self,
+        seed: int = 0,
+        effect: float = 1.0,
+        ongoing: float = 1.0,
+        gallery: Gallery = SCENES,
+    ) -> None:
         self.anatomy: Anatomy = load_anatomy()
         self.effect, self.ongoing = effect, ongoing
         rng = np.random.default_rng([seed, 1])
@@ -81,8 +91,8 @@ class Brain:
         early, ventral = (np.nonzero(region) for region in regions)
         self.n_early = len(early[0])
         self.voxels = tuple(np.concatenate(pair) for pair in zip(early, ventral, strict=True))
-        self._early = EarlyVision(self.anatomy.mni_mm[early], rng)
-        self._ventral = VentralVision(self.anatomy.mni_mm[ventral], rng)
+        self._early = EarlyVision(self.anatomy.mni_mm[early], gallery, rng)
+        self._ventral = VentralVision(self.anatomy.mni_mm[ventral], gallery, rng)
         self._standard = np.concatenate([self._early.standard, self._ventral.standard], axis=1)
         self._shape_responses(rng)
 
@@ -104,15 +114,15 @@ class Brain:
         ranks = stats.rankdata(fields, axis=1)
         return ((ranks - 0.5) / own.shape[1]).astype(np.float32)
 
-    def responses(self, shown: Sequence[Scene], images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def responses(self, shown: Sequence[Shown], images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Percent signal change at the peak of a 6 s presentation: (n, n_voxels).
 
-        `images`: uint8 (n, s, s, 3), the scenes' pictures. Early voxels see the pictures alone,
-        ventral ones the scenes alone.
+        `images`: uint8 (n, s, s, 3), the pictures as drawn. Early voxels see these alone,
+        ventral ones what is shown alone.
         """
         specific = np.concatenate([self._early(images), self._ventral(shown)], axis=1)
         common = np.repeat(self._common[None], len(shown), axis=0)
-        patterns = [scene.kind == NOISE for scene in shown]
+        patterns = [picture.kind == NOISE for picture in shown]
         common[patterns, self.n_early :] *= 0.3  # there is no thing to respond to
         return (self.effect * (common + self._specific * specific)).astype(np.float32)
 
@@ -145,7 +155,7 @@ class Brain:
 
         Spontaneous activity resembles evoked activity (Kenet et al. 2003, Nature 425:954), and
         that is what limits decoding: noise along the very patterns that carry the pictures does
-        not average out over voxels. Here cortex muses about scenes of its own, one after the
+        not average out over voxels. Here cortex muses about pictures of its own, one after the
         other, whatever is shown.
         """
         n_musings = int((n_volumes * tr_s + _LEAD_S) / _MUSING_S)

@@ -14,10 +14,10 @@ from PIL import Image
 
 import rtrecon
 from rtrecon.errors import BadDataset
-from simulator import scenes
 from simulator.acquisition import RunPlan
 from simulator.anatomy import Anatomy
 from simulator.brain import slice_times_s
+from simulator.gallery import Gallery
 from simulator.plan import Design, RunScript
 
 _SUBJECT = "sub-01"
@@ -28,9 +28,10 @@ _BIDS = "1.9.0"
 
 @dataclass(frozen=True)
 class Dataset:
-    """Writes the parts of one dataset into `folder`."""
+    """Writes the parts of one dataset, of a gallery's pictures, into `folder`."""
 
     folder: Path
+    gallery: Gallery
 
     def make_room(self, overwrite: bool) -> None:
         """See that the folder is empty; what was simulated there before goes if `overwrite`.
@@ -74,24 +75,24 @@ class Dataset:
             Image.fromarray(image).save(folder / name, compress_level=1)
 
     def write_events(self, script: RunScript, plan: RunPlan) -> None:
-        """A run's trials, the scenes behind them and how the head moved."""
+        """A run's trials, what their pictures show and how the head moved."""
         rows = [
             {
                 "onset": f"{onset_s:.3f}",
                 "duration": f"{plan.duration_s:g}",
-                "trial_type": scene.kind,
+                "trial_type": picture.kind,
                 "stim_file": name,
-                "caption": scenes.caption(scene),
+                "caption": self.gallery.caption(picture),
             }
-            for onset_s, name, scene in zip(
+            for onset_s, name, picture in zip(
                 script.onsets_s, script.stim_files, script.shown, strict=True
             )
         ]
         _write_table(self._func() / f"{_STEM}_{script.label}_events.tsv", rows)
         truth = self.folder / "derivatives" / "simulation" / _SUBJECT / "func"
         pairs = zip(script.stim_files, script.shown, strict=True)
-        described = {name: asdict(scene) for name, scene in pairs}
-        _write_json(truth / f"{_STEM}_{script.label}_scenes.json", described)
+        described = {name: asdict(picture) for name, picture in pairs}
+        _write_json(truth / f"{_STEM}_{script.label}_{self.gallery.name}.json", described)
         columns = [f"{move}_{axis}" for move in ("trans", "rot") for axis in "xyz"]
         poses = [dict(zip(columns, (f"{x:.6f}" for x in p), strict=True)) for p in plan.poses]
         _write_table(truth / f"{_STEM}_{script.label}_motion.tsv", poses)

@@ -18,6 +18,7 @@ from rtrecon.errors import Error
 
 ROOT = Path(__file__).resolve().parent.parent
 STREAM = "demo-scanner"
+PICTURES = {"miniature": "scenes", "faces": "faces"}  # what each generator draws
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,6 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="demo", description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("out/demo"), metavar="DIR")
+    parser.add_argument(
+        "--generator", choices=sorted(PICTURES), default="miniature",
+        help="what draws the pictures [miniature]",
+    )  # fmt: skip
     parser.add_argument("--speed", type=float, default=4.0, help="of the live run [4]")
     parser.add_argument("--effect", type=float, default=1.0, help="0: a brain that sees nothing")
     parser.add_argument("--seed", type=int, default=0, help="of the person")
@@ -53,7 +58,8 @@ class Demo:
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
         self._session: Path = options.output
-        self._cache = options.output.with_name(f"{options.output.name}-person")
+        who = "person" if options.generator == "miniature" else f"person-{options.generator}"
+        self._cache = options.output.with_name(f"{options.output.name}-{who}")
         self._data, self._decoder = self._cache / "data", self._cache / "decoder"
         self._started = time.monotonic()
         self._started_lsl = pylsl.local_clock()
@@ -76,12 +82,17 @@ class Demo:
         self._cache.mkdir(parents=True)
         self._say("1/3  a simulated person looks at pictures in a simulated scanner")
         effect, seed = str(self._options.effect), str(self._options.seed)
-        _call("simulator", "session", self._data, "--effect", effect, "--seed", seed)
+        pictures = PICTURES[self._options.generator]
+        _call(
+            "simulator", "session", self._data, "--pictures", pictures,
+            "--effect", effect, "--seed", seed,
+        )  # fmt: skip
         self._say("2/3  the person's decoders are fitted")
         masks = self._data / "derivatives" / "masks" / "sub-01" / "func"
         labels = [str(n + 1) for n in range(len(list(self._data.rglob("*_bold.nii.gz"))) - 1)]
         _call(
             "calibration", "fit", self._data, "--runs", *labels, "--output", self._decoder,
+            "--generator", self._options.generator,
             "--early", masks / "sub-01_task-view_desc-early_mask.nii.gz",
             "--ventral", masks / "sub-01_task-view_desc-ventral_mask.nii.gz",
         )  # fmt: skip
@@ -167,7 +178,7 @@ class Demo:
 
 def _fingerprint(options: argparse.Namespace) -> str:
     """What the person and the decoders depend on: the options and the code."""
-    digest = hashlib.sha256(f"{options.effect} {options.seed}".encode())
+    digest = hashlib.sha256(f"{options.effect} {options.seed} {options.generator}".encode())
     for package in ("simulator", "calibration", "rtrecon"):
         for file in sorted((ROOT / package).rglob("*")):
             if file.suffix in {".py", ".safetensors"} and "display" not in file.parts:

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from rtrecon.errors import BadConfig
-from simulator import scenes
-from simulator.scenes import Scene
+from simulator.faces import FACES
+from simulator.gallery import Gallery, Shown
+from simulator.scenes import SCENES
+
+GALLERIES = {gallery.name: gallery for gallery in (SCENES, FACES)}
 
 LEAD_S = 10.0  # before the first picture
 TAIL_S = 2.0  # after the last trial
@@ -25,12 +28,14 @@ class Design:
     test_runs, test_trials : int
         The last runs, with pictures that no other run has.
     noise_trials : int
-        How many of a run's pictures are noise patterns.
+        How many of a run's pictures are noise patterns; among faces there are none.
     tr_s, trial_s, stimulus_s : float
         Repetition time; from one picture to the next; how long a picture is on.
     effect, ongoing, motion : float
         Scale what pictures evoke, what the brain does of its own and how the head moves.
     seed : int
+    pictures : str
+        One of `GALLERIES`.
     """
 
     runs: int = 12
@@ -45,6 +50,12 @@ class Design:
     ongoing: float = 1.0
     motion: float = 1.0
     seed: int = 0
+    pictures: str = SCENES.name
+
+    @property
+    def gallery(self) -> Gallery:
+        """Where the pictures come from."""
+        return GALLERIES[self.pictures]
 
     def __post_init__(self) -> None:
         """See that the layout can be scanned.
@@ -52,8 +63,11 @@ class Design:
         Raises
         ------
         BadConfig
-            No run, an empty run, or pictures that overlap.
+            No run, an empty run, unknown pictures, or pictures that overlap.
         """
+        if self.pictures not in GALLERIES:
+            known = ", ".join(GALLERIES)
+            raise BadConfig(f"pictures '{self.pictures}' are unknown: --pictures is one of {known}")
         if self.runs + self.test_runs < 1:
             raise BadConfig("a session of 0 runs: give --runs or --test-runs 1 or more")
         if min(self.trials, self.test_trials) < 1:
@@ -72,7 +86,7 @@ class RunScript:
 
     number: int
     test: bool
-    shown: tuple[Scene, ...]
+    shown: tuple[Shown, ...]
     onsets_s: tuple[float, ...]
     n_volumes: int
 
@@ -85,21 +99,24 @@ class RunScript:
     def stim_files(self) -> list[str]:
         """Names of the pictures below `stimuli/`."""
         return [
-            f"{self.label}_trial-{n:02d}_{scene.kind}.png" for n, scene in enumerate(self.shown, 1)
+            f"{self.label}_trial-{n:02d}_{picture.kind}.png"
+            for n, picture in enumerate(self.shown, 1)
         ]
 
 
 def write_script(design: Design) -> list[RunScript]:
-    """All runs of a session: kinds balanced over calibration and over test, no scene twice."""
+    """All runs of a session: kinds balanced over calibration and over test, no picture twice."""
     rng = np.random.default_rng([design.seed, 2])
-    fresh = _FreshScenes(rng)
+    gallery = design.gallery
+    fresh = _Fresh(gallery, rng)
     sizes = [design.trials] * design.runs + [design.test_trials] * design.test_runs
-    deals = (_deal_kinds(rng), _deal_kinds(rng))
+    deals = (_deal(gallery.kinds, rng), _deal(gallery.kinds, rng))
     scripts = []
     for number, n_trials in enumerate(sizes, 1):
         test = number > design.runs
-        n_noise = min(design.noise_trials, n_trials)
-        kinds = [next(deals[test]) for _ in range(n_trials - n_noise)] + [scenes.NOISE] * n_noise
+        n_noise = min(design.noise_trials, n_trials) * len(gallery.patterns)
+        kinds = [next(deals[test]) for _ in range(n_trials - n_noise)]
+        kinds += gallery.patterns * n_noise
         shown = tuple(fresh(str(kind)) for kind in rng.permutation(kinds))
         onsets_s = spread_onsets(n_trials, design.trial_s, rng)
         n_volumes = volumes_until(onsets_s, design)
@@ -119,23 +136,23 @@ def volumes_until(onsets_s: Sequence[float], design: Design) -> int:
     return int(np.ceil(end_s / design.tr_s))
 
 
-def _deal_kinds(rng: np.random.Generator) -> Iterator[str]:
+def _deal(kinds: Sequence[str], rng: np.random.Generator) -> Iterator[str]:
     """Kinds from a deck that is shuffled anew when it is used up."""
     while True:
-        yield from map(str, rng.permutation(scenes.KINDS))
+        yield from map(str, rng.permutation(kinds))
 
 
-class _FreshScenes:
-    """Draws scenes that were not drawn before, flip and seed aside."""
+class _Fresh:
+    """Draws pictures of which nothing was drawn before that words say alike."""
 
-    def __init__(self, rng: np.random.Generator) -> None:
-        self._rng = rng
+    def __init__(self, gallery: Gallery, rng: np.random.Generator) -> None:
+        self._gallery, self._rng = gallery, rng
         self._seen: set[tuple[str, ...]] = set()
 
-    def __call__(self, kind: str) -> Scene:
+    def __call__(self, kind: str) -> Shown:
         while True:
-            scene = scenes.sample_scene(self._rng, kind)
-            words = (kind, scene.colour, scene.place, scene.time, scene.size, scene.position)
-            if kind == scenes.NOISE or words not in self._seen:
-                self._seen.add(words)
-                return scene
+            picture = self._gallery.sample(self._rng, kind)
+            said = self._gallery.said(picture)
+            if kind in self._gallery.patterns or said not in self._seen:
+                self._seen.add(said)
+                return picture

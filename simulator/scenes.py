@@ -18,6 +18,7 @@ from simulator.drawing.noise import noise
 from simulator.drawing.palette import COLOURS, TIMES, thing_paints
 from simulator.drawing.places import PLACES
 from simulator.drawing.view import View
+from simulator.gallery import Gallery, weighed
 
 __all__ = [
     "COLOURS",
@@ -25,11 +26,13 @@ __all__ = [
     "NOISE",
     "PLACES",
     "POSITIONS",
+    "SCENES",
     "SIZES",
     "TIMES",
     "Render",
     "Scene",
     "caption",
+    "properties",
     "render",
     "sample_scene",
 ]
@@ -37,6 +40,13 @@ __all__ = [
 NOISE = "noise"
 SIZES = ("small", "medium", "large")
 POSITIONS = ("left", "centre", "right")
+_LIKE = {  # what kinds have in common
+    "animal": ("dog", "cat", "fish"),
+    "vehicle": ("car", "boat", "rocket"),
+    "plant": ("tree", "flower", "mushroom"),
+    "made": ("scissors", "car", "house", "boat", "mug", "rocket"),
+    "large in life": ("car", "house", "boat", "tree", "rocket"),
+}
 # Backgrounds are soft; twice the size is smooth enough for them.
 _SUPERSAMPLING = 2
 
@@ -155,6 +165,31 @@ def caption(scene: Scene, rng: np.random.Generator | None = None) -> str:
         short and names only the kind.
     """
     return words.canonical(scene) if rng is None else words.varied(scene, rng)
+
+
+def properties(scene: Scene) -> np.ndarray:
+    """A scene's description as numbers, float32 (n,), each group with its say."""
+    return weighed(
+        (1.3, [scene.kind == kind for kind in KINDS]),
+        (0.6, [scene.kind in kinds for kinds in _LIKE.values()]),
+        (1.3, [scene.kind == NOISE]),
+        (0.8, [scene.colour == colour for colour in COLOURS]),
+        (1.0, [scene.place == place for place in PLACES]),
+        (0.7, [scene.time == time for time in TIMES]),
+        (0.5, [scene.size == size for size in SIZES]),
+        (0.5, [scene.position == position for position in POSITIONS]),
+    )
+
+
+def _image(scene: Scene, size_px: int) -> np.ndarray:
+    return render(scene, size_px).image
+
+
+def _said(scene: Scene) -> tuple[str, ...]:
+    return (scene.kind, scene.colour, scene.place, scene.time, scene.size, scene.position)
+
+
+SCENES = Gallery("scenes", KINDS, (NOISE,), sample_scene, _image, caption, properties, _said)
 
 
 def _background(scene: Scene, size_px: int, rng: np.random.Generator) -> np.ndarray:

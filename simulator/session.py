@@ -14,13 +14,11 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from simulator import scenes
 from simulator.acquisition import RunPlan, scan
 from simulator.brain import Brain
 from simulator.dataset import Dataset
 from simulator.motion import session_poses
 from simulator.plan import Design, RunScript, write_script
-from simulator.scenes import Scene
 
 PICTURE_PX = 128
 _Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
@@ -52,14 +50,16 @@ def write_session(
     BadDataset
         The folder is in use.
     """
-    dataset = Dataset(folder)
+    dataset = Dataset(folder, design.gallery)
     dataset.make_room(overwrite)
     scripts = write_script(design)
-    shown = [scene for script in scripts for scene in script.shown]
+    shown = [picture for script in scripts for picture in script.shown]
     # One thread each: results then do not depend on how many cores a matrix product uses.
     with threadpool_limits(1), _workers(processes) as over:
-        drawn = over(_draw, shown)  # while they draw, the brain grows here
-        brain = Brain(design.seed, design.effect, design.ongoing)
+        drawn = over(
+            partial(design.gallery.draw, size_px=PICTURE_PX), shown
+        )  # while they draw, the brain grows here
+        brain = Brain(design.seed, design.effect, design.ongoing, design.gallery)
         images = np.stack(list(tqdm(drawn, "pictures", len(shown), disable=quiet)))
         plans = run_plans(design, scripts, brain, images)
         dataset.write_frame(design, scripts, brain.anatomy)
@@ -78,7 +78,7 @@ def run_plans(
     rng = np.random.default_rng([design.seed, 4])
     volumes = [script.n_volumes for script in scripts]
     poses = session_poses(volumes, design.tr_s, design.motion, rng)
-    shown = [scene for script in scripts for scene in script.shown]
+    shown = [picture for script in scripts for picture in script.shown]
     ends = np.cumsum([len(script.shown) for script in scripts])[:-1]
     responses = np.split(brain.responses(shown, images), ends)
     return [
@@ -93,10 +93,6 @@ def run_plans(
 def _scan_into(dataset: Dataset, brain: Brain, job: tuple[RunScript, RunPlan]) -> None:
     script, plan = job
     dataset.write_bold(script, plan.tr_s, brain.anatomy.affine, scan(brain, plan))
-
-
-def _draw(scene: Scene) -> NDArray[np.uint8]:
-    return scenes.render(scene, PICTURE_PX).image
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """What the voxels of visual cortex respond to: pixels in early areas, things in ventral ones.
 
 Neither knows of any model: early responses are computed from the picture, ventral responses from
-the scene's description, so that nothing can be decoded from them but what was shown.
+the picture's description, so that nothing can be decoded from them but what was shown.
 """
 
 from collections.abc import Sequence
@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.spatial.distance import cdist
 
-from simulator import scenes
-from simulator.scenes import Scene
+from simulator.gallery import Gallery, Shown
 
 SIDE_PX = 64  # pictures are reduced to this before anything else
 _MAP_PX = 32
@@ -23,13 +22,6 @@ _ORIENTATIONS = np.arange(4) * np.pi / 4
 _LINEAR = 3  # luminance, red-green and blue-yellow, before the Gabor channels
 _N_CHANNELS = _LINEAR + len(_CYCLES) * len(_ORIENTATIONS)
 _CHUNK = 64  # pictures filtered at a time
-_LIKE = {  # what kinds have in common
-    "animal": ("dog", "cat", "fish"),
-    "vehicle": ("car", "boat", "rocket"),
-    "plant": ("tree", "flower", "mushroom"),
-    "made": ("scissors", "car", "house", "boat", "mug", "rocket"),
-    "large in life": ("car", "house", "boat", "tree", "rocket"),
-}
 _HIDDEN = 240  # units that mix properties on the way to ventral voxels
 _SMOOTH_MM = 6.0  # over which neighbouring ventral voxels agree
 
@@ -42,6 +34,8 @@ class EarlyVision:
     mni_mm : float32 (n_voxels, 3)
         Where the voxels are: the picture is mapped smoothly on the cortex, the fovea at the
         back, each half of the picture in the other hemisphere, the upper half below.
+    gallery : Gallery
+        Whose pictures the voxels are used to.
     rng : numpy.random.Generator
         Drives each voxel's tuning.
 
@@ -49,22 +43,24 @@ class EarlyVision:
     ----------
     centre, size : float32 (n_voxels, 2), (n_voxels,)
         Receptive fields, see `retinotopy`.
-    standard : float32 (n_scenes, n_voxels)
-        Responses to the standard scenes.
+    standard : float32 (n_pictures, n_voxels)
+        Responses to the standard pictures.
     """
 
-    def __init__(self, mni_mm: NDArray[np.float32], rng: np.random.Generator) -> None:
+    def __init__(
+        self, mni_mm: NDArray[np.float32], gallery: Gallery, rng: np.random.Generator
+    ) -> None:
         self.centre, self.size = retinotopy(mni_mm, rng)
         self._fields = _fields(self.centre, self.size)
         self._weights = _early_weights(self.centre, rng)
-        channels = self._channels(standard_images())
+        channels = self._channels(standard_images(gallery))
         self._mean, self._sd = channels.mean(0), channels.std(0)
         mixed = self._mix(channels)
         self._response_sd = mixed.std(0)
         self.standard = mixed / self._response_sd
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Responses in standard deviations over the standard scenes.
+        """Responses in standard deviations over the standard pictures.
 
         `images`: (n, s, s, 3), s a multiple of 64; returns (n, n_voxels).
         """
@@ -81,35 +77,42 @@ class EarlyVision:
 
 
 class VentralVision:
-    """Smoothly varying mixed selectivity for what a scene shows.
+    """Smoothly varying mixed selectivity for what a picture shows.
 
     Parameters
     ----------
     mni_mm : float32 (n_voxels, 3)
+    gallery : Gallery
+        Whose pictures the voxels are used to, and which of their properties matter.
     rng : numpy.random.Generator
         Drives which properties a voxel mixes.
 
     Attributes
     ----------
-    standard : float32 (n_scenes, n_voxels)
-        Responses to the standard scenes.
+    standard : float32 (n_pictures, n_voxels)
+        Responses to the standard pictures.
     """
 
-    def __init__(self, mni_mm: NDArray[np.float32], rng: np.random.Generator) -> None:
-        self._tuning = _hidden_tuning(rng)
+    def __init__(
+        self, mni_mm: NDArray[np.float32], gallery: Gallery, rng: np.random.Generator
+    ) -> None:
+        self._properties = gallery.properties
+        standard = standard_pictures(gallery)
+        n_properties = len(gallery.properties(standard[0]))
+        self._tuning = rng.standard_normal((n_properties, _HIDDEN), np.float32)
         self._bias = rng.normal(0, 0.5, _HIDDEN).astype(np.float32)
         own = rng.standard_normal((_HIDDEN, len(mni_mm)), np.float32)
         self._weights = smoothed(own, mni_mm) + 0.7 * own
-        mixed = self._mix(standard_scenes())
+        mixed = self._mix(standard)
         self._mean, self._sd = mixed.mean(0), mixed.std(0)
         self.standard = (mixed - self._mean) / self._sd
 
-    def __call__(self, shown: Sequence[Scene]) -> NDArray[np.float32]:
-        """Responses in standard deviations over the standard scenes: (n, n_voxels)."""
+    def __call__(self, shown: Sequence[Shown]) -> NDArray[np.float32]:
+        """Responses in standard deviations over the standard pictures: (n, n_voxels)."""
         return (self._mix(shown) - self._mean) / self._sd
 
-    def _mix(self, shown: Sequence[Scene]) -> NDArray[np.float32]:
-        properties = np.stack([_properties(scene) for scene in shown])
+    def _mix(self, shown: Sequence[Shown]) -> NDArray[np.float32]:
+        properties = np.stack([self._properties(picture) for picture in shown])
         return np.maximum(properties @ self._tuning + self._bias, 0) @ self._weights
 
 
@@ -133,17 +136,17 @@ def retinotopy(
     return centre.astype(np.float32), (0.07 + 0.16 * eccentricity).astype(np.float32)
 
 
-@lru_cache(maxsize=1)
-def standard_scenes() -> tuple[Scene, ...]:
-    """The fixed scenes over which responses have mean 0 and standard deviation 1."""
+@lru_cache(maxsize=2)
+def standard_pictures(gallery: Gallery) -> tuple[Shown, ...]:
+    """The fixed pictures over which responses have mean 0 and standard deviation 1."""
     rng = np.random.default_rng(20230601)
-    return tuple(scenes.sample_scene(rng) for _ in range(400))
+    return tuple(gallery.sample(rng) for _ in range(400))
 
 
-@lru_cache(maxsize=1)
-def standard_images() -> NDArray[np.uint8]:
-    """Their pictures: (400, 64, 64, 3)."""
-    return np.stack([scenes.render(scene, SIDE_PX).image for scene in standard_scenes()])
+@lru_cache(maxsize=2)
+def standard_images(gallery: Gallery) -> NDArray[np.uint8]:
+    """As they are drawn: (400, 64, 64, 3)."""
+    return np.stack([gallery.draw(picture, SIDE_PX) for picture in standard_pictures(gallery)])
 
 
 def _feature_maps(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -211,26 +214,6 @@ def _early_weights(centre: NDArray[np.float32], rng: np.random.Generator) -> NDA
     gabor *= 0.7 / np.linalg.norm(gabor, axis=0)
     linear = rng.normal(0, 1, (_LINEAR, n)) * np.array([[0.6], [0.4], [0.4]])
     return np.concatenate([linear, gabor]).astype(np.float32)
-
-
-def _properties(scene: Scene) -> NDArray[np.float32]:
-    """A scene's description as numbers, each group with its say."""
-    groups = (
-        (1.3, [scene.kind == kind for kind in scenes.KINDS]),
-        (0.6, [scene.kind in kinds for kinds in _LIKE.values()]),
-        (1.3, [scene.kind == scenes.NOISE]),
-        (0.8, [scene.colour == colour for colour in scenes.COLOURS]),
-        (1.0, [scene.place == place for place in scenes.PLACES]),
-        (0.7, [scene.time == time for time in scenes.TIMES]),
-        (0.5, [scene.size == size for size in scenes.SIZES]),
-        (0.5, [scene.position == position for position in scenes.POSITIONS]),
-    )
-    return np.concatenate([say * np.array(group, np.float32) for say, group in groups])
-
-
-def _hidden_tuning(rng: np.random.Generator) -> NDArray[np.float32]:
-    n_properties = len(_properties(standard_scenes()[0]))
-    return rng.standard_normal((n_properties, _HIDDEN), np.float32)
 
 
 def smoothed(weights: NDArray[np.float32], mni_mm: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -14,6 +14,7 @@ from rtrecon.errors import BadGenerator, BadInput
 from rtrecon.generators.presets import PRESETS, Preset
 
 GROUP = "rtrecon.generators"  # entry points whose value is the folder of a named generator
+CONFIG = "generator.json"  # what the folder of an adversarial generator holds, and no other
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -101,30 +102,31 @@ class Generator(Protocol):
         ...
 
 
-def check_aim(aim: Aim, latent: tuple[int, ...], conditioning: tuple[int, ...]) -> None:
-    """One bad value would spread over the whole picture, and a picture of it would look like one.
+def check_aim(aim: Aim, generator: Generator) -> None:
+    """See that an aim is one that the generator can draw from.
+
+    One bad value would spread over the whole picture, and a picture of it would look like one.
 
     Raises
     ------
     BadInput
         z or c of another shape, or with values that are not numbers.
     """
-    if aim.z is not None:
-        _check("z", aim.z, latent)
-    _check("c", aim.c, conditioning)
-
-
-def _check(name: str, values: NDArray[np.float32], shape: tuple[int, ...]) -> None:
-    if values.shape != shape:
-        raise BadInput(
-            f"{name} has the shape {values.shape}, the generator takes {shape}: "
-            "use decoders that were fitted for it"
-        )
-    if not np.isfinite(values).all():
-        wrong = int((~np.isfinite(values)).sum())
-        raise BadInput(
-            f"{wrong} of the {values.size} values of {name} are no numbers: nothing is drawn from it"
-        )
+    wanted = {"z": generator.latent, "c": generator.conditioning}
+    for name, values in (("z", aim.z), ("c", aim.c)):
+        if values is None:
+            continue
+        if values.shape != wanted[name]:
+            raise BadInput(
+                f"{name} has the shape {values.shape}, the generator takes {wanted[name]}: "
+                "use decoders that were fitted for it"
+            )
+        if not np.isfinite(values).all():
+            wrong = int((~np.isfinite(values)).sum())
+            raise BadInput(
+                f"{wrong} of the {values.size} values of {name} are no numbers: "
+                "nothing is drawn from it"
+            )
 
 
 def find_generator(name: str) -> Preset:
@@ -164,6 +166,10 @@ def load_generator(name: str) -> Generator:
     """
     preset = find_generator(name)
     # Imported here: torch takes seconds, and `import rtrecon` must not.
+    if (Path(preset.repository) / CONFIG).is_file():
+        from rtrecon.generators.adversarial import Adversarial
+
+        return Adversarial(Path(preset.repository), name)
     from rtrecon.generators.diffusion import Diffusion
 
     return Diffusion(preset, name)

@@ -78,7 +78,7 @@ class Diffusion:
             z or c of another shape, or with values that are not numbers; strength and steps that
             leave nothing to do.
         """
-        check_aim(aim, self.latent, self.conditioning)
+        check_aim(aim, self)
         timesteps = self._schedule.begin(settings, aim)
         on_device = timesteps.to(self._compute.device)
         sources = [torch.Generator("cpu").manual_seed(seed + n) for n in range(settings.samples)]
@@ -88,7 +88,7 @@ class Diffusion:
         for step, t in enumerate(timesteps, 1):
             early = 1 < step <= 1 + AIMED_UNTIL * len(timesteps)
             if early and newer is not None and (moved := newer()) is not None:
-                check_aim(moved, self.latent, self.conditioning)
+                check_aim(moved, self)
                 z, latents = self._moved(moved, z, latents, t)
                 c = self._conditioning(moved, settings)
             predicted = self._predict(latents, t, on_device[step - 1], c, settings)

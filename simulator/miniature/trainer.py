@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -69,7 +70,7 @@ class Trainer:
         )
         self.seconds, self.steps = 0.0, 0
         if self.checkpoint.exists():
-            self.resume()
+            self.resume(torch.load(self.checkpoint, weights_only=True))
 
     @property
     def checkpoint(self) -> Path:
@@ -127,26 +128,28 @@ class Trainer:
 
     def save(self) -> None:
         """Write the checkpoint whole: a run that is killed here keeps the previous one."""
-        state = {
+        beside = self.checkpoint.with_suffix(".new")
+        torch.save(self.progress(), beside)
+        os.replace(beside, self.checkpoint)
+        if self.sheet is not None:
+            self.sheet(self.average.module.eval(), self.steps)
+
+    def progress(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
+        return {
             "module": self.module.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "seconds": self.seconds,
             "steps": self.steps,
         }
-        beside = self.checkpoint.with_suffix(".new")
-        torch.save(state, beside)
-        os.replace(beside, self.checkpoint)
-        if self.sheet is not None:
-            self.sheet(self.average.module.eval(), self.steps)
 
-    def resume(self) -> None:
-        """Go on from the checkpoint."""
-        state = torch.load(self.checkpoint, weights_only=True)
-        self.module.load_state_dict(state["module"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.seconds, self.steps = state["seconds"], state["steps"]
+    def resume(self, progress: dict[str, Any]) -> None:
+        """Go on from what a checkpoint holds."""
+        self.module.load_state_dict(progress["module"])
+        self.average.load_state_dict(progress["average"])
+        self.optimizer.load_state_dict(progress["optimizer"])
+        self.seconds, self.steps = progress["seconds"], progress["steps"]
 
 
 def averaging(longest: float) -> Callable[[list[Tensor], list[Tensor], Tensor | int], None]:

@@ -76,20 +76,21 @@ def main(person: Path = PERSON) -> int:
         return 0
     known = sample(person)
     truth = list(known.truth.values())
-    print("| steps | strength | guidance | image, two-way | kind |")
-    print("|---|---|---|---|---|")
+    print("| steps | strength | guidance | image, two-way | pixels, two-way | kind |")
+    print("|---|---|---|---|---|---|", flush=True)
     for steps, strength, guidance in GRID:
         settings = Settings(steps=steps, strength=strength, guidance=guidance, preview=False)
-        score, kind = judged(images(known.generator, known.last, settings), truth)
-        print(f"| {steps} | {strength} | {guidance:g} | {score:.2f} | {kind:.2f} |", flush=True)
-    score, kind = judged(images(with_ddim(known.generator), known.last, MANY), truth)
-    print(f"| 40 of DDIM's 50 | 0.8 | 1 | {score:.2f} | {kind:.2f} |", flush=True)
-    print("\n| spread of z | spread of c | image, two-way | kind |\n|---|---|---|---|")
+        scores = judged(images(known.generator, known.last, settings), truth)
+        print(f"| {steps} | {strength} | {guidance:g} | {cells(scores)} |", flush=True)
+    scores = judged(images(with_ddim(known.generator), known.last, MANY), truth)
+    print(f"| 40 of DDIM's 50 | 0.8 | 1 | {cells(scores)} |", flush=True)
+    print("\n| spread of z | spread of c | image, two-way | pixels, two-way | kind |")
+    print("|---|---|---|---|---|")
     for shrunk in ({}, {"z"}, {"c"}, {"z", "c"}):
         as_ridge = [unscaled(known.artifact, d, shrunk) for d in known.last]
-        score, kind = judged(images(known.generator, as_ridge, Settings(preview=False)), truth)
-        cells = ["as ridge leaves it" if name in shrunk else "restored" for name in "zc"]
-        print(f"| {' | '.join(cells)} | {score:.2f} | {kind:.2f} |", flush=True)
+        scores = judged(images(known.generator, as_ridge, Settings(preview=False)), truth)
+        spread = ["as ridge leaves it" if name in shrunk else "restored" for name in "zc"]
+        print(f"| {' | '.join(spread)} | {cells(scores)} |", flush=True)
     return 0
 
 
@@ -123,14 +124,32 @@ def images(
     return finals
 
 
-def judged(
-    shown: Sequence[NDArray[np.uint8]], truth: Sequence[NDArray[np.uint8]]
-) -> tuple[float, float]:
-    """Two-way identification and kind, by a classifier that knows only true renders."""
-    judge = Judge.load()
-    similarity = unit(judge.features(np.stack(shown))) @ unit(judge.features(np.stack(truth))).T
-    seen, real = (judge.classify(np.stack(pictures))["kind"] for pictures in (shown, truth))
-    return two_way(similarity), float(np.mean([a == b for a, b in zip(seen, real, strict=True)]))
+class Scores(NamedTuple):
+    """What finished pictures are worth. Chance: .5, .5 and .08."""
+
+    image: float  # two-way identification by a classifier that knows only true renders
+    pixels: float  # and by the correlation of all pixels, which is where layout counts
+    kind: float  # share of the kinds that the classifier names rightly
+
+
+def judged(shown: Sequence[NDArray[np.uint8]], truth: Sequence[NDArray[np.uint8]]) -> Scores:
+    """Pictures against the stimuli they should be."""
+    judge, pair = Judge.load(), (np.stack(shown), np.stack(truth))
+    features, pixels = (
+        two_way(unit(seen) @ unit(real).T)
+        for seen, real in (
+            [judge.features(pictures) for pictures in pair],
+            [pictures.reshape(len(pictures), -1).astype(np.float32) for pictures in pair],
+        )
+    )
+    seen, real = (judge.classify(pictures)["kind"] for pictures in pair)
+    kind = float(np.mean([a == b for a, b in zip(seen, real, strict=True)]))
+    return Scores(features, pixels, kind)
+
+
+def cells(scores: Scores) -> str:
+    """A table's cells."""
+    return " | ".join(f"{score:.2f}" for score in scores)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ class Priced:
     def images(
         self, aim: Aim, seed: int, settings: Settings, newer: Newer | None = None
     ) -> Iterator[Step]:
-        check_aim(aim, self.latent, self.conditioning)
+        check_aim(aim, self)
         if settings.strength < 0.1:
             raise BadInput("0 steps")
         self.drawn.append(settings)

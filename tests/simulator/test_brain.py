@@ -17,7 +17,8 @@ from simulator.motion import MovingHead, rigid, session_poses
 from simulator.noise import NoiseLevels
 from simulator.plan import Design
 from simulator.reliability import correlation, measure
-from simulator.vision import standard_images, standard_scenes
+from simulator.scenes import SCENES
+from simulator.vision import standard_images, standard_pictures
 
 SILENT = NoiseLevels(
     autoregressive=0, drift=0, cardiac=0, respiratory=0, thermal=0, saturation=()
@@ -106,10 +107,10 @@ def test_retinotopy_is_smooth(brain: Brain) -> None:
     assert np.median(apart[near]) < 0.2 * np.median(apart[far])
 
 
-def test_responses_are_standardised_over_the_standard_scenes(brain: Brain) -> None:
+def test_responses_are_standardised_over_the_standard_pictures(brain: Brain) -> None:
     for responses in (
-        brain._early(standard_images()[:100]),
-        brain._ventral(standard_scenes()[:100]),
+        brain._early(standard_images(SCENES)[:100]),
+        brain._ventral(standard_pictures(SCENES)[:100]),
     ):
         assert abs(responses.mean()) < 0.1
         assert responses.std(0).mean() == pytest.approx(1, abs=0.1)
