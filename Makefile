@@ -35,6 +35,7 @@ bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.ridge
 	$(BIN)/python -m tests.benchmarks.reconstruction
 	$(BIN)/python -m tests.benchmarks.evolving
+	$(BIN)/python -m tests.benchmarks.generators
 
 # torch first and by its exact version: a looser request may fetch gigabytes for a GPU
 $(READY): pyproject.toml constraints.txt tools/setup.sh
