@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rtrecon.config import Settings
+from rtrecon.errors import BadGenerator
 from rtrecon.generators import Aim, Generator
 
 SHARE = 0.8  # of a repetition time that a picture may take: the rest is for decoding and display
@@ -76,13 +78,28 @@ def plan(generator: Generator, settings: Settings, fixed: Collection[str], tr_s:
     """Settings whose finished picture fits a repetition time, as near to the given as that goes.
 
     First fewer samples, then no previews, then fewer steps, then the small decoder. What the user
-    has fixed stays. Where nothing fits, the cheapest that still draws well.
+    has fixed stays as long as there is memory for it. Where nothing fits, the cheapest that still
+    draws well.
 
     Raises
     ------
     BadInput
         Settings of which nothing can be drawn.
+    BadGenerator
+        There is no memory even for the cheapest picture.
     """
+    while True:
+        with enough_memory(generator.name):
+            try:
+                return _plan(generator, settings, fixed, tr_s)
+            except Exception as error:
+                cheaper = lighter(settings, generator.takes)
+                if cheaper is None or not out_of_memory(error):
+                    raise
+        settings = cheaper  # outside of the handler, whose error would keep the memory
+
+
+def _plan(generator: Generator, settings: Settings, fixed: Collection[str], tr_s: float) -> Plan:
     # What cannot be drawn is refused before the session and not in it.
     next(generator.images(_nothing(generator), 0, replace(settings, preview=True)))
     within_s = SHARE * tr_s
@@ -137,6 +154,26 @@ def out_of_memory(error: BaseException) -> bool:
         or type(error).__name__ == "OutOfMemoryError"
         or "can't allocate memory" in str(error)
     )
+
+
+@contextmanager
+def enough_memory(name: str) -> Iterator[None]:
+    """Say in one line that a generator found no room.
+
+    Raises
+    ------
+    BadGenerator
+    """
+    try:
+        yield
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        why = str(error).partition("\n")[0] or "out of memory"
+        raise BadGenerator(
+            f"generator '{name}' does not fit into the memory of this machine ({why}): "
+            "close what else uses it, or choose a smaller model"
+        ) from None
 
 
 def told(settings: Settings) -> str:

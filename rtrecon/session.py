@@ -12,7 +12,7 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from rtrecon.artifact import Artifact, check_generator, check_stream
-from rtrecon.budget import Plan, plan, told
+from rtrecon.budget import Plan, enough_memory, plan, told
 from rtrecon.config import Session
 from rtrecon.contact_sheet import write_contact_sheet
 from rtrecon.errors import BadGenerator
@@ -107,7 +107,8 @@ def open_generator(name_or_folder: str, artifact: Artifact) -> Generator:
     ------
     BadGenerator, Mismatch
     """
-    generator = load_generator(name_or_folder)
+    with enough_memory(name_or_folder):
+        generator = load_generator(name_or_folder)
     check_generator(artifact, name_or_folder, generator.identity)
     tie = artifact.generator
     if (generator.latent, generator.conditioning) != (tie.latent, tie.conditioning):

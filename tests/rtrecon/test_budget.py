@@ -8,7 +8,7 @@ import pytest
 
 from rtrecon import budget
 from rtrecon.config import Settings
-from rtrecon.errors import BadInput
+from rtrecon.errors import BadGenerator, BadInput
 from rtrecon.generators import Aim, Newer, Step, check_aim
 from rtrecon.generators.diffusion import Diffusion
 
@@ -104,6 +104,32 @@ def test_lighter_is_samples_then_steps_then_the_small_decoder(priced: Priced) ->
     while (settings := budget.lighter(settings, priced.takes)) is not None:  # type: ignore[assignment]
         row.append((settings.samples, settings.steps, settings.fast_decoder))
     assert row == [(1, 4, False), (1, 2, False), (1, 1, False), (1, 1, True)]
+
+
+class Cramped(Priced):
+    """One that has memory for so many pictures at once, and perhaps only with the small decoder."""
+
+    samples = 1
+    small_only = False
+
+    def images(
+        self, aim: Aim, seed: int, settings: Settings, newer: Newer | None = None
+    ) -> Iterator[Step]:
+        if settings.samples > self.samples or (self.small_only and not settings.fast_decoder):
+            raise MemoryError(f"{settings.samples} do not fit")
+        return super().images(aim, seed, settings, newer)
+
+
+def test_what_memory_has_no_room_for_is_not_chosen(priced: Priced) -> None:
+    cramped = Cramped(0.1, 0.2, 0.02)
+    chosen = budget.plan(cramped, WANTED, {"samples"}, 60.0).settings
+    assert chosen == replace(WANTED, samples=1)
+    cramped.small_only = True
+    chosen = budget.plan(cramped, WANTED, (), 60.0).settings
+    assert chosen.fast_decoder
+    cramped.samples = 0
+    with pytest.raises(BadGenerator, match=r"'priced' does not fit .* \(1 do not fit\): close"):
+        budget.plan(cramped, WANTED, (), 60.0)
 
 
 def test_a_real_model_is_measured(toy_generator: Diffusion) -> None:
