@@ -72,11 +72,17 @@ def _two_way_z(
 
 
 def two_way(similarity: NDArray[np.float32]) -> float:
-    """Two-way identification with each original fixed: rows are predictions, columns originals.
+    """Two-way identification: the mean of `each_two_way`."""
+    return float(each_two_way(similarity).mean())
+
+
+def each_two_way(similarity: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Two-way identification of each original (n,): rows are predictions, columns originals.
 
     For each original, how many of the other predictions resemble it less than its own does (the
     direction of Takagi & Nishimoto's code); ties count half.
     """
     own = np.diag(similarity)[None, :]
     less = (similarity < own).sum(axis=0) + 0.5 * ((similarity == own).sum(axis=0) - 1)
-    return float((less / (len(similarity) - 1)).mean())
+    each: NDArray[np.float64] = less / (len(similarity) - 1)
+    return each

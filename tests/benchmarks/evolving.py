@@ -70,7 +70,8 @@ def _print_policies(known: Sample, trials: Sequence[Sequence[Decoded]]) -> None:
         shown = [_evolved(known.generator, rows, policy) for rows in trials]
         scores = [judged([row[n] for row in shown], truth) for n in range(VOLUMES)]
         change = np.array([[_apart(*pair) for pair in pairwise(r)] for r in shown])
-        cells = [f"{score.image:.2f}" for score in scores] + [f"{scores[-1].kind:.2f}"]
+        cells = [f"{score.image.mean():.2f}" for score in scores]
+        cells.append(f"{scores[-1].kind.mean():.2f}")
         cells += [f"{c:.0f}" for c in change.mean(axis=0)] + [f"{_unexplained(trials, change):.0f}"]
         print(f"| {policy.name} | {' | '.join(cells)} |", flush=True)
 
@@ -129,7 +130,7 @@ def _print_aims(known: Sample, trials: Sequence[Sequence[Decoded]]) -> None:
         for n in range(1, VOLUMES):
             shown = [_aimed_anew(known.generator, rows[n - 1], rows[n], at) for rows in trials]
             scores = judged(shown, truth)
-            cells.append(f"{scores.image:.2f}, {scores.kind:.2f}")
+            cells.append(f"{scores.image.mean():.2f}, {scores.kind.mean():.2f}")
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 

@@ -16,6 +16,7 @@ from diffusers import (
 )
 from huggingface_hub import constants
 from huggingface_hub.utils import filter_repo_objects
+from PIL import Image
 
 from rtrecon.config import Settings
 from rtrecon.errors import BadGenerator
@@ -171,23 +172,28 @@ def test_the_2023_method_step_by_step(hub: Path) -> None:
     assert ours.defaults.samples == 5
     shown = list(ours.images(aim, SEED, settings))
     assert [s.step for s in shown] == list(range(1, 41))
-    plain = list(_plain_2023(pipe, aim, settings.samples))
+    z = _plain_enlarged(pipe, aim)
+    np.testing.assert_allclose(ours._enlarged(torch.from_numpy(aim.z)[None]), z, atol=1e-4)
+    plain = list(_plain_2023(pipe, aim, z, settings.samples))
     for step, pictures in zip(shown, plain, strict=True):
         assert step.images.shape == (2, 16, 16, 3)
         assert np.abs(step.images.astype(int) - pictures).max() <= 2, step.step
 
 
 @torch.no_grad()
-def _plain_2023(pipe: StableDiffusionPipeline, aim: Aim, samples: int):  # type: ignore[no-untyped-def]
-    from PIL import Image
-
+def _plain_enlarged(pipe: StableDiffusionPipeline, aim: Aim) -> torch.Tensor:
     small = pipe.vae.decode(torch.from_numpy(aim.z)[None] / 0.18215).sample[0]
     pixels = np.asarray(((small.clamp(-1, 1) + 1) / 2).permute(1, 2, 0))
     bands = [
         Image.fromarray(pixels[..., n]).resize((16, 16), Image.Resampling.BICUBIC) for n in range(3)
     ]
     resized = torch.from_numpy(np.stack([np.asarray(b) for b in bands]))[None].clamp(0, 1) * 2 - 1
-    z = pipe.vae.encode(resized).latent_dist.mean * 0.18215
+    encoded: torch.Tensor = pipe.vae.encode(resized).latent_dist.mean
+    return encoded * 0.18215
+
+
+@torch.no_grad()
+def _plain_2023(pipe: StableDiffusionPipeline, aim: Aim, z: torch.Tensor, samples: int):  # type: ignore[no-untyped-def]
     alphas = torch.cumprod(1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2, 0)
     times = list(range(1, 1000, 20))[:40][::-1]  # step 40 of 50 and down
     ids = pipe.tokenizer([""], padding="max_length", return_tensors="pt").input_ids
