@@ -8,16 +8,19 @@ from typing import Any
 
 import pylsl
 import pytest
+from PIL import Image
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from rtrecon.artifact import Artifact
 from rtrecon.config import Session
+from rtrecon.generators.adversarial import Adversarial
 from rtrecon.generators.schedule import Schedule
 from rtrecon.pipeline import show_headless
 from rtrecon.session import open_session
 from rtrecon.types import Geometry
 from rtrecon.wire import ScannerOutlet
-from tests.toy import send, toy_run
+from tests import toy_models
+from tests.toy import artifact_for, send, toy_run
 
 
 def blas_threads() -> set[int]:
@@ -80,3 +83,23 @@ def test_the_thread_that_warms_the_model_up_is_the_one_that_draws(
     assert about["settings"]["steps"] == 2
     assert about["settings"]["guidance"] == 5.0
     assert about["picture_s"] > 0
+
+
+def test_a_session_is_the_same_whatever_draws(
+    toy_geometry: Geometry, stream_name: str, tmp_path: Path
+) -> None:
+    """An adversarial generator in the place of a diffusion model; one that has no steps."""
+    folder = toy_models.adversarial(tmp_path / "gan")
+    outlet = ScannerOutlet(stream_name, toy_geometry)
+    session = Session(tmp_path / "decoder", stream_name, str(folder), output=tmp_path / "session")
+    artifact = artifact_for(Adversarial(folder, "toy"), toy_geometry)
+    with open_session(session, artifact, threading.Event()) as pipeline:
+        shower = threading.Thread(target=show_headless, args=(pipeline,))
+        shower.start()
+        assert outlet.wait_for_receiver(10.0)
+        send(outlet, toy_run(toy_geometry, 20), pylsl.local_clock())
+        shower.join(timeout=60)
+    counts = json.loads((tmp_path / "session" / "summary.json").read_text())["volumes"]
+    assert (counts["received"], counts["lost"]) == (20, 0)
+    with Image.open(next((tmp_path / "session" / "frames").glob("*.png"))) as picture:
+        assert picture.size == (64, 64)

@@ -18,6 +18,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from rtrecon.artifact import Artifact, GeneratorTie, LinearMap
 from rtrecon.confidence import Confidence
 from rtrecon.evidence import Model
+from rtrecon.generators import Generator
 from rtrecon.generators.diffusion import Diffusion
 from rtrecon.generators.presets import Preset
 from rtrecon.response import Response
@@ -73,22 +74,24 @@ def toy_geometry() -> Geometry:
 
 @pytest.fixture(scope="session")
 def toy_artifact(toy_generator: Diffusion, toy_geometry: Geometry) -> Artifact:
-    """Decoders of random weights that fit the toy scanner and the toy generator."""
+    return artifact_for(toy_generator, toy_geometry)
+
+
+def artifact_for(generator: Generator, geometry: Geometry) -> Artifact:
+    """Decoders of random weights that fit the toy scanner and a generator."""
     rng = np.random.default_rng(0)
-    voxels = np.sort(rng.choice(toy_geometry.n_voxels, 60, replace=False))
+    voxels = np.sort(rng.choice(geometry.n_voxels, 60, replace=False))
     early = np.arange(60) < 35
-    n_c = int(np.prod(toy_generator.conditioning))
+    n_c = int(np.prod(generator.conditioning))
 
     def linear(chosen: np.ndarray, targets: int) -> LinearMap:
         n = int(chosen.sum())
         arrays = rng.normal(size=n), rng.normal(size=(n, targets)), rng.normal(size=targets)
         return LinearMap(chosen, *(a.astype(np.float32) for a in arrays))
 
-    tie = GeneratorTie(
-        "toy", toy_generator.identity, toy_generator.latent, toy_generator.conditioning
-    )
+    tie = GeneratorTie("toy", generator.identity, generator.latent, generator.conditioning)
     return Artifact(
-        name="sub-toy", shape=toy_geometry.shape, affine=toy_geometry.affine, tr_s=2.0,
+        name="sub-toy", shape=geometry.shape, affine=geometry.affine, tr_s=2.0,
         reference=None, voxels=voxels, sd=rng.uniform(1, 3, 60).astype(np.float32),
         response=Response(duration_s=6.0), model=Model(),
         generator=tie, z=linear(early, int(np.prod(tie.latent))), c=linear(~early, n_c),

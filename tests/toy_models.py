@@ -1,4 +1,4 @@
-"""Models of the families that presets name, at toy size: real classes, random weights."""
+"""Models of the families that presets name, and an adversarial one, at toy size: real classes, random weights."""
 
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,11 @@ from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
+from rtrecon.generators.adversarial import Plan, save
 from simulator.miniature.tokenizer import tokenizer
 
 WORDS = tokenizer(["a dog", "a cat", "noise"])
+PLAN = Plan(6, (16, 12, 8), 64, ("cat", "dog", "blue-eyed", "red"), "a toy", "BSD-3-Clause")
 STABLE = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
 
 
@@ -129,3 +131,17 @@ def _vae() -> AutoencoderKL:
         down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
         sample_size=8,
     )  # fmt: skip
+
+
+def adversarial(folder: Path, seed: int = 0) -> Path:
+    """An adversarial generator's folder: random weights, batch statistics included."""
+    source = torch.Generator().manual_seed(seed)
+    up, down = PLAN.networks()
+    for tensor in (*up.state_dict().values(), *down.state_dict().values()):
+        if tensor.is_floating_point():
+            tensor.copy_(0.3 * torch.randn(tensor.shape, generator=source))
+    for name, tensor in (*up.state_dict().items(), *down.state_dict().items()):
+        if name.endswith("running_var"):
+            tensor.abs_().add_(0.5)
+    save(folder, PLAN, up, down)
+    return folder

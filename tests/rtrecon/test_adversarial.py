@@ -16,30 +16,16 @@ from torch.nn import functional
 from rtrecon.config import Settings
 from rtrecon.errors import BadGenerator, BadInput
 from rtrecon.generators import Aim, Generator, load_generator
-from rtrecon.generators.adversarial import Adversarial, Plan, save
+from rtrecon.generators.adversarial import Adversarial
 from rtrecon.generators.diffusion import Diffusion
+from tests import toy_models
 
-PLAN = Plan(6, (16, 12, 8), 64, ("cat", "dog", "blue-eyed", "red"), "a toy", "BSD-3-Clause")
 FILES = ("generator.json", "generator.safetensors", "encoder.safetensors")
-
-
-def write_toy(folder: Path, seed: int = 0) -> Path:
-    """Random weights, batch statistics included."""
-    source = torch.Generator().manual_seed(seed)
-    up, down = PLAN.networks()
-    for tensor in (*up.state_dict().values(), *down.state_dict().values()):
-        if tensor.is_floating_point():
-            tensor.copy_(0.3 * torch.randn(tensor.shape, generator=source))
-    for name, tensor in (*up.state_dict().items(), *down.state_dict().items()):
-        if name.endswith("running_var"):
-            tensor.abs_().add_(0.5)
-    save(folder, PLAN, up, down)
-    return folder
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_toy(tmp_path_factory.mktemp("toy") / "gan")
+    return toy_models.adversarial(tmp_path_factory.mktemp("toy") / "gan")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +35,7 @@ def generator(folder: Path) -> Adversarial:
 
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
-    return write_toy(tmp_path / "gan")
+    return toy_models.adversarial(tmp_path / "gan")
 
 
 def aim(seed: int = 0) -> Aim:
@@ -249,7 +235,7 @@ def test_what_is_saved_is_what_is_loaded(generator: Adversarial, copied: Path) -
 def test_the_identity_is_that_of_every_file(
     generator: Adversarial, copied: Path, tmp_path: Path, file: str
 ) -> None:
-    other = write_toy(tmp_path / "other", seed=1)
+    other = toy_models.adversarial(tmp_path / "other", seed=1)
     rewrite(about="another toy")(other)
     (copied / file).write_bytes((other / file).read_bytes())
     assert Adversarial(copied, "toy").identity != generator.identity
