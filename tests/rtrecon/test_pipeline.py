@@ -3,7 +3,7 @@
 import csv
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -91,6 +91,7 @@ class Live:
         )
         self.shower = threading.Thread(target=show_headless, args=(self.pipeline,))
         self.folder = folder
+        self.finished = False
 
     def begin(self) -> None:
         self.shower.start()
@@ -100,15 +101,34 @@ class Live:
         self.shower.join(timeout=60)
         assert not self.shower.is_alive()
         self.pipeline.finish()
+        self.finished = True
         summary: dict[str, object] = json.loads((self.folder / "summary.json").read_text())
         return summary
 
 
 @pytest.fixture
-def live(
+def going_live(
     stream_name: str, toy_artifact: Artifact, toy: Toy, tmp_path: Path, toy_geometry: Geometry
-) -> Live:
-    return Live(stream_name, toy_artifact, toy, tmp_path / "session", toy_geometry)
+) -> Iterator[Callable[..., Live]]:
+    """Makes pipelines, and ends those whose test fails: threads that record outlive everything."""
+    begun: list[Live] = []
+
+    def make(
+        artifact: Artifact = toy_artifact, geometry: Geometry = toy_geometry, **named: bool
+    ) -> Live:
+        begun.append(Live(stream_name, artifact, toy, tmp_path / "session", geometry, **named))
+        return begun[-1]
+
+    yield make
+    for live in begun:
+        if not live.finished:
+            toy.gate.release(1000)
+            live.pipeline.finish()
+
+
+@pytest.fixture
+def live(going_live: Callable[..., Live]) -> Live:
+    return going_live()
 
 
 def rows(table: Path) -> list[dict[str, str]]:
@@ -157,10 +177,10 @@ def test_the_live_run_decodes_what_calibrations_code_decodes(
 
 
 def test_free_viewing_needs_no_marker_but_the_end(
-    stream_name: str, toy_artifact: Artifact, toy: Toy, tmp_path: Path, toy_geometry: Geometry
+    going_live: Callable[..., Live], toy: Toy, toy_geometry: Geometry
 ) -> None:
     """Every volume moves one picture on, and none is cut short by the next."""
-    live = Live(stream_name, toy_artifact, toy, tmp_path / "session", toy_geometry, True)
+    live = going_live(free_viewing=True)
     items = [
         item for item in toy_run(toy_geometry, 25)
         if isinstance(item, Volume) or item.event is not Event.TRIAL
@@ -302,7 +322,7 @@ def test_a_marker_never_becomes_a_path(tmp_path: Path) -> None:
 
 
 def test_what_is_shown_is_never_older_than_one_image_and_one_tr(
-    stream_name: str, toy_artifact: Artifact, toy: Toy, tmp_path: Path, toy_geometry: Geometry
+    going_live: Callable[..., Live], toy_artifact: Artifact, toy: Toy, toy_geometry: Geometry
 ) -> None:
     """TR 0.5 s and an image of 1.5 s, at a fifth of the time: real streams, real clock.
 
@@ -311,7 +331,7 @@ def test_what_is_shown_is_never_older_than_one_image_and_one_tr(
     does not change, and for the median by the clock.
     """
     geometry = replace(toy_geometry, tr_s=0.5, speed=5.0)
-    live = Live(stream_name, replace(toy_artifact, tr_s=0.5), toy, tmp_path / "s", geometry)
+    live = going_live(replace(toy_artifact, tr_s=0.5), geometry)
     tr_s, image_s = 0.1, 0.3
     pause, real_images, begun = threading.Event(), toy.images, []
 
