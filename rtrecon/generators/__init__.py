@@ -13,7 +13,7 @@ from rtrecon.config import Settings
 from rtrecon.errors import BadGenerator, BadInput
 from rtrecon.generators.presets import PRESETS, Preset
 
-GROUP = "rtrecon.generators"  # entry points whose value is the folder of a named generator
+GROUP = "rtrecon.generators"  # entry points of named generators; each value is a Preset
 CONFIG = "generator.json"  # what the folder of an adversarial generator holds, and no other
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -146,7 +146,8 @@ def find_generator(name: str) -> Preset:
         return PRESETS[name]
     named = {point.name: point for point in entry_points(group=GROUP)}
     if name in named:
-        return Preset(str(named[name].load()))
+        preset: Preset = named[name].load()
+        return preset
     if not Path(name).is_dir() and not _HUB_ID.fullmatch(name):
         known = ", ".join(sorted({*named, *PRESETS}))
         raise BadGenerator(

@@ -5,10 +5,11 @@
 
 from pathlib import Path
 
+from rtrecon.generators.presets import Preset
 from simulator.faces.drawing import render
 from simulator.faces.face import KINDS, caption, properties, sample, words
 from simulator.gallery import Gallery
 
 FACES = Gallery("faces", KINDS, (), sample, render, caption, properties, words)
-FOLDER = Path(__file__).parent / "model"
+PRESET = Preset(str(Path(__file__).parent / "model"), "BSD-3-Clause")
 JUDGE = Path(__file__).with_name("judge.safetensors")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,18 +29,19 @@ class Policy(NamedTuple):
     """One way to go from volume to volume."""
 
     name: str
-    settings: Settings
+    changed: dict[str, Any]  # in the generator's own settings
     fresh: bool = False  # new noise for every picture
     fed_back: float = 0.0  # how much of the last picture's latent goes into the next one's z
 
 
+EVEN = {"strength": 0.8, "by_evidence": False}
 POLICIES = (
-    Policy("strength .8 throughout", Settings(strength=0.8, by_evidence=False)),
-    Policy("**.75, more with less evidence**", Settings()),
-    Policy(".6, more with less evidence", Settings(strength=0.6)),
-    Policy(".8, new noise for every picture", Settings(strength=0.8, by_evidence=False), fresh=True),
-    Policy(".8, half the last picture fed back", Settings(strength=0.8, by_evidence=False), False, 0.5),
-)  # fmt: skip
+    Policy("strength .8 throughout", EVEN),
+    Policy("**.75, more with less evidence**", {}),
+    Policy(".5, more with less evidence", {"strength": 0.5}),
+    Policy(".8, new noise for every picture", EVEN, fresh=True),
+    Policy(".8, half the last picture fed back", EVEN, fed_back=0.5),
+)
 
 
 def main(person: Path = PERSON) -> int:
@@ -79,7 +80,7 @@ def _print_policies(known: Sample, trials: Sequence[Sequence[Decoded]]) -> None:
 def _evolved(generator: Generator, rows: Sequence[Decoded], policy: Policy) -> list[Picture]:
     """The finished picture of each volume of a trial."""
     shown: list[Picture] = []
-    settings = replace(policy.settings, preview=False)
+    settings = replace(generator.defaults, preview=False, **policy.changed)
     for decoded in rows:
         seed = noise_seed(0, decoded.trial.number) + policy.fresh * decoded.volume
         aim = aim_at(decoded)
@@ -117,33 +118,34 @@ def _unexplained(trials: Sequence[Sequence[Decoded]], change: NDArray[np.float64
 
 
 def _print_aims(known: Sample, trials: Sequence[Sequence[Decoded]]) -> None:
-    """A volume comes while a picture of four steps is being made."""
+    """A volume comes while a picture is being made."""
     truth = list(known.truth.values())
     diffusion.AIMED_UNTIL = 1.0  # so that later ones can be seen, too
-    print("\n| the newer volume is taken | two-way, kind: 2nd volume | 3rd | 4th |")
-    print("|---|---|---|---|")
-    for name, at in (
-        ("not for this picture", None), ("before step 2", 2), ("before step 3", 3),
-        ("before step 4", 4), ("from the start", 1),
-    ):  # fmt: skip
-        cells = []
-        for n in range(1, VOLUMES):
-            shown = [_aimed_anew(known.generator, rows[n - 1], rows[n], at) for rows in trials]
-            scores = judged(shown, truth)
-            cells.append(f"{scores.image.mean():.2f}, {scores.kind.mean():.2f}")
-        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+    print("\n| steps | the newer volume is taken | two-way, kind: 2nd volume | 3rd | 4th |")
+    print("|---|---|---|---|---|")
+    for steps in (2, 4):
+        settings = replace(known.generator.defaults, steps=steps, preview=False)
+        for at in (None, *range(steps, 0, -1)):
+            cells = []
+            for n in range(1, VOLUMES):
+                pairs = [(rows[n - 1], rows[n]) for rows in trials]
+                shown = [_aimed_anew(known.generator, *pair, at, settings) for pair in pairs]
+                scores = judged(shown, truth)
+                cells.append(f"{scores.image.mean():.2f}, {scores.kind.mean():.2f}")
+            when = "not for this picture" if at is None else f"before step {at}"
+            print(f"| {steps} | {when} | {' | '.join(cells)} |", flush=True)
 
 
-def _aimed_anew(generator: Generator, old: Decoded, new: Decoded, at: int | None) -> Picture:
+def _aimed_anew(
+    generator: Generator, old: Decoded, new: Decoded, at: int | None, settings: Settings
+) -> Picture:
     asked = iter(range(2, 100))
 
     def newer() -> Aim | None:
         return aim_at(new) if next(asked) == at else None
 
-    settings = Settings(steps=4, preview=False)
-    *_, last = generator.images(
-        aim_at(new if at == 1 else old), noise_seed(0, old.trial.number), settings, newer
-    )
+    aim = aim_at(new if at == 1 else old)
+    *_, last = generator.images(aim, noise_seed(0, old.trial.number), settings, newer)
     return last.images[0]
 
 

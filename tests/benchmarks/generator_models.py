@@ -28,7 +28,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 
 from rtrecon.generators.compute import Compute
 from rtrecon.generators.presets import Preset
-from simulator.miniature import FOLDER
+from simulator.miniature import PRESET
 from simulator.miniature.tokenizer import tokenizer
 from tests.toy_models import scheduler
 
@@ -156,7 +156,7 @@ def reduced(shape: Shape) -> Shape:
 
 def miniature() -> Model:
     """The model that ships."""
-    return Model("miniature", Preset(str(FOLDER)), "trained")
+    return Model("miniature", PRESET, "trained")
 
 
 def variants(name: str, shape: Shape, folder: Path, device: torch.device) -> list[Model]:

@@ -90,9 +90,10 @@ def main(person: Path = PERSON) -> int:
         print(f"| {name} | {cells(scores)} | {worse_in(scores, rows.values())} |", flush=True)
     print("\n| spread of z | spread of c | image, two-way | pixels, two-way | kind |")
     print("|---|---|---|---|---|")
+    settings = replace(known.generator.defaults, preview=False)
     for shrunk in ({}, {"z"}, {"c"}, {"z", "c"}):
         as_ridge = [unscaled(known.artifact, d, shrunk) for d in known.last]
-        scores = judged(images(known.generator, as_ridge, Settings(preview=False)), truth)
+        scores = judged(images(known.generator, as_ridge, settings), truth)
         spread = ["as ridge leaves it" if name in shrunk else "restored" for name in "zc"]
         print(f"| {' | '.join(spread)} | {cells(scores)} |", flush=True)
     return 0
