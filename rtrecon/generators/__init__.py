@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -15,6 +15,7 @@ from rtrecon.generators.presets import PRESETS, Preset
 
 GROUP = "rtrecon.generators"  # entry points of named generators; each value is a Preset
 CONFIG = "generator.json"  # what the folder of an adversarial generator holds, and no other
+_AGAIN = "install a version that fits this one"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -140,14 +141,13 @@ def find_generator(name: str) -> Preset:
     Raises
     ------
     BadGenerator
-        None of these.
+        None of these, or installed badly.
     """
     if name in PRESETS:
         return PRESETS[name]
     named = {point.name: point for point in entry_points(group=GROUP)}
     if name in named:
-        preset: Preset = named[name].load()
-        return preset
+        return _installed(named[name])
     if not Path(name).is_dir() and not _HUB_ID.fullmatch(name):
         known = ", ".join(sorted({*named, *PRESETS}))
         raise BadGenerator(
@@ -155,6 +155,21 @@ def find_generator(name: str) -> Preset:
             "the folder of a diffusers pipeline, or a hub id (owner/name)"
         )
     return Preset(name)
+
+
+def _installed(point: EntryPoint) -> Preset:
+    try:
+        preset = point.load()
+    except (ImportError, AttributeError) as error:
+        raise BadGenerator(
+            f"generator '{point.name}' is installed badly ({error}): {_AGAIN}"
+        ) from None
+    if not isinstance(preset, Preset):
+        kind = type(preset).__name__
+        raise BadGenerator(
+            f"generator '{point.name}' is installed as a {kind} and not as a Preset: {_AGAIN}"
+        )
+    return preset
 
 
 def load_generator(name: str) -> Generator:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from diffusers import (
     StableDiffusionPipeline,
 )
 
+from rtrecon import generators
 from rtrecon.config import Settings
 from rtrecon.errors import BadGenerator, BadInput
 from rtrecon.generators import Aim, find_generator
@@ -166,6 +168,23 @@ def test_the_identity_is_that_of_the_two_spaces(toy_folder: Path, tmp_path: Path
     content[-3] ^= 1
     weights.write_bytes(content)
     assert identity(copy) != identity(toy_folder)
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("simulator.miniature:FOLDER", "installed as a PosixPath and not as a Preset"),
+        ("simulator.miniature:PRESETS", "installed badly .*no attribute 'PRESETS'"),
+        ("no_such_package:PRESET", "installed badly .*No module named"),
+    ],
+)
+def test_what_is_installed_badly_is_refused_with_one_line(
+    monkeypatch: pytest.MonkeyPatch, value: str, why: str
+) -> None:
+    point = EntryPoint("mine", value, generators.GROUP)
+    monkeypatch.setattr(generators, "entry_points", lambda group: [point])
+    with pytest.raises(BadGenerator, match=f"'mine' is {why}"):
+        find_generator("mine")
 
 
 def test_what_is_no_generator_is_refused_with_one_line(tmp_path: Path, toy_folder: Path) -> None:
