@@ -21,9 +21,8 @@ def test_new_tables_leave_prose_and_other_machines_alone(
         end.write("\nWhat it means.\n")
     monkeypatch.setattr(generators, "STEPS", (2,))
     monkeypatch.setattr(generators.precision, "BATCHES", (1,))
-    generators.main(
-        ["--reduced", "--only", "sd-turbo", "--repeats", "1", "--document", str(document)]
-    )
+    size = ("--reduced", "--only", "sd-turbo", "--repeats", "1", "--window-s", ".5")
+    generators.main([*size, "--document", str(document)])
     text = document.read_text(encoding="utf-8")
     assert text.startswith("# What a picture costs\n")
     assert text.endswith("\nWhat it means.\n")
@@ -31,5 +30,6 @@ def test_new_tables_leave_prose_and_other_machines_alone(
     assert "| old |" not in text
     assert text.count(f"<!-- begin {here}:") == text.count(f"<!-- end {here}:") == 1
     rows = [line for line in text.splitlines() if line.startswith("| sd-turbo | random |")]
+    assert all(f"| sd-turbo | {decoder} | 2 |" in text for decoder in ("full", "small"))
     assert ["full" in row for row in rows] == [True, False]
     assert all(len(row.split(" | ")) == len(generators.HEAD) for row in rows)

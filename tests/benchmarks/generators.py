@@ -17,6 +17,7 @@ import torch
 from rtrecon.generators.compute import Compute
 from tests.benchmarks import generator_models as models
 from tests.benchmarks import generator_precision as precision
+from tests.benchmarks import generator_window as window
 from tests.benchmarks.document import machine, table, write
 from tests.benchmarks.generator_models import Model
 from tests.benchmarks.generator_timing import Beside, Timing, product_ms, timed
@@ -70,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables and put them into the document."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--window-s", type=float, default=20.0, help="a window is watched for")
     parser.add_argument("--threads", type=int, help="of a CPU; as a session has them by default")
     parser.add_argument("--document", type=Path, help=f"{DOCUMENT}, if everything is timed")
     parser.add_argument("--only", default="", help="a model; the rest is left out")
@@ -90,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _texts(compute: Compute, told: argparse.Namespace) -> Iterator[str]:
     yield machine(compute)
-    pictures, forms = [], []
+    pictures, forms, gaps = [], [], []
     for model in _models(compute, told.reduced, told.only):
         for row in timings(Beside(model, compute), told.repeats):
             print(*row, sep=" | ", file=sys.stderr, flush=True)
@@ -98,9 +100,13 @@ def _texts(compute: Compute, told: argparse.Namespace) -> Iterator[str]:
         if not model.fast and not model.wide:
             forms += precision.rows(model, compute, -(-told.repeats // 2))
         torch.compiler.reset()  # what is compiled for a model would keep its memory
+        gaps.append(window.row(model, compute, max(STEPS), told.window_s))
+        torch.compiler.reset()
     yield table(HEAD, pictures)
     yield "Milliseconds of one call, not compiled (ratio to the first column):"
     yield table(precision.HEAD, forms)
+    yield f"The operator's window for {told.window_s:g} s while a model draws without a pause:"
+    yield table(window.HEAD, gaps)
     if told.only:
         return
     yield f"Pictures of the miniature from {precision.SCENES} scenes, against those in float32:"
