@@ -47,7 +47,7 @@ def _parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("output", type=Path, metavar="OUT")
     parser.add_argument("--faces", type=int, default=24_576, help="faces to render")
     parser.add_argument(
-        "--minutes", type=float, nargs=2, default=(4.0, 40.0), metavar=("JUDGE", "NETWORK")
+        "--minutes", type=float, nargs=2, default=(4.0, 38.0), metavar=("JUDGE", "NETWORK")
     )
     parser.add_argument("--steps", type=float, default=float("inf"), help="of each stage at most")
     parser.add_argument("--threads", type=int, default=2)

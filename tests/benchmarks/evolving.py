@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +17,7 @@ from rtrecon.config import Settings
 from rtrecon.generators import Aim, Generator, diffusion
 from rtrecon.reconstruct import aim_at, noise_seed
 from rtrecon.types import Decoded
-from tests.benchmarks.reconstruction import PERSON, Sample, judged, sample
+from tests.benchmarks.reconstruction import Sample, judged, person_of, sample
 
 VOLUMES = 4  # of each trial that are compared, from about 5, 7, 9 and 11 s after onset
 
@@ -44,8 +43,9 @@ POLICIES = (
 )
 
 
-def main(person: Path = PERSON) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables; 0 also where there is no person, which is said."""
+    person = person_of(arguments, __doc__)
     if not (person / "decoder").is_dir():
         print(f"evolving: no person in {person}: run make demo first")
         return 0

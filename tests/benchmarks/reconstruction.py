@@ -5,6 +5,7 @@ out/demo-person: decoders are fitted on the first runs and tested on the next; t
 run is not touched. Chance: two-way .50, kind .08.
 """
 
+import argparse
 import sys
 from collections.abc import Collection, Sequence
 from copy import copy
@@ -70,8 +71,9 @@ def sample(person: Path) -> Sample:
     return Sample(generator, artifact, decoded, truth)
 
 
-def main(person: Path = PERSON) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables; 0 also where there is no person, which is said."""
+    person = person_of(arguments, __doc__)
     if not (person / "decoder").is_dir():
         print(f"reconstruction: no person in {person}: run make demo first")
         return 0
@@ -127,6 +129,14 @@ def images(
         *_, last = generator.images(aim_at(d), seed, settings)
         finals.append(last.images[0])
     return finals
+
+
+def person_of(arguments: Sequence[str] | None, about: str | None) -> Path:
+    """The folder of the person that is asked for."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("person", type=Path, nargs="?", default=PERSON, help=f"[{PERSON}]")
+    person: Path = parser.parse_args(arguments).person
+    return person
 
 
 class Scores(NamedTuple):
