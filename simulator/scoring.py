@@ -66,7 +66,9 @@ def table(scores: Mapping[str, Any]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     rows = [
-        (f"{age} s", row, c["by_age_s"].get(age, {})) for age, row in scores["by_age_s"].items()
+        (f"{age} s", row, c["by_age_s"].get(age, {}))
+        for age, row in scores["by_age_s"].items()
+        if row["trials"]
     ]
     for name, row, of_c in [*rows, ("the trial's end", scores, c)]:
         cells = (row["image"], row["pixels"], row["z"], of_c.get("two_way"), of_c.get("top1"))
