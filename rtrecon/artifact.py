@@ -7,7 +7,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +16,16 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from rtrecon.confidence import Confidence
-from rtrecon.errors import BadArtifact, Mismatch
+from rtrecon.errors import BadArtifact
 from rtrecon.evidence import Evidence, Model
 from rtrecon.free_viewing import FreeViewing
 from rtrecon.motion import Realign
 from rtrecon.preprocess import Preprocess
 from rtrecon.response import Response
-from rtrecon.types import Geometry
 
-FORMAT = 2
+FORMAT = 3
 ARRAYS, ABOUT = "decoder.safetensors", "decoder.json"
-_AFFINE_MM = 0.01  # further apart than this, two affines are two positions of the slices
-_APART_MM = 40.0  # slices further apart than this show different parts of the head
+_MAPS = ("z", "c", "null.z", "null.c")
 
 
 @dataclass(frozen=True)
@@ -63,6 +60,18 @@ class LinearMap:
         """The targets (n_targets,) predicted from one pattern (n_voxels,)."""
         predicted = (pattern[self.voxels] - self.x_mean) @ self.weights + self.y_mean
         return predicted.astype(np.float32, copy=False)
+
+
+@dataclass(frozen=True)
+class Null:
+    """Decoders fitted the same way on the same patterns, with the trials' pictures exchanged.
+
+    What they draw is what the method makes of a brain that tells nothing: the control for every
+    reconstruction.
+    """
+
+    z: LinearMap | None
+    c: LinearMap
 
 
 @dataclass(frozen=True)
@@ -109,6 +118,7 @@ class Artifact:
     generator: GeneratorTie
     z: LinearMap | None
     c: LinearMap
+    null: Null
     candidates: tuple[str, ...]
     candidate_c: NDArray[np.float32]
     confidence: Confidence
@@ -145,7 +155,7 @@ def save_artifact(artifact: Artifact, folder: Path) -> None:
     }
     if artifact.reference is not None:
         arrays["reference"] = artifact.reference
-    for name, linear in (("z", artifact.z), ("c", artifact.c)):
+    for name, linear in zip(_MAPS, _maps(artifact), strict=True):
         if linear is not None:
             arrays |= {f"{name}.{key}": value for key, value in vars(linear).items()}
     content = save({key: np.ascontiguousarray(value) for key, value in arrays.items()})
@@ -211,6 +221,7 @@ def _build(about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Artifa
     def linear(name: str) -> LinearMap:
         return LinearMap(*(arrays[f"{name}.{key}"] for key in LinearMap.__annotations__))
 
+    has_z = "z.weights" in arrays
     tie = about["generator"]
     return Artifact(
         name=str(about["name"]),
@@ -225,8 +236,9 @@ def _build(about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Artifa
         generator=GeneratorTie(
             str(tie["name"]), str(tie["identity"]), tuple(tie["latent"]), tuple(tie["conditioning"])
         ),
-        z=linear("z") if "z.weights" in arrays else None,
+        z=linear("z") if has_z else None,
         c=linear("c"),
+        null=Null(linear("null.z") if has_z else None, linear("null.c")),
         candidates=tuple(str(name) for name in about["candidates"]),
         candidate_c=arrays["candidate_c"],
         confidence=Confidence(**about["confidence"]),
@@ -235,89 +247,47 @@ def _build(about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Artifa
 
 
 def _check(artifact: Artifact) -> None:
-    """Every array has the shape that the others call for."""
+    """Every array is what the others call for, and every number is one."""
     n, targets = len(artifact.voxels), int(np.prod(artifact.generator.conditioning))
-    _same("sd", artifact.sd.shape, (n,))
-    _same("affine", artifact.affine.shape, (4, 4))
+    _is("voxels", artifact.voxels, np.int64, (n,))
+    _is("sd", artifact.sd, np.float32, (n,))
+    _is("affine", artifact.affine, np.float64, (4, 4))
     if artifact.reference is not None:
-        _same("reference", artifact.reference.shape, artifact.shape)
-    _same("candidates", artifact.candidate_c.shape, (len(artifact.candidates), targets))
+        _is("reference", artifact.reference, np.float32, artifact.shape)
+    _is("candidates", artifact.candidate_c, np.float32, (len(artifact.candidates), targets))
     if n == 0 or artifact.voxels.min() < 0 or artifact.voxels.max() >= np.prod(artifact.shape):
         raise ValueError("voxels outside the volume")
-    if not artifact.tr_s > 0:
+    if not (artifact.sd > 0).all():
+        raise ValueError("sd must be above 0")
+    if abs(np.linalg.det(artifact.affine)) < 1e-9:
+        raise ValueError("the affine has no inverse")
+    if not 0 < artifact.tr_s < np.inf:
         raise ValueError("TR must be above 0")
     sure = artifact.confidence
     if not (sure.temperature > 0 and sure.growth >= 0 and 0 <= sure.doubt <= 1):
         raise ValueError(f"{sure} gives no probabilities")
-    _check_map("c", artifact.c, n, targets)
-    if artifact.z is not None:
-        _check_map("z", artifact.z, n, int(np.prod(artifact.generator.latent)))
+    numbers = {"z": int(np.prod(artifact.generator.latent)), "c": targets}
+    for name, linear in zip(_MAPS, _maps(artifact), strict=True):
+        if linear is not None:
+            _check_map(name, linear, n, numbers[name[-1]])
 
 
 def _check_map(name: str, linear: LinearMap, n_voxels: int, targets: int) -> None:
-    _same(f"{name}.voxels", linear.voxels.shape, (n_voxels,))
+    _is(f"{name}.voxels", linear.voxels, np.bool_, (n_voxels,))
     read = int(linear.voxels.sum())
-    _same(f"{name}.x_mean", linear.x_mean.shape, (read,))
-    _same(f"{name}.weights", linear.weights.shape, (read, targets))
-    _same(f"{name}.y_mean", linear.y_mean.shape, (targets,))
-    if not np.isfinite(linear.weights).all():
-        raise ValueError(f"{name}.weights are not finite")
+    _is(f"{name}.x_mean", linear.x_mean, np.float32, (read,))
+    _is(f"{name}.weights", linear.weights, np.float32, (read, targets))
+    _is(f"{name}.y_mean", linear.y_mean, np.float32, (targets,))
 
 
-def _same(name: str, shape: tuple[int, ...], wanted: tuple[int, ...]) -> None:
-    if shape != wanted:
-        raise ValueError(f"{name} has shape {shape}, not {wanted}")
+def _is(name: str, array: NDArray[Any], kind: type, shape: tuple[int, ...]) -> None:
+    if array.dtype != kind or array.shape != shape:
+        wanted = f"{np.dtype(kind)} {shape}"
+        raise ValueError(f"{name} is {array.dtype} {array.shape}, not {wanted}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} has values that are no numbers")
 
 
-def check_stream(artifact: Artifact, geometry: Geometry, stream: str) -> None:
-    """Refuse a stream that the decoder was not fitted for.
-
-    Raises
-    ------
-    Mismatch
-        Other shape, affine or TR.
-    """
-    who = f"decoder '{artifact.name}'"
-    if geometry.shape != artifact.shape:
-        raise Mismatch(
-            f"{who} expects volumes of {_by(artifact.shape)} voxels, stream '{stream}' sends "
-            f"{_by(geometry.shape)}: scan with the calibration's protocol or refit"
-        )
-    apart_mm = _apart_mm(artifact.shape, artifact.affine, geometry.affine)
-    if apart_mm > (_AFFINE_MM if artifact.reference is None else _APART_MM):
-        raise Mismatch(
-            f"{who} was fitted with another slice position, stream '{stream}' is up to {apart_mm:.3g} "
-            "mm away: position the slices as in the calibration or refit"
-        )
-    if abs(geometry.tr_s - artifact.tr_s) > 0.005 * artifact.tr_s:
-        raise Mismatch(
-            f"{who} was fitted at a TR of {artifact.tr_s:g} s, stream '{stream}' has {geometry.tr_s:g} s: "
-            "scan with the calibration's protocol or refit"
-        )
-
-
-def _apart_mm(
-    shape: tuple[int, int, int], one: NDArray[np.float64], other: NDArray[np.float64]
-) -> float:
-    """How far apart the same corner of two head boxes lies at most."""
-    corners = np.array([[i, j, k, 1] for i, j, k in product(*((0, n - 1) for n in shape))])
-    return float(np.linalg.norm((corners @ (one - other).T)[:, :3], axis=1).max())
-
-
-def check_generator(artifact: Artifact, name: str, identity: str) -> None:
-    """Refuse a generative model whose spaces are not the ones the decoders predict.
-
-    Raises
-    ------
-    Mismatch
-    """
-    if identity != artifact.generator.identity:
-        raise Mismatch(
-            f"decoder '{artifact.name}' was fitted for generator '{artifact.generator.name}' "
-            f"({artifact.generator.identity[:12]}), '{name}' is another ({identity[:12]}): "
-            "refit with --generator, or load the one it was fitted for"
-        )
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))
+def _maps(artifact: Artifact) -> tuple[LinearMap | None, ...]:
+    """In the order of `_MAPS`."""
+    return artifact.z, artifact.c, artifact.null.z, artifact.null.c

@@ -15,7 +15,7 @@ from diffusers import (
 )
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from rtrecon.artifact import Artifact, GeneratorTie, LinearMap
+from rtrecon.artifact import Artifact, GeneratorTie, LinearMap, Null
 from rtrecon.confidence import Confidence
 from rtrecon.evidence import Model
 from rtrecon.generators import Generator
@@ -82,7 +82,7 @@ def artifact_for(generator: Generator, geometry: Geometry) -> Artifact:
     rng = np.random.default_rng(0)
     voxels = np.sort(rng.choice(geometry.n_voxels, 60, replace=False))
     early = np.arange(60) < 35
-    n_c = int(np.prod(generator.conditioning))
+    n_z, n_c = (int(np.prod(shape)) for shape in (generator.latent, generator.conditioning))
 
     def linear(chosen: np.ndarray, targets: int) -> LinearMap:
         n = int(chosen.sum())
@@ -94,7 +94,8 @@ def artifact_for(generator: Generator, geometry: Geometry) -> Artifact:
         name="sub-toy", shape=geometry.shape, affine=geometry.affine, tr_s=2.0,
         reference=None, voxels=voxels, sd=rng.uniform(1, 3, 60).astype(np.float32),
         response=Response(duration_s=6.0), model=Model(),
-        generator=tie, z=linear(early, int(np.prod(tie.latent))), c=linear(~early, n_c),
+        generator=tie, z=linear(early, n_z), c=linear(~early, n_c),
+        null=Null(linear(early, n_z), linear(~early, n_c)),
         candidates=NAMES, candidate_c=rng.normal(size=(3, n_c)).astype(np.float32),
         confidence=Confidence(0.2, 0.0, 0.0), about={},
     )  # fmt: skip

@@ -9,16 +9,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from rtrecon.artifact import (
-    ABOUT,
-    ARRAYS,
-    FORMAT,
-    Artifact,
-    check_generator,
-    check_stream,
-    load_artifact,
-    save_artifact,
-)
+from rtrecon.artifact import ABOUT, ARRAYS, FORMAT, Artifact, load_artifact, save_artifact
+from rtrecon.compatibility import check_generator, check_stream
 from rtrecon.errors import BadArtifact, Mismatch
 from rtrecon.types import Geometry
 
@@ -36,11 +28,14 @@ def test_what_is_saved_is_loaded(toy_artifact: Artifact, tmp_path: Path) -> None
     assert toy_artifact.z is not None
     np.testing.assert_array_equal(read.z.weights, toy_artifact.z.weights)
     np.testing.assert_array_equal(read.c.voxels, toy_artifact.c.voxels)
+    np.testing.assert_array_equal(read.null.c.weights, toy_artifact.null.c.weights)
 
 
 def test_captions_alone_make_a_decoder_without_z(toy_artifact: Artifact, tmp_path: Path) -> None:
-    save_artifact(replace(toy_artifact, z=None), tmp_path)
-    assert load_artifact(tmp_path).z is None
+    null = replace(toy_artifact.null, z=None)
+    save_artifact(replace(toy_artifact, z=None, null=null), tmp_path)
+    read = load_artifact(tmp_path)
+    assert read.z is read.null.z is None
 
 
 def test_a_flipped_byte_is_found(toy_artifact: Artifact, tmp_path: Path) -> None:
