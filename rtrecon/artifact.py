@@ -6,7 +6,7 @@ Nothing read here is executed, and nothing is believed before the file's hash fi
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +123,10 @@ class Artifact:
     candidate_c: NDArray[np.float32]
     confidence: Confidence
     about: Mapping[str, Any]
+
+    def control(self) -> "Artifact":
+        """The decoder with its null's maps in place of its own."""
+        return replace(self, z=self.null.z, c=self.null.c)
 
     def preprocess(self, affine: NDArray[np.float64], free_viewing: bool = False) -> Preprocess:
         """What makes this person's patterns of volumes that lie as `affine` (4, 4) says.
