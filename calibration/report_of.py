@@ -1,0 +1,162 @@
+"""A decoder's scores put into the words of its report."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from calibration.report import Report
+from rtrecon.artifact import Artifact
+
+_SPOKEN = {
+    "kind_top1": "kind, named first",
+    "kind_two_way": "kind, two-way",
+    "c_two_way": "c, two-way",
+    "z_two_way": "z, two-way",
+    "c_correlation": "c, correlation",
+    "z_correlation": "z, correlation",
+    "c_retrieval": "c, retrieval",
+    "z_retrieval": "z, retrieval",
+    "pixels_two_way": "pixels, two-way",
+    "pixcorr": "pixels, correlation",
+    "ssim": "structural similarity",
+}
+_CURVES = ("kind_two_way", "c_two_way", "z_two_way")
+
+
+def report_of(
+    artifact: Artifact,
+    evaluation: Mapping[str, Any],
+    trust: Mapping[str, Any] | None = None,
+    learning: Sequence[Mapping[str, Any]] = (),
+) -> Report:
+    """What the page says.
+
+    Parameters
+    ----------
+    artifact : Artifact
+    evaluation : mapping
+        As `evaluate` returns it.
+    trust : mapping, optional
+        `held_out_kinds` and `null`, as JSON, where they were computed.
+    learning : sequence of mapping
+        Rows with runs and scores by name.
+    """
+    scores = evaluation["scores"]
+    reliability = evaluation["reliability"]
+    return Report(
+        name=artifact.name,
+        verdict=verdict(evaluation),
+        nothing_decoded=evaluation["nothing_decoded"],
+        about=_about(artifact, evaluation),
+        scores={spoken(name): score for name, score in scores.items()},
+        by_age={
+            spoken(name): evaluation["by_age_s"][name]
+            for name in _CURVES
+            if name in evaluation["by_age_s"]
+        },
+        reliability=() if reliability is None else reliability["bins"],
+        calibration_error=None if reliability is None else reliability["ece"],
+        trust=_trust(evaluation, trust or {}),
+        learning=[{spoken(key): value for key, value in row.items()} for row in learning],
+        learned=[spoken(name) for name in _CURVES if learning and name in learning[0]],
+        left_out=[f"{spoken(name)}: {why}" for name, why in evaluation["left_out"].items()],
+        facts=_facts(artifact, evaluation),
+    )
+
+
+def verdict(evaluation: Mapping[str, Any]) -> str:
+    """The first line of a report."""
+    if evaluation["nothing_decoded"]:
+        return (
+            "Nothing was decoded: no score is better than when pictures are exchanged between "
+            "trials. Whatever reconstructions look like, they do not come from this brain."
+        )
+    scores = evaluation["scores"]
+    best = max(
+        (name for name in ("c_two_way", "z_two_way", "kind_two_way") if name in scores),
+        key=lambda name: scores[name]["value"],
+    )
+    two, (low, high) = scores[best]["value"], scores[best]["interval"]
+    line = (
+        f"Decoded: of two pictures the one that was seen is found in {two:.0%} "
+        f"({low:.0%} to {high:.0%}; chance 50 %), from {spoken(best).split(',')[0]}."
+    )
+    if "kind_top1" in scores:
+        top = scores["kind_top1"]
+        line += f" The kind is named rightly in {top['value']:.0%} (chance {top['chance']:.0%})."
+    return line
+
+
+def spoken(name: str) -> str:
+    """A score's name as people say it."""
+    if name.endswith("_two_way_of_originals"):
+        return f"{spoken(name.removesuffix('_of_originals'))}, among originals"
+    if name in _SPOKEN:
+        return _SPOKEN[name]
+    return name.removesuffix("_two_way") + ", two-way" if name.endswith("_two_way") else name
+
+
+def _about(artifact: Artifact, evaluation: Mapping[str, Any]) -> str:
+    return (
+        f"{evaluation['trials']} trials of {', '.join(evaluation['runs'])}, none of which was fitted "
+        f"on; decoders of {artifact.about.get('trials', '?')} trials; generator "
+        f"{artifact.generator.name}."
+    )
+
+
+def _trust(evaluation: Mapping[str, Any], trust: Mapping[str, Any]) -> list[str]:
+    lines = []
+    if found := evaluation["reliability"]:
+        low, high = found["ece_interval"]
+        lines.append(
+            f"Confidence: off by {found['ece']:.2f} on average; {low:.2f} to {high:.2f} would come of so "
+            "few trials even if it kept its word."
+        )
+    if held_out := trust.get("held_out_kinds"):
+        without, known = held_out["identification"], held_out["known"]
+        low, high = held_out["drop_interval"]
+        lines += [
+            f"Kinds never met in fitting are told apart in {without['value']:.0%} of pairs, and in "
+            f"{known['value']:.0%} by decoders that have met them: a drop of {held_out['drop']:.2f} "
+            f"({low:.2f} to {high:.2f}); chance 50 %.",
+            f"{held_out['nearest_training']:.0%} of such trials are decoded as something of a kind that "
+            f"was fitted on and not shown ({held_out['nearest_training_known']:.0%} once all kinds were "
+            f"fitted; {held_out['nearest_training_chance']:.0%} by chance).",
+        ]
+    for name, score in (trust.get("null") or {}).items():
+        low, high = score["null"]
+        lines.append(
+            f"Null decoder, {spoken(name)}: {score['value']:.2f} "
+            f"(without an effect {low:.2f} to {high:.2f})."
+        )
+    return lines
+
+
+def _facts(artifact: Artifact, evaluation: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    about = dict(artifact.about)
+    versions = dict(about.pop("versions", {}))
+    data = {
+        "fitted on": ", ".join(about.pop("runs", ())),
+        "tested on": ", ".join(evaluation["runs"]),
+        "volumes": f"{' x '.join(map(str, artifact.shape))} voxels, TR {artifact.tr_s:g} s",
+        "voxels in the region": len(artifact.voxels),
+        "voxels read for c": int(artifact.c.voxels.sum()),
+        "voxels read for z": 0 if artifact.z is None else int(artifact.z.voxels.sum()),
+        "candidates": ", ".join(artifact.candidates),
+    }
+    tie = artifact.generator
+    settings = {
+        "generator": f"{tie.name} ({tie.identity[:12]})",
+        "z": " x ".join(map(str, tie.latent)),
+        "c": " x ".join(map(str, tie.conditioning)),
+        "response": _said(vars(artifact.response)),
+        "evidence": _said(vars(artifact.model)),
+        "confidence": _said(vars(artifact.confidence)),
+    }
+    simple = {k: _said(v) for k, v in about.items() if not isinstance(v, dict) or len(v) < 8}
+    return {"Data": data, "Settings": settings | simple, "Versions": versions}
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_said(one)}" for key, one in value.items())
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
