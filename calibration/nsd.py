@@ -216,5 +216,5 @@ def _only(region: Region, alive: NDArray[np.bool_]) -> Region:
     if not left.early.any() or not left.ventral.any():
         raise BadDataset(f"{region.chosen_by}: no voxel varies in every session")
     without = int((~alive).sum())
-    told = f", {without} voxels without variance left out" if without else ""
+    told = f", less {without} without variance" if without else ""
     return replace(left, chosen_by=region.chosen_by + told)

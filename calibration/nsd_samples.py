@@ -69,9 +69,9 @@ def averaged(samples: Samples) -> Samples:
     sums = np.zeros((len(counts), samples.patterns.shape[1]), np.float32)
     np.add.at(sums, samples.trials, samples.patterns)
     images = np.arange(len(counts))
-    patterns: NDArray[np.float32] = sums / counts[:, None].astype(np.float32)
+    sums /= counts[:, None].astype(np.float32)
     return Samples(
-        patterns, np.full(len(counts), TRIAL_S), 1 / counts,
+        sums, np.full(len(counts), TRIAL_S), 1 / counts,
         images, np.zeros_like(images), samples.shown,
     )  # fmt: skip
 
