@@ -12,12 +12,15 @@ from calibration.__main__ import main
 from calibration.atlas import Area
 from calibration.dataset import load_runs, open_dataset
 from calibration.fit import fit
+from calibration.realigned import RealignedOnce
 from calibration.regions import Areas, load_region
 from rtrecon.artifact import load_artifact
-from rtrecon.bids import load_run
+from rtrecon.bids import Run, load_run
 from rtrecon.bids_files import Selection, find_runs
 from rtrecon.errors import BadDataset
 from rtrecon.generators.diffusion import Diffusion
+from rtrecon.types import Geometry
+from tests import phantom
 from tests.calibration.test_dataset import AFFINE, SHAPE, write_dataset
 
 DERIVED = Path("derivatives") / "fmriprep"
@@ -100,7 +103,8 @@ def test_what_holds_for_all_runs_may_lie_above_them(tmp_path: Path) -> None:
     dataset = sessions_of(write_dataset(tmp_path / "data"))
     for file in dataset.rglob("*_bold.json"):
         file.unlink()
-    (dataset / "task-view_bold.json").write_text(json.dumps({"RepetitionTime": 2.5}))
+    (dataset / "task-view_bold.json").write_text(json.dumps({"RepetitionTime": 4}))
+    (dataset / "ses-1_task-view_bold.json").write_text(json.dumps({"RepetitionTime": 2.5}))
     (dataset / "task-rest_bold.json").write_text(json.dumps({"RepetitionTime": 9}))
     bold = find_runs(dataset)[0]
     events = bold.with_name(bold.name.replace("bold.nii.gz", "events.tsv"))
@@ -176,18 +180,42 @@ def test_areas_are_named_by_name_or_number(tmp_path: Path) -> None:
     np.testing.assert_array_equal(region.voxels[region.ventral], where(1, 2, 3, 4))
 
 
-def test_a_session_whose_slices_lie_elsewhere_needs_realignment(
-    tmp_path: Path, toy_generator: Diffusion
-) -> None:
-    """The same volumes, stored with axes turned round, give what the first session's would."""
+def test_a_session_whose_slices_lie_elsewhere_needs_realignment(tmp_path: Path) -> None:
     dataset = sessions_of(write_dataset(tmp_path / "data"))
     second = find_runs(dataset)[1]
     image = nib.load(second)
-    turned = AFFINE @ np.array([[-1, 0, 0, SHAPE[0] - 1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
-    nib.save(nib.Nifti1Image(np.asarray(image.dataobj)[::-1], turned), second)
+    moved = image.affine.copy()
+    moved[0, 3] += 15
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj), moved), second)
     assert "has another position (by 15 mm)" in refusal(dataset)[0]
-    found = open_dataset(dataset, Selection(), realign=True)
-    assert [run.geometry.affine[0, 0] for run in found] == [3, -3]
+    assert len(open_dataset(dataset, Selection(), realign=True)) == 2
+    moved[0, 3] += 40
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj), moved), second)
+    with pytest.raises(BadDataset, match="by 55 mm"):
+        open_dataset(dataset, Selection(), realign=True)
+
+
+def test_each_session_is_realigned_from_where_its_own_slices_lay() -> None:
+    """The same head under other slices: in the first session's voxels it looks the same."""
+    shape, first = (32, 36, 24), np.diag([4.0, 4.0, 4.0, 1.0])
+    first[:3, 3] = phantom.CENTRE_MM - 2 * np.array(shape)
+    second = phantom.pose(np.array([5.0, -3.0, 4.0]), np.array([0.02, 0.03, -0.02])) @ first
+    runs = [
+        Run(f"ses-{n}", Geometry(shape, affine, 2.0), data[..., None], (), Path())
+        for n, affine in enumerate((first, second))
+        if (data := phantom.volume(shape, affine).astype(np.float32)) is not None
+    ]
+    inside = np.zeros(shape, bool)
+    inside[10:22, 10:26, 8:16] = True
+    voxels = np.flatnonzero(inside.ravel(order="F"))
+    realigned = RealignedOnce(runs[0].data[..., 0], runs, voxels)
+    found = []
+    for run in runs:
+        realigned.restart()
+        found.append(realigned(run.data[..., 0])[0])
+    as_it_lies = runs[1].data[..., 0].ravel(order="F")[voxels]
+    assert np.corrcoef(found[0], found[1])[0, 1] > 0.99
+    assert np.corrcoef(found[0], as_it_lies)[0, 1] < 0.8
 
 
 def test_the_program_says_in_about_what_was_decoded_from(tmp_path: Path, toy_folder: Path) -> None:
