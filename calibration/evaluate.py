@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.dataset import decode_run, load_stimuli
+from calibration.dataset import load_stimuli
+from calibration.samples import decode_run
 from rtrecon.artifact import Artifact
 from rtrecon.bids import Run
 from rtrecon.compatibility import check_stream

@@ -10,37 +10,51 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from calibration.confidence import fit_confidence
-from calibration.dataset import (
-    RealignedOnce,
-    Region,
-    Samples,
-    caption_of,
-    collect,
-    default_response,
-    load_stimuli,
-    patterns_of,
-    reference_of,
-    voxel_sd,
-)
-from calibration.haemodynamics import fit_response
+from calibration.dataset import caption_of, load_stimuli
+from calibration.regions import Region
 from calibration.ridge import Fitted, Split, fit_ridge, leave_out
-from calibration.tape import Tape
+from calibration.samples import Basis, Samples, samples_of
 from calibration.voxels import chosen
 from rtrecon.artifact import Artifact, GeneratorTie, LinearMap
 from rtrecon.bids import Run
 from rtrecon.confidence import Confidence
 from rtrecon.decode import Naming, unit
-from rtrecon.errors import BadDataset
-from rtrecon.evidence import Evidence, Model
+from rtrecon.evidence import Model
 from rtrecon.generators import Generator
-from rtrecon.motion import Realign
-from rtrecon.preprocess import Preprocess
-from rtrecon.response import Response
+from rtrecon.types import Trial
 
 VOXELS = 1000  # that z and c are each predicted from
-MIN_AGE_S = 5.0  # younger evidence is mostly noise and would pull the weights to nothing
+MAX_CANDIDATES = 300
 FOLDS = 6
 MAX_GAIN = 3.0
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What is predicted, a row for each of the samples' `shown`.
+
+    Attributes
+    ----------
+    z : float32 (n_shown, n_z) or None
+        Latents; None where no pictures are at hand.
+    c : float32 (n_shown, n_c)
+        Conditionings.
+    """
+
+    z: NDArray[np.float32] | None
+    c: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Decoders:
+    """What is fitted from patterns, whatever they were made of. The fields are those of `Artifact`."""
+
+    z: LinearMap | None
+    c: LinearMap
+    candidates: tuple[str, ...]
+    candidate_c: NDArray[np.float32]
+    confidence: Confidence
+    about: Mapping[str, Any]
 
 
 def fit(
@@ -61,22 +75,70 @@ def fit(
     BadDataset
         Fewer than two trials or nothing to tell apart.
     """
-    with tqdm(total=4, desc="calibration", unit="stage", disable=None) as progress:
-        samples, basis = _samples(runs, region, realign)
+    with tqdm(total=2, desc="calibration", unit="stage", disable=None) as progress:
+        samples, basis = samples_of(runs, region.voxels, realign)
         progress.update()
-        z, c = _targets(runs, samples, generator)
+        targets = targets_of(runs, samples.shown, generator)
         progress.update()
-        splits = leave_out(*_groups(samples))
+    decoders = fit_samples(samples, targets, region, voxels)
+    about = {"runs": [run.name for run in runs], "realigned": realign}
+    return assemble(name, region, basis, generator, decoders, about)
+
+
+def fit_samples(
+    samples: Samples,
+    targets: Targets,
+    region: Region,
+    voxels: int | None = VOXELS,
+    groups: NDArray[np.int64] | None = None,
+) -> Decoders:
+    """Fit z from the early voxels and c from the ventral ones of any patterns.
+
+    Parameters
+    ----------
+    samples : Samples
+        Of the region's voxels.
+    targets : Targets
+    region : Region
+    voxels : int or None
+        That z and c are each predicted from, the best of the region; None: all.
+    groups : int64 (n_samples,), optional
+        Samples of one group are left out together; default: runs, or the trials of a single run.
+    """
+    splits = leave_out(_groups(samples) if groups is None else groups, FOLDS)
+    c = targets.c[samples.trials]
+    z = None if targets.z is None else targets.z[samples.trials]
+    with tqdm(total=2, desc="decoders", unit="decoder", disable=None) as progress:
         z_fit = None if z is None else _fitted(samples, region.early, z, splits, voxels)
         progress.update()
         c_fit = _fitted(samples, region.ventral, c, splits, voxels)
         progress.update()
-    candidates, candidate_c = _candidates(samples, c)
+    names, candidate_c = _candidates(samples, targets.c)
+    return Decoders(
+        z=None if z is None or z_fit is None else _map(region.early, z_fit, z),
+        c=_map(region.ventral, c_fit, c),
+        candidates=names,
+        candidate_c=candidate_c,
+        confidence=_confidence(samples, c_fit, names, candidate_c),
+        about=_scores(z, z_fit, c, c_fit) | {"trials": len(np.unique(samples.trials))},
+    )
+
+
+def assemble(
+    name: str,
+    region: Region,
+    basis: Basis,
+    generator: Generator,
+    decoders: Decoders,
+    about: Mapping[str, Any],
+) -> Artifact:
+    """Decoders, what their patterns are made with, and the model they were fitted for."""
+    packages = ("rtrecon", "numpy", "scipy", "torch", "diffusers", "transformers")
     return Artifact(
         name=name,
-        shape=runs[0].geometry.shape,
-        affine=runs[0].geometry.affine,
-        tr_s=runs[0].geometry.tr_s,
+        shape=basis.geometry.shape,
+        affine=basis.geometry.affine,
+        tr_s=basis.geometry.tr_s,
         reference=basis.reference,
         voxels=region.voxels,
         sd=basis.sd,
@@ -85,76 +147,37 @@ def fit(
         generator=GeneratorTie(
             generator.name, generator.identity, generator.latent, generator.conditioning
         ),
-        z=None if z is None or z_fit is None else _map(region.early, z_fit, z),
-        c=_map(region.ventral, c_fit, c),
-        candidates=candidates,
-        candidate_c=candidate_c,
-        confidence=_confidence(samples, c_fit, candidates, candidate_c),
-        about=_about(runs, samples, z, z_fit, c, c_fit),
+        **{field: value for field, value in vars(decoders).items() if field != "about"},
+        about={
+            **about,
+            "region": region.chosen_by,
+            **decoders.about,
+            "versions": {package: version(package) for package in packages},
+        },
     )
 
 
-@dataclass(frozen=True)
-class _Basis:
-    """What the patterns are made with."""
+def targets_of(runs: Sequence[Run], shown: Sequence[Trial], generator: Generator) -> Targets:
+    """What the generator makes of what was shown.
 
-    reference: NDArray[np.float32] | None
-    response: Response
-    sd: NDArray[np.float32]
-
-
-def _samples(runs: Sequence[Run], region: Region, realign: bool) -> tuple[Samples, _Basis]:
-    """The patterns to fit on, and what they were made with.
-
-    The noise shows once the response is known, and the response once the noise is.
+    Raises
+    ------
+    BadDataset
+        As `load_stimuli`.
     """
-    geometry, voxels, model = runs[0].geometry, region.voxels, Model()
-    reference, aligned = None, None
-    if realign:
-        reference = reference_of(runs[0])
-        aligned = RealignedOnce(Realign(reference, geometry.affine, voxels))
-    canonical, sd, tape = default_response(runs), voxel_sd(runs, voxels), Tape()
-    first = Preprocess(voxels, sd, tape, geometry.tr_s, aligned)
-    for run in runs:
-        patterns_of(run, first)
-    sd = tape.noise_sd(Evidence(sd, canonical, model))
-    response = fit_response(canonical, tape, sd, model)
-    sd = tape.noise_sd(Evidence(sd, response, model))
-    if aligned is not None:
-        aligned.rewind()
-    live = Preprocess(voxels, sd, Evidence(sd, response, model), geometry.tr_s, aligned)
-    return _mature(collect(runs, live)), _Basis(reference, response, sd)
+    pictures = load_stimuli(runs, shown)
+    c = _rows(generator.encode_captions([caption_of(trial) for trial in shown]))
+    return Targets(None if pictures is None else _rows(generator.encode_images(pictures)), c)
 
 
-def _mature(samples: Samples) -> Samples:
-    kept = samples.ages_s >= MIN_AGE_S
-    if len(np.unique(samples.trials[kept])) < 4:
-        raise BadDataset(
-            f"fewer than 4 trials have evidence older than {MIN_AGE_S:g} s: nothing can be fitted"
-        )
-    return Samples(
-        samples.patterns[kept], samples.ages_s[kept], samples.variances[kept],
-        samples.trials[kept], samples.runs[kept], samples.shown,
-    )  # fmt: skip
+def _rows(targets: NDArray[np.float32]) -> NDArray[np.float32]:
+    return targets.reshape(len(targets), -1)
 
 
-def _targets(
-    runs: Sequence[Run], samples: Samples, generator: Generator
-) -> tuple[NDArray[np.float32] | None, NDArray[np.float32]]:
-    """Z or None, and c, a row a sample."""
-    pictures = load_stimuli(runs, samples.shown)
-    captions = generator.encode_captions([caption_of(trial) for trial in samples.shown])
-    c = captions.reshape(len(captions), -1)[samples.trials]
-    if pictures is None:
-        return None, c
-    latents = generator.encode_images(pictures)
-    return latents.reshape(len(latents), -1)[samples.trials], c
-
-
-def _groups(samples: Samples) -> tuple[NDArray[np.int64], int]:
+def _groups(samples: Samples) -> NDArray[np.int64]:
     """Whole runs are left out; of a single run, whole trials."""
     one_run = len(np.unique(samples.runs)) == 1
-    return (samples.trials if one_run else samples.runs), FOLDS
+    return samples.trials if one_run else samples.runs
 
 
 def _fitted(
@@ -162,12 +185,13 @@ def _fitted(
     region: NDArray[np.bool_],
     targets: NDArray[np.float32],
     splits: Sequence[Split],
-    voxels: int,
+    voxels: int | None,
 ) -> Fitted:
     X = samples.patterns[:, region]
+    count = X.shape[1] if voxels is None else voxels
 
     def choice(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        return chosen(X[rows], targets[rows], samples.trials[rows], voxels)
+        return chosen(X[rows], targets[rows], samples.trials[rows], count)
 
     return fit_ridge(X, targets, splits, choice)
 
@@ -193,40 +217,39 @@ def gain(held_out: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
 def _candidates(
     samples: Samples, c: NDArray[np.float32]
 ) -> tuple[tuple[str, ...], NDArray[np.float32]]:
-    """Each condition's name and the mean conditioning of its trials."""
-    types = np.array([samples.shown[trial].trial_type for trial in samples.trials])
-    names = tuple(sorted(set(types.tolist())))
-    return names, np.stack([c[types == name].mean(axis=0) for name in names])
+    """Conditions and the mean conditioning (n_candidates, n_c) of each one's samples.
+
+    Of more than `MAX_CANDIDATES` only so many, drawn by chance.
+    """
+    types = np.array([trial.trial_type for trial in samples.shown])
+    counts = np.bincount(samples.trials, minlength=len(types))
+    names = np.unique(types[counts > 0])
+    if len(names) > MAX_CANDIDATES:
+        drawn = np.random.default_rng(0).choice(len(names), MAX_CANDIDATES, replace=False)
+        names = names[np.sort(drawn)]
+    share = np.where(names[:, None] == types, counts, 0).astype(np.float32)
+    share /= share.sum(axis=1, keepdims=True)
+    return tuple(names.tolist()), share @ c
 
 
 def _confidence(
     samples: Samples, fitted: Fitted, names: Sequence[str], candidate_c: NDArray[np.float32]
 ) -> Confidence:
-    scores = Naming(candidate_c, fitted.y_mean)(fitted.held_out)
     index = {name: n for n, name in enumerate(names)}
-    truth = np.array([index[samples.shown[trial].trial_type] for trial in samples.trials])
-    return fit_confidence(scores, samples.variances, truth, len(np.unique(samples.trials)))
+    truth = np.array([index.get(samples.shown[trial].trial_type, -1) for trial in samples.trials])
+    known = truth >= 0
+    scores = Naming(candidate_c, fitted.y_mean)(fitted.held_out[known])
+    trials = len(np.unique(samples.trials[known]))
+    return fit_confidence(scores, samples.variances[known], truth[known], trials)
 
 
-def _about(
-    runs: Sequence[Run],
-    samples: Samples,
-    z: NDArray[np.float32] | None,
-    z_fit: Fitted | None,
-    c: NDArray[np.float32],
-    c_fit: Fitted,
-) -> Mapping[str, Any]:
+def _scores(
+    z: NDArray[np.float32] | None, z_fit: Fitted | None, c: NDArray[np.float32], c_fit: Fitted
+) -> dict[str, Any]:
     scores, gains = {"c": _correlation(c_fit.held_out, c)}, {"c": gain(c_fit.held_out, c)}
     if z is not None and z_fit is not None:
         scores["z"], gains["z"] = _correlation(z_fit.held_out, z), gain(z_fit.held_out, z)
-    packages = ("rtrecon", "numpy", "scipy", "torch", "diffusers", "transformers")
-    return {
-        "runs": [run.name for run in runs],
-        "trials": len(np.unique(samples.trials)),
-        "held_out_correlation": scores,
-        "gain": gains,
-        "versions": {package: version(package) for package in packages},
-    }
+    return {"held_out_correlation": scores, "gain": gains}
 
 
 def _correlation(predicted: NDArray[np.float32], truth: NDArray[np.float32]) -> float:

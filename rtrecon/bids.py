@@ -2,8 +2,8 @@
 
 import csv
 import json
-import re
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
@@ -13,10 +13,9 @@ import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
+from rtrecon.bids_files import entities, inherited, is_bold, root_of
 from rtrecon.errors import BadDataset
 from rtrecon.types import Event, Geometry, Marker, Volume, read_only
-
-_BOLD = re.compile(r"^(?P<stem>sub-.+)_bold\.nii(\.gz)?$")
 
 
 @dataclass(frozen=True)
@@ -49,27 +48,38 @@ class Run:
         yield Marker(Event.RUN_END, volumes=self.n_volumes)
 
 
-def find_runs(dataset: Path, runs: Sequence[str] | None = None) -> list[Path]:
-    """The dataset's `_bold` files in order; `runs` keeps those with these `run-` labels.
+@dataclass(frozen=True)
+class Recording:
+    """One run on disk, its volumes still unread. `volumes`: how many; the rest as in `Run`."""
 
-    Raises
-    ------
-    BadDataset
-        No folder, no run, or a label that no run has.
-    """
-    if not dataset.is_dir():
-        raise BadDataset(f"{dataset} is no folder: name a BIDS dataset")
-    found = sorted(p for p in dataset.glob("sub-*/**/func/*_bold.nii*") if _BOLD.match(p.name))
-    if not found:
-        raise BadDataset(f"{dataset} has no sub-*/func/*_bold.nii.gz: is it a BIDS dataset?")
-    if runs is None:
-        return found
-    for label in runs:
-        if not any(_run_label(p) == label.lstrip("0") for p in found):
-            known = ", ".join(_run_label(p) for p in found)
-            raise BadDataset(f"{dataset} has no run {label}: it has {known}")
-    wanted = {label.lstrip("0") for label in runs}
-    return [p for p in found if _run_label(p) in wanted]
+    bold: Path
+    name: str
+    geometry: Geometry
+    volumes: int
+    trials: tuple[Marker, ...] | None  # None: nothing says what was shown
+    stimuli: Path
+
+    @property
+    def preprocessed(self) -> bool:
+        """Whether it is a derivative, head motion taken out."""
+        return entities(self.bold).get("desc") == "preproc"
+
+    def load(self) -> Run:
+        """Read the volumes.
+
+        Raises
+        ------
+        BadDataset
+            A file that is damaged.
+        """
+        image = _open(self.bold)
+        try:
+            data = np.asanyarray(image.dataobj)
+        except (OSError, EOFError, ValueError, zlib.error) as error:
+            raise BadDataset(f"{self.bold} cannot be read: {error}: copy it anew") from error
+        if data.dtype != np.int16:
+            data = data.astype(np.float32, copy=False)
+        return Run(self.name, self.geometry, read_only(data), self.trials or (), self.stimuli)
 
 
 def load_run(bold: Path) -> Run:
@@ -80,44 +90,46 @@ def load_run(bold: Path) -> Run:
     BadDataset
         Not a four-dimensional image, no TR, or an events file that cannot be read.
     """
-    match = _BOLD.match(bold.name)
-    if match is None or not bold.is_file():
+    return open_run(bold).load()
+
+
+def open_run(bold: Path) -> Recording:
+    """Read all about a run but its volumes.
+
+    Raises
+    ------
+    BadDataset
+        As `load_run`.
+    """
+    if not is_bold(bold) or not bold.is_file():
         raise BadDataset(f"{bold} is no BIDS run: name a file ..._bold.nii.gz")
-    stem = match["stem"]
+    image = _open(bold)
+    if len(image.shape) != 4:
+        raise BadDataset(f"{bold} has {len(image.shape)} dimensions: a run has 4")
+    dtype = image.header.get_data_dtype()
+    scaled = (image.dataobj.slope, image.dataobj.inter) != (1, 0)
+    geometry = Geometry(
+        image.shape[:3],
+        read_only(np.asarray(image.affine)),
+        _tr_s(bold, image),
+        "int16" if dtype == np.int16 and not scaled else "float32",
+    )
+    events = inherited(bold, "events.tsv")
+    trials = None if events is None else _trials(events)
+    name = bold.name.split("_bold.nii")[0]
+    return Recording(bold, name, geometry, image.shape[3], trials, root_of(bold) / "stimuli")
+
+
+def _open(bold: Path) -> nib.Nifti1Image:
     try:
-        image = nib.load(bold)
-        data = np.asanyarray(image.dataobj)
+        return nib.load(bold)
     except (OSError, ValueError, ImageFileError) as error:
         raise BadDataset(f"{bold} cannot be read: {error}") from error
-    if data.ndim != 4:
-        raise BadDataset(f"{bold} has {data.ndim} dimensions: a run has 4")
-    if data.dtype != np.int16:
-        data = data.astype(np.float32, copy=False)
-    geometry = Geometry(
-        data.shape[:3],
-        read_only(np.asarray(image.affine)),
-        _tr_s(bold, stem, image),
-        str(data.dtype),
-    )
-    events = bold.with_name(f"{stem}_events.tsv")
-    trials = _trials(events) if events.is_file() else ()
-    return Run(stem, geometry, read_only(data), trials, _root(bold) / "stimuli")
 
 
-def _run_label(bold: Path) -> str:
-    match = re.search(r"_run-0*(\w+?)_", bold.name)
-    return match[1] if match else "1"
-
-
-def _root(bold: Path) -> Path:
-    """The dataset's folder: the parent of the outermost sub- folder."""
-    return next(
-        (p.parent for p in reversed(bold.parents) if p.name.startswith("sub-")), bold.parent
-    )
-
-
-def _tr_s(bold: Path, stem: str, image: nib.Nifti1Image) -> float:
-    sidecar = bold.with_name(f"{stem}_bold.json")
+def _tr_s(bold: Path, image: nib.Nifti1Image) -> float:
+    own = bold.with_name(bold.name.split(".nii")[0] + ".json")
+    sidecar = inherited(bold, "bold.json") or own
     try:
         given = json.loads(sidecar.read_text()) if sidecar.is_file() else {}
         tr_s = float(given.get("RepetitionTime", image.header.get_zooms()[3]))

@@ -11,6 +11,8 @@ Error                 anything rtrecon says about itself; the command line print
 └── StreamMissing     no such stream on the network within the time given
 """
 
+from collections.abc import Sequence
+
 
 class Error(Exception):
     """Anything that rtrecon says about itself."""
@@ -34,6 +36,13 @@ class BadGenerator(BadInput):
 
 class BadDataset(BadInput):
     """Calibration data cannot be used."""
+
+    @classmethod
+    def listing(cls, dataset: object, problems: Sequence[str]) -> "BadDataset":
+        """All that is wrong with a dataset: one line each, and a head line where they are several."""
+        if len(problems) == 1:
+            return cls(problems[0])
+        return cls("\n- ".join([f"{dataset} has {len(problems)} problems:", *problems]))
 
 
 class BadStream(BadInput):

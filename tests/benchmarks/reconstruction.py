@@ -19,9 +19,10 @@ from diffusers import DDIMScheduler
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from calibration.dataset import load_region, load_runs, load_stimuli
+from calibration.dataset import load_runs, load_stimuli
 from calibration.evaluate import decode_runs, each_two_way
 from calibration.fit import fit
+from calibration.regions import load_region
 from rtrecon.artifact import Artifact
 from rtrecon.config import Settings
 from rtrecon.decode import unit

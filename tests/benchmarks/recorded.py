@@ -9,9 +9,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from calibration.dataset import load_region, load_runs
+from calibration.dataset import load_runs
 from calibration.evaluate import decode_runs
 from calibration.fit import fit
+from calibration.regions import load_region
 from rtrecon.bids import Run
 from rtrecon.generators import Generator, load_generator
 from tests.benchmarks.evidence import AGES_S, DATA

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from calibration.dataset import load_region, load_runs, load_stimuli
+from calibration.dataset import load_runs, load_stimuli
 from calibration.evaluate import decode_runs, two_way
 from calibration.fit import fit
+from calibration.regions import load_region
 from rtrecon.artifact import Artifact
 from rtrecon.bids import Run
 from rtrecon.decode import unit

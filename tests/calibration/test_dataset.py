@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from calibration.dataset import load_region, load_runs, load_stimuli
+from calibration.dataset import load_runs, load_stimuli
 from calibration.fit import fit
+from calibration.regions import load_region
 from rtrecon.artifact import load_artifact, save_artifact
-from rtrecon.bids import find_runs, load_run
+from rtrecon.bids import load_run
+from rtrecon.bids_files import find_runs
 from rtrecon.errors import BadDataset
 from rtrecon.generators.diffusion import Diffusion
 from rtrecon.types import Event, Marker, Volume

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from calibration.dataset import load_region, load_runs
+from calibration.dataset import load_runs
 from calibration.fit import fit
+from calibration.regions import load_region
 from rtrecon.generators import load_generator
 from simulator.plan import Design
 from simulator.session import write_session

@@ -12,7 +12,7 @@ import pylsl
 import pytest
 from PIL import Image
 
-from calibration.dataset import patterns_of
+from calibration.samples import patterns_of
 from rtrecon.artifact import Artifact
 from rtrecon.bids import Run
 from rtrecon.config import Settings

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from calibration.evaluate import two_way
-from rtrecon.bids import find_runs, load_run
+from rtrecon.bids import load_run
+from rtrecon.bids_files import find_runs
 from rtrecon.errors import BadConfig
 from rtrecon.generators import Aim, Generator, load_generator
 from simulator.__main__ import main

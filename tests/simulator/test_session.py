@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rtrecon.bids import find_runs, load_run
+from rtrecon.bids import load_run
+from rtrecon.bids_files import find_runs
 from rtrecon.errors import BadConfig, BadDataset
 from rtrecon.types import Event, Marker, Volume
 from simulator import scenes
