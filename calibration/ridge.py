@@ -1,25 +1,26 @@
 """Ridge regression with its strength chosen, target by target, on whole runs left out.
 
-In the dual (n_samples is below n_voxels as a rule), by one eigendecomposition a split: every
-strength and the held-out predictions then cost one product each.
+X is not scaled; both X and Y are centred. What the calibration needs is `fit_ridge`; for targets by
+the ten thousand on samples by the ten thousand there is `fit_batches`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.linalg import eigh
+from numpy.typing import ArrayLike, NDArray
 
-ALPHAS = np.logspace(0, 6, 13)
+from calibration.ridge_solver import ALPHAS, Choice, Solver, Split
+from rtrecon.errors import BadDataset
 
-Split = tuple[NDArray[np.int64], NDArray[np.int64]]  # samples to fit on, samples to test on
-Choice = Callable[[NDArray[np.int64]], NDArray[np.int64]]  # samples to fit on -> inputs to read
+__all__ = ["ALPHAS", "Choice", "Fitted", "Split", "fit_batches", "fit_ridge", "leave_out"]
 
 
 @dataclass(frozen=True)
 class Fitted:
     """Ridge weights and what they predict for samples they have not seen.
+
+    Predictions are `(X[:, inputs] - x_mean) @ weights + y_mean`.
 
     Attributes
     ----------
@@ -30,7 +31,9 @@ class Fitted:
     y_mean : float32 (n_targets,)
     alphas : float64 (n_targets,)
     held_out : float32 (n_samples, n_targets)
-        Each sample predicted from the splits that left it out.
+        Each sample predicted from the split that left it out; nan where none did.
+    residual_variance, predicted_variance : float32 (n_targets,)
+        Mean square of what `held_out` misses, and the variance of `held_out` itself.
     """
 
     inputs: NDArray[np.int64]
@@ -39,84 +42,130 @@ class Fitted:
     y_mean: NDArray[np.float32]
     alphas: NDArray[np.float64]
     held_out: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class _Part:
-    """One training set, diagonalised: predictions are rows @ (basis_y / (values + alpha)) + y_mean."""
-
-    test: NDArray[np.int64]
-    values: NDArray[np.float32]  # (n_train,) eigenvalues of the kernel
-    basis_y: NDArray[np.float32]  # (n_train, n_targets) targets in the eigenbasis
-    rows: NDArray[np.float32]  # (n_test, n_train) test samples in the eigenbasis
-    y_mean: NDArray[np.float32]
-
-    def predict(self, alphas: NDArray[np.float64] | float) -> NDArray[np.float32]:
-        """Predictions (n_test, n_targets) at one strength, or at one a target."""
-        shrunk = self.basis_y / (self.values[:, None] + np.float32(alphas))
-        return self.rows @ shrunk + self.y_mean
+    residual_variance: NDArray[np.float32]
+    predicted_variance: NDArray[np.float32]
 
 
 def fit_ridge(
-    X: NDArray[np.float32],
-    Y: NDArray[np.float32],
+    X: NDArray[np.floating],
+    Y: NDArray[np.floating],
     splits: Sequence[Split],
     choice: Choice | None = None,
+    alphas: ArrayLike | None = None,
+    weights: NDArray[np.floating] | None = None,
+    held_out: NDArray[np.floating] | None = None,
 ) -> Fitted:
     """Fit Y (n_samples, n_targets) on X (n_samples, n_inputs), both centred, X not scaled.
 
-    For each target the alpha of `ALPHAS` with the least squared error on the left-out samples.
-    `choice` finds the inputs to read, for each split anew from the samples it fits on, so that
-    held-out predictions know nothing of their sample in this either.
+    For each target the alpha with the least squared error on the left-out samples.
+
+    Parameters
+    ----------
+    choice : callable, optional
+        Finds the inputs to read, for each split anew from the samples it fits on, so that held-out
+        predictions know nothing of their sample in this either.
+    alphas : (n_alphas,), optional
+        By default `ALPHAS`, continued as far as X asks for (`reaching`).
+    weights, held_out : optional
+        Where to write these, for instance memory maps of float16 or float32.
+
+    Raises
+    ------
+    BadDataset
+        All that is wrong with X, the splits and the alphas in one list; what of Y is not finite.
     """
-    choice = choice or (lambda _: np.arange(X.shape[1]))
-    parts = [_part(X[:, choice(train)], Y, train, test) for train, test in splits]
-    errors = np.zeros((len(ALPHAS), Y.shape[1]))
-    for part in parts:
-        for n, alpha in enumerate(ALPHAS):
-            errors[n] += ((part.predict(alpha) - Y[part.test]) ** 2).sum(axis=0)
-    alphas = ALPHAS[errors.argmin(axis=0)]
-    held_out = np.empty_like(Y)
-    for part in parts:
-        held_out[part.test] = part.predict(alphas)
-    inputs = choice(np.arange(len(X)))
-    read = X[:, inputs]
-    weights = _weights(read, Y, alphas)
-    return Fitted(inputs, read.mean(axis=0), weights, Y.mean(axis=0), alphas, held_out)
+    n, t = Y.shape if Y.ndim == 2 else (0, 0)
+    held_out = np.empty((n, t), np.float32) if held_out is None else held_out
+    y_mean, residual, predicted = np.empty((3, t), np.float32)
+    chosen = np.empty(t)
+    for of, some in fit_batches(X, Y, splits, choice, alphas):
+        if weights is None:
+            weights = np.empty((len(some.inputs), t), np.float32)
+        weights[:, of], held_out[:, of] = some.weights, some.held_out
+        y_mean[of], chosen[of] = some.y_mean, some.alphas
+        residual[of], predicted[of] = some.residual_variance, some.predicted_variance
+    assert weights is not None
+    return Fitted(some.inputs, some.x_mean, weights, y_mean, chosen, held_out, residual, predicted)
+
+
+def fit_batches(
+    X: NDArray[np.floating],
+    Y: NDArray[np.floating],
+    splits: Sequence[Split],
+    choice: Choice | None = None,
+    alphas: ArrayLike | None = None,
+) -> Iterator[tuple[slice, Fitted]]:
+    """As `fit_ridge`, some targets at a time, for what is too large to be kept whole.
+
+    Y may be a memory map, of which only these targets are read. A progress bar tells the time that
+    remains.
+    """
+    check(X, Y, splits, alphas)
+    solver = Solver(X, splits, choice, alphas)
+    for of, y in solver.targets(Y):
+        found = solver.search(y)
+        tensors = (
+            solver.weights(y, found.alphas), y.mean(dim=0), found.alphas,
+            found.held_out, found.residual_variance, found.predicted_variance,
+        )  # fmt: skip
+        arrays = (tensor.cpu().numpy() for tensor in tensors)
+        yield of, Fitted(solver.inputs, solver.x_mean, *arrays)
 
 
 def leave_out(groups: NDArray[np.int64], folds: int) -> list[Split]:
-    """Splits that keep each group whole: the n-th group is tested in fold n % folds."""
+    """Splits that keep each group whole: the n-th group is tested in fold n % folds.
+
+    Raises
+    ------
+    BadDataset
+        There is one group alone, so that nothing would be left to fit on.
+    """
     _, index = np.unique(groups, return_inverse=True)
-    folds = min(folds, int(index.max()) + 1)
+    folds = min(folds, len(np.unique(index)))
+    if folds < 2:
+        raise BadDataset(
+            f"{folds} group of samples (runs or trials): at least 2 are needed to leave one out"
+        )
     of_fold = index % folds
     return [(np.flatnonzero(of_fold != k), np.flatnonzero(of_fold == k)) for k in range(folds)]
 
 
-def _part(
-    X: NDArray[np.float32],
-    Y: NDArray[np.float32],
-    train: NDArray[np.int64],
-    test: NDArray[np.int64],
-) -> _Part:
-    x_mean, y_mean = X[train].mean(axis=0), Y[train].mean(axis=0)
-    centred = X[train] - x_mean
-    values, vectors = _eigen(centred)
-    rows = (X[test] - x_mean) @ (centred.T @ vectors)
-    return _Part(test, values, vectors.T @ (Y[train] - y_mean), rows, y_mean)
+def check(
+    X: NDArray[np.floating],
+    Y: NDArray[np.floating],
+    splits: Sequence[Split],
+    alphas: ArrayLike | None,
+) -> None:
+    """Raise `BadDataset` with everything that is wrong, in one line; Y's values are not looked at."""
+    problems = [*_of_arrays(X, Y), *_of_splits(splits, len(X))]
+    if alphas is not None and not (
+        np.size(alphas) and np.all(np.isfinite(alphas)) and np.all(np.greater(alphas, 0))
+    ):
+        problems.append(f"alphas {alphas}: each must be a number above 0")
+    if problems:
+        raise BadDataset("; ".join(problems))
 
 
-def _weights(
-    X: NDArray[np.float32], Y: NDArray[np.float32], alphas: NDArray[np.float64]
-) -> NDArray[np.float32]:
-    centred = X - X.mean(axis=0)
-    values, vectors = _eigen(centred)
-    shrunk = (vectors.T @ (Y - Y.mean(axis=0))) / (values[:, None] + alphas.astype(np.float32))
-    return (centred.T @ vectors) @ shrunk
+def _of_arrays(X: NDArray[np.floating], Y: NDArray[np.floating]) -> Iterator[str]:
+    for name, array in (("X", X), ("Y", Y)):
+        if array.ndim != 2 or 0 in array.shape:
+            yield f"{name} has shape {array.shape}: it must be samples x columns, neither of them 0"
+    if len(X) != len(Y):
+        yield f"X has {len(X)} samples and Y has {len(Y)}: they must be the same ones"
+    if X.ndim == 2 and not np.isfinite(X).all():
+        row, column = np.argwhere(~np.isfinite(X))[0]
+        yield f"X: sample {row}, input {column} is {X[row, column]}: leave that input out"
 
 
-def _eigen(centred: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Eigenvalues and eigenvectors of the kernel, found in double precision."""
-    kernel = (centred @ centred.T).astype(np.float64)
-    values, vectors = eigh(kernel, driver="evd", overwrite_a=True)
-    return np.maximum(values, 0).astype(np.float32), vectors.astype(np.float32)
+def _of_splits(splits: Sequence[Split], samples: int) -> Iterator[str]:
+    if not len(splits):
+        yield "no split: at least one is needed to choose alphas"
+    for n, (train, test) in enumerate(splits):
+        if not len(train) or not len(test):
+            yield f"split {n} fits on {len(train)} and tests {len(test)} samples: both need 1 or more"
+            continue
+        if both := len(np.intersect1d(train, test)):
+            yield f"split {n} tests {both} samples that it is fitted on: take them out of one"
+        last = max(train.max(), test.max())
+        if last >= samples or min(train.min(), test.min()) < 0:
+            yield f"split {n} names sample {last} of {samples}: samples count from 0"

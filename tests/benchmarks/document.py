@@ -47,6 +47,13 @@ def machine(compute: Compute) -> str:
     )
 
 
+def seconds(work: Callable[[], object]) -> float:
+    """Wall-clock time of one go."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
 def milliseconds(work: Callable[[], object], compute: Compute) -> float:
     """Wall-clock time of a call, all that it queued included."""
     finish = torch.cuda.synchronize if compute.queued else int
