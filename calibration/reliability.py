@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import false_discovery_control, norm
+from tqdm import tqdm
 
 from calibration.realigned import reference_of
 from rtrecon.bids import Run
@@ -124,7 +125,7 @@ def _as_they_lie(runs: Sequence[Run], voxels: NDArray[np.int64]) -> list[NDArray
 def _realigned(runs: Sequence[Run], voxels: NDArray[np.int64]) -> list[NDArray[np.float32]]:
     reference, affine = reference_of(runs[0]), runs[0].geometry.affine
     courses = []
-    for run in runs:
+    for run in tqdm(runs, desc="reliable voxels", unit="run", disable=None):
         realign = Realign(reference, affine, voxels, moving=run.geometry.affine, fast=True)
         volumes = np.stack([realign(run.data[..., n])[0] for n in range(run.n_volumes)])
         # A voxel that left the field of view for a while says nothing.

@@ -199,7 +199,7 @@ def test_each_session_is_realigned_from_where_its_own_slices_lay() -> None:
     """The same head under other slices: in the first session's voxels it looks the same."""
     shape, first = (32, 36, 24), np.diag([4.0, 4.0, 4.0, 1.0])
     first[:3, 3] = phantom.CENTRE_MM - 2 * np.array(shape)
-    second = phantom.pose(np.array([5.0, -3.0, 4.0]), np.array([0.02, 0.03, -0.02])) @ first
+    second = phantom.pose(np.array([14.0, -12.0, 5.0]), np.array([0.02, 0.03, -0.02])) @ first
     runs = [
         Run(f"ses-{n}", Geometry(shape, affine, 2.0), data[..., None], (), Path())
         for n, affine in enumerate((first, second))
