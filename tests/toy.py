@@ -1,5 +1,6 @@
 """A toy person, a toy scanner and a toy generator: real classes, small sizes."""
 
+import gc
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,9 +121,14 @@ def toy_run(geometry: Geometry, count: int = 20, seed: int = 0) -> Iterator[Volu
 
 
 @pytest.fixture
-def stream_name() -> str:
-    """A name that no other test uses."""
-    return f"scanner-{uuid.uuid4().hex[:8]}"
+def stream_name() -> Iterator[str]:
+    """A name that no other test uses.
+
+    Outlets end when nobody holds them any more, those in a cycle at the next collection. liblsl finds
+    streams by 32 ports alone where there is no multicast, and each takes several.
+    """
+    yield f"scanner-{uuid.uuid4().hex[:8]}"
+    gc.collect()
 
 
 def send(outlet: ScannerOutlet, items: Iterator[Volume | Marker], start: float) -> None:
