@@ -122,11 +122,7 @@ def toy_run(geometry: Geometry, count: int = 20, seed: int = 0) -> Iterator[Volu
 
 @pytest.fixture
 def stream_name() -> Iterator[str]:
-    """A name that no other test uses.
-
-    Outlets end when nobody holds them any more, those in a cycle at the next collection. liblsl finds
-    streams by 32 ports alone where there is no multicast, and each takes several.
-    """
+    """A name that no other test uses; afterwards outlets that only a cycle holds give up their ports."""
     yield f"scanner-{uuid.uuid4().hex[:8]}"
     gc.collect()
 
