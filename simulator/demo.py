@@ -15,6 +15,7 @@ from pathlib import Path
 import pylsl
 
 from rtrecon.errors import Error
+from simulator.lsl import isolated
 
 ROOT = Path(__file__).resolve().parent.parent
 STREAM = "demo-scanner"
@@ -131,11 +132,7 @@ class Demo:
             environment["QT_QPA_PLATFORM"] = "offscreen"
         if "LSLAPICFG" not in environment:
             config = self._cache / "lsl_api.cfg"
-            config.write_text(
-                "[multicast]\nResolveScope = machine\n"
-                f"[lab]\nKnownPeers = {{127.0.0.1}}\nSessionID = rtrecon-demo-{os.getpid()}\n"
-                "[log]\nlevel = -2\n"
-            )
+            config.write_text(isolated(f"rtrecon-demo-{os.getpid()}"))
             environment["LSLAPICFG"] = str(config.resolve())
         return environment
 

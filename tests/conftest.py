@@ -9,13 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from simulator.lsl import isolated
+
 # liblsl reads this once, before its first use; programs that tests start inherit it.
 _lsl = Path(tempfile.mkdtemp(prefix="rtrecon-lsl-")) / "lsl_api.cfg"
-_lsl.write_text(
-    "[multicast]\nResolveScope = machine\n"
-    f"[lab]\nKnownPeers = {{127.0.0.1}}\nSessionID = test-{uuid.uuid4().hex}\n"
-    "[log]\nlevel = -2\n"
-)
+_lsl.write_text(isolated(f"test-{uuid.uuid4().hex}"))
 os.environ["LSLAPICFG"] = str(_lsl)
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ["HF_HUB_OFFLINE"] = "1"

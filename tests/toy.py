@@ -1,5 +1,6 @@
 """A toy person, a toy scanner and a toy generator: real classes, small sizes."""
 
+import gc
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,9 +122,10 @@ def toy_run(geometry: Geometry, count: int = 20, seed: int = 0) -> Iterator[Volu
 
 
 @pytest.fixture
-def stream_name() -> str:
-    """A name that no other test uses."""
-    return f"scanner-{uuid.uuid4().hex[:8]}"
+def stream_name() -> Iterator[str]:
+    """A name that no other test uses; afterwards outlets that only a cycle holds give up their ports."""
+    yield f"scanner-{uuid.uuid4().hex[:8]}"
+    gc.collect()
 
 
 def send(outlet: ScannerOutlet, items: Iterator[Volume | Marker], start: float) -> None:
