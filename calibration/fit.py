@@ -14,8 +14,9 @@ from calibration.dataset import caption_of, load_stimuli
 from calibration.regions import Region
 from calibration.ridge import Fitted, Split, fit_ridge, leave_out
 from calibration.samples import Basis, Samples, samples_of
+from calibration.trust import null_maps
 from calibration.voxels import chosen
-from rtrecon.artifact import Artifact, GeneratorTie, LinearMap
+from rtrecon.artifact import Artifact, GeneratorTie, LinearMap, Null
 from rtrecon.bids import Run
 from rtrecon.confidence import Confidence
 from rtrecon.decode import Naming, unit
@@ -25,6 +26,7 @@ from rtrecon.types import Trial
 
 VOXELS = 1000  # that z and c are each predicted from
 MAX_CANDIDATES = 300
+_SHUFFLE = 0
 FOLDS = 6
 MAX_GAIN = 3.0
 
@@ -51,6 +53,7 @@ class Decoders:
 
     z: LinearMap | None
     c: LinearMap
+    null: Null
     candidates: tuple[str, ...]
     candidate_c: NDArray[np.float32]
     confidence: Confidence
@@ -114,9 +117,15 @@ def fit_samples(
         c_fit = _fitted(samples, region.ventral, c, splits, voxels)
         progress.update()
     names, candidate_c = _candidates(samples, targets.c)
+    z_map = None if z is None or z_fit is None else _map(region.early, z_fit, z)
+    c_map = _map(region.ventral, c_fit, c)
     return Decoders(
-        z=None if z is None or z_fit is None else _map(region.early, z_fit, z),
-        c=_map(region.ventral, c_fit, c),
+        z=z_map,
+        c=c_map,
+        null=Null(
+            None if z_map is None or z_fit is None else _null(z_map, samples, z_fit, z),
+            _null(c_map, samples, c_fit, c),
+        ),
         candidates=names,
         candidate_c=candidate_c,
         confidence=_confidence(samples, c_fit, names, candidate_c),
@@ -201,6 +210,13 @@ def _map(region: NDArray[np.bool_], fitted: Fitted, truth: NDArray[np.float32]) 
     read[np.flatnonzero(region)[fitted.inputs]] = True
     weights = fitted.weights * np.float32(gain(fitted.held_out, truth))
     return LinearMap(read, fitted.x_mean, weights, fitted.y_mean)
+
+
+def _null(linear: LinearMap, samples: Samples, fitted: Fitted, truth: NDArray[np.float32]) -> LinearMap:
+    """The map's control. Its shuffle is always the same, so that a fit can be repeated."""
+    rng, own = np.random.default_rng(_SHUFFLE), gain(fitted.held_out, truth)
+    made = null_maps(linear, samples.patterns, truth, samples.trials, fitted.alphas, rng, gain=own)
+    return made[0]
 
 
 def gain(held_out: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
