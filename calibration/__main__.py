@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rtrecon.bids_files import Selection
+from rtrecon.bids_files import Selection, entities
 from rtrecon.errors import BadDataset, Error
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _fit_bids(options: argparse.Namespace) -> "Artifact":
     runs = [run.load() for run in found]
     region = load_region(runs, areas.mask, areas.early, areas.ventral, realign)
     generator = load_generator(options.generator)
-    name = options.name or "sub-01"
+    name = options.name or f"sub-{entities(found[0].bold)['sub']}"
     return fit(runs, region, generator, name, realign, options.voxels or VOXELS)
 
 

@@ -223,7 +223,9 @@ def test_the_program_says_in_about_what_was_decoded_from(tmp_path: Path, toy_fol
     arguments = ["fit", dataset, "--output", tmp_path / "decoder", "--generator", toy_folder]
     arguments += ["--no-realign", "--sessions", "1", "2"]
     assert main([*map(str, arguments), "--mask", str(dataset / "mask.nii.gz")]) == 0
-    about = load_artifact(tmp_path / "decoder").about
+    artifact = load_artifact(tmp_path / "decoder")
+    about = artifact.about
+    assert artifact.name == "sub-01"
     assert about["region"] == f"mask {dataset / 'mask.nii.gz'}"
     assert len(about["runs"]) == 2
     assert main([*map(str, arguments)]) == 0

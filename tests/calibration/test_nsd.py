@@ -221,8 +221,8 @@ def test_decoders_fitted_by_the_program_know_unseen_shared_images(
     assert "test set two-way" in capsys.readouterr().out
     about = load_artifact(decoder).about
     assert about["test"]["images"] == SHARED
-    assert about["test"]["two_way"]["z"] > 0.7  # chance .50
-    assert about["test"]["two_way"]["c"] > 0.7
+    assert about["test"]["two_way"]["z"] > 0.9  # chance .50; of noise .34 to .68 here
+    assert about["test"]["two_way"]["c"] > 0.9
     assert about["held_out_correlation"]["c"] > 0.1
     assert about["region"].startswith("early and ventral of the atlas streams")
     assert main(["evaluate", str(decoder), str(written.root)]) == 1
