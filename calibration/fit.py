@@ -212,7 +212,9 @@ def _map(region: NDArray[np.bool_], fitted: Fitted, truth: NDArray[np.float32]) 
     return LinearMap(read, fitted.x_mean, weights, fitted.y_mean)
 
 
-def _null(linear: LinearMap, samples: Samples, fitted: Fitted, truth: NDArray[np.float32]) -> LinearMap:
+def _null(
+    linear: LinearMap, samples: Samples, fitted: Fitted, truth: NDArray[np.float32]
+) -> LinearMap:
     """The map's control. Its shuffle is always the same, so that a fit can be repeated."""
     rng, own = np.random.default_rng(_SHUFFLE), gain(fitted.held_out, truth)
     made = null_maps(linear, samples.patterns, truth, samples.trials, fitted.alphas, rng, gain=own)
