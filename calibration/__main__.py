@@ -66,6 +66,11 @@ def _parser() -> argparse.ArgumentParser:
         "--runs", nargs="+", metavar="N", help="labels of the runs to use (default: all)"
     )
     evaluate.add_argument("--generator", metavar="NAME_OR_DIR", help="default: the decoder's own")
+    evaluate.add_argument(
+        "--draw",
+        action="store_true",
+        help="draw the pictures, too, and compare them in pixels and in networks of the local cache",
+    )
     return parser
 
 
@@ -97,13 +102,16 @@ def _fit(options: argparse.Namespace) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     from calibration.dataset import load_runs
     from calibration.evaluate import evaluate
+    from calibration.networks import local_networks
     from rtrecon.artifact import load_artifact
     from rtrecon.session import open_generator
 
     artifact = load_artifact(options.decoder)
     runs = load_runs(options.dataset, options.runs)
     generator = open_generator(options.generator or artifact.generator.name, artifact)
-    print(json.dumps(evaluate(artifact, runs, generator), indent=1))
+    features, left_out = local_networks() if options.draw else ({}, {})
+    scores = evaluate(artifact, runs, generator, features, options.draw, left_out)
+    print(json.dumps(scores, indent=1))
 
 
 if __name__ == "__main__":
