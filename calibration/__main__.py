@@ -76,6 +76,11 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("dataset", type=Path, metavar="BIDS_DIR")
     _add_selection(evaluate)
     evaluate.add_argument("--generator", metavar="NAME_OR_DIR", help="default: the decoder's own")
+    evaluate.add_argument(
+        "--draw",
+        action="store_true",
+        help="draw the pictures, too, and compare them in pixels and in networks of the local cache",
+    )
     return parser
 
 
@@ -161,6 +166,7 @@ def _selection(options: argparse.Namespace) -> Selection:
 def _evaluate(options: argparse.Namespace) -> None:
     from calibration.dataset import load_runs
     from calibration.evaluate import evaluate
+    from calibration.networks import local_networks
     from calibration.nsd_files import is_nsd
     from rtrecon.artifact import load_artifact
     from rtrecon.session import open_generator
@@ -173,7 +179,9 @@ def _evaluate(options: argparse.Namespace) -> None:
     artifact = load_artifact(options.decoder)
     runs = load_runs(options.dataset, select=_selection(options))
     generator = open_generator(options.generator or artifact.generator.name, artifact)
-    print(json.dumps(evaluate(artifact, runs, generator), indent=1))
+    features, left_out = local_networks() if options.draw else ({}, {})
+    scores = evaluate(artifact, runs, generator, features, options.draw, left_out)
+    print(json.dumps(scores, indent=1))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from calibration.confidence import reliability
 from calibration.leakage import refuse_leakage
-from calibration.metrics import Features
+from calibration.metrics import Features, Pictures
 from calibration.metrics import two_way as two_way_table
 from calibration.reconstructions import drawn, picture_tables
 from calibration.samples import decode_run
@@ -106,21 +106,34 @@ def evaluate(
     shown = [one.trial for one in _at(decoded, None)]
     truth = shown_in(runs, shown, generator)
     names = [run.name for run in runs]
-    return scored(artifact, decoded, truth, generator, names, features, draw, left_out, seed)
+    pictures = drawn(_at(decoded, None), generator) if draw else None
+    return scored(artifact, decoded, truth, names, pictures, features, left_out, seed)
 
 
 def scored(
     artifact: Artifact,
     decoded: Sequence[Decoded],
     shown: Shown,
-    generator: Generator,
     names: Sequence[str],
+    pictures: Sequence[Pictures] | None = None,
     features: Mapping[str, Features] | None = None,
-    draw: bool = False,
     left_out: Mapping[str, str] | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """What `evaluate` returns, of anything decoded; `names`: where it comes from.
+    """What `evaluate` returns, of anything decoded.
+
+    Parameters
+    ----------
+    artifact : Artifact
+    decoded : sequence of Decoded
+    shown : Shown
+        In each decoded trial.
+    names : sequence of str
+        Where it comes from: runs or sessions.
+    pictures : sequence of uint8 (samples, height, width, 3), optional
+        What was drawn of each trial's newest, in the order of the trials.
+    features, left_out, seed
+        As of `evaluate`.
 
     Raises
     ------
@@ -134,16 +147,15 @@ def scored(
     truth = Truth(artifact, shown)
     tables = truth.tables(newest)
     missing |= truth.left_out
-    if draw and truth.pictures is not None:
-        shown = drawn(newest, generator)
-        tables |= picture_tables(shown, truth.pictures, features or {}, truth.units(newest))
-    elif draw:
-        missing["pictures"] = "the events name no stim_file"
+    if pictures is not None and truth.pictures is not None:
+        tables |= picture_tables(pictures, truth.pictures, features or {}, truth.units(newest))
+    elif pictures is not None:
+        missing["pictures"] = "no pictures are at hand"
     rng = np.random.default_rng(seed)
     family = any_effect(tables, rng)
     return {
         "name": artifact.name,
-        "runs": [run.name for run in runs],
+        "runs": list(names),
         "trials": len(newest),
         "pictures": len(np.unique(truth.units(newest))),
         "candidates": len(artifact.candidates),

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from calibration.confidence import fit_confidence
 from calibration.dataset import caption_of, load_stimuli
+from calibration.leakage import picture_hashes
 from calibration.regions import Region
 from calibration.ridge import Fitted, Split, fit_ridge, leave_out
 from calibration.samples import Basis, Samples, samples_of
@@ -84,7 +85,11 @@ def fit(
         targets = targets_of(runs, samples.shown, generator)
         progress.update()
     decoders = fit_samples(samples, targets, region, voxels)
-    about = {"runs": [run.name for run in runs], "realigned": realign}
+    about = {
+        "runs": [run.name for run in runs],
+        "stimuli": picture_hashes(runs),
+        "realigned": realign,
+    }
     return assemble(name, region, basis, generator, decoders, about)
 
 
@@ -123,7 +128,9 @@ def fit_samples(
         z=z_map,
         c=c_map,
         null=Null(
-            None if z_map is None or z_fit is None else _null(z_map, samples, z_fit, z),
+            None
+            if z_map is None or z_fit is None or z is None
+            else _null(z_map, samples, z_fit, z),
             _null(c_map, samples, c_fit, c),
         ),
         candidates=names,

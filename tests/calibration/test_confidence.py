@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from calibration.confidence import fit_confidence
+from calibration.confidence import fit_confidence, reliability
 from rtrecon.confidence import Confidence, softmax
 from rtrecon.decode import unit
 
@@ -48,3 +48,41 @@ def test_without_growth_and_doubt_it_is_a_softmax() -> None:
     np.testing.assert_allclose(
         Confidence(0.5, 0.0, 0.0)(scores, 7.0), softmax(scores / 0.5), rtol=1e-6
     )
+
+
+def test_true_claims_have_no_more_error_than_their_number_makes() -> None:
+    rng = np.random.default_rng(0)
+    within = []
+    for _ in range(100):
+        confidence = rng.beta(4, 2, 80)
+        found = reliability(confidence, rng.random(80) < confidence, rng=rng)
+        within.append(found.ece_interval[0] <= found.ece <= found.ece_interval[1])
+    assert 0.88 <= np.mean(within) <= 1.0
+
+
+def test_overclaiming_is_measured() -> None:
+    rng = np.random.default_rng(1)
+    confidence = rng.uniform(0.6, 1, 2000)
+    found = reliability(confidence, rng.random(2000) < confidence - 0.2, rng=rng)
+    assert found.ece == pytest.approx(0.2, abs=0.03)
+    assert found.ece > found.ece_interval[1]
+    assert found.excess == pytest.approx(found.ece, abs=0.03)
+    assert found.counts.sum() == 2000
+    rows = found.as_json()["bins"]
+    assert isinstance(rows, list)
+    assert [row["n"] for row in rows] == found.counts[found.counts > 0].tolist()
+    assert rows[-1]["said"] == pytest.approx(0.95, abs=0.02)
+    assert rows[-1]["right"] < rows[-1]["interval"][0]
+
+
+def test_ece_is_that_of_a_plain_loop() -> None:
+    rng = np.random.default_rng(2)
+    confidence, right = rng.random(50), rng.random(50) < 0.5
+    wanted = 0.0
+    for k in range(5):
+        of = (confidence >= k / 5) & (confidence < (k + 1) / 5)
+        if of.any():
+            wanted += abs(confidence[of].mean() - right[of].mean()) * of.sum() / 50
+    assert reliability(confidence, right, bins=5).ece == pytest.approx(wanted)
+    with pytest.raises(ValueError, match="outside 0 to 1"):
+        reliability(np.array([1.2]), np.array([True]))

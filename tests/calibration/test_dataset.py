@@ -59,8 +59,8 @@ def test_decoders_are_fitted_saved_and_tell_conditions_apart(
     artifact = load_artifact(tmp_path / "decoder")
     assert artifact.candidates == ("cat", "dog")
     scores = evaluate(artifact, load_runs(dataset, ["3"]), toy_generator)
-    assert scores["c"]["top1"] == 1.0
-    assert scores["z"]["two_way"] > 0.6
+    assert scores["scores"]["kind_top1"]["value"] == 1.0
+    assert scores["scores"]["z_two_way"]["value"] > 0.6
 
 
 def test_captions_alone_fit_no_z(tmp_path: Path, toy_generator: Diffusion) -> None:
