@@ -1,4 +1,4 @@
-"""The command line: rtrecon-calibrate fit | evaluate."""
+"""The command line: rtrecon-calibrate fit | evaluate | report."""
 
 import argparse
 import json
@@ -12,8 +12,12 @@ from rtrecon.bids_files import Selection, entities
 from rtrecon.errors import BadDataset, Error
 
 if TYPE_CHECKING:
+    from calibration.nsd import NsdData
     from calibration.regions import Areas
+    from calibration.study import Study
     from rtrecon.artifact import Artifact
+    from rtrecon.bids import Recording
+    from rtrecon.generators import Generator
 
 DEFAULT_GENERATOR = "miniature"
 _AREA = "a mask, or areas of an atlas: FILE:NAME,NAME or FILE:1,2"
@@ -38,38 +42,20 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     fit = commands.add_parser("fit", help="fit a person's decoders")
     fit.set_defaults(command=_fit)
-    fit.add_argument(
-        "dataset", type=Path, metavar="DATASET", help="a BIDS dataset, or a Natural Scenes folder"
+    _add_fitting(fit, "the decoder's folder")
+    report = commands.add_parser("report", help="fit, test on other runs and write a report")
+    report.set_defaults(command=_report)
+    _add_fitting(report, "the report's folder, with the decoder in it")
+    report.add_argument(
+        "--test-runs",
+        nargs="+",
+        metavar="LABEL",
+        help="runs to test on and not to fit on (default: the last; the shared images of a Natural "
+        "Scenes folder)",
     )
-    fit.add_argument(
-        "--output", type=Path, required=True, metavar="DIR", help="the decoder's folder"
+    report.add_argument(
+        "--explained", type=Path, metavar="DIR", help="figures that explain wrote, to be shown"
     )
-    _add_selection(fit)
-    fit.add_argument(
-        "--mask",
-        metavar="NIFTI",
-        help=f"voxels for both z and c: {_AREA} (default: voxels that respond alike to repeated "
-        "pictures, else the posterior third of the head)",
-    )
-    fit.add_argument("--early", metavar="NIFTI", help=f"early visual cortex, for z: {_AREA}")
-    fit.add_argument("--ventral", metavar="NIFTI", help=f"higher visual cortex, for c: {_AREA}")
-    fit.add_argument("--generator", default=DEFAULT_GENERATOR, metavar="NAME_OR_DIR")
-    fit.add_argument(
-        "--no-realign", action="store_true", help="the scanner corrects head motion itself"
-    )
-    fit.add_argument(
-        "--voxels",
-        type=_count,
-        metavar="N",
-        help="that z and c are each predicted from, the best of the mask (default: 1000; all of a "
-        "Natural Scenes folder)",
-    )
-    fit.add_argument(
-        "--average-repeats",
-        action="store_true",
-        help="Natural Scenes: one training sample an image, not one a trial",
-    )
-    fit.add_argument("--name", help="the person's label in messages (default: the subject's)")
     evaluate = commands.add_parser("evaluate", help="score a decoder on held-out runs")
     evaluate.set_defaults(command=_evaluate)
     evaluate.add_argument("decoder", type=Path, metavar="DIR")
@@ -82,6 +68,39 @@ def _parser() -> argparse.ArgumentParser:
         help="draw the pictures, too, and compare them in pixels and in networks of the local cache",
     )
     return parser
+
+
+def _add_fitting(parser: argparse.ArgumentParser, output: str) -> None:
+    parser.add_argument(
+        "dataset", type=Path, metavar="DATASET", help="a BIDS dataset, or a Natural Scenes folder"
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help=output)
+    _add_selection(parser)
+    parser.add_argument(
+        "--mask",
+        metavar="NIFTI",
+        help=f"voxels for both z and c: {_AREA} (default: voxels that respond alike to repeated "
+        "pictures, else the posterior third of the head)",
+    )
+    parser.add_argument("--early", metavar="NIFTI", help=f"early visual cortex, for z: {_AREA}")
+    parser.add_argument("--ventral", metavar="NIFTI", help=f"higher visual cortex, for c: {_AREA}")
+    parser.add_argument("--generator", default=DEFAULT_GENERATOR, metavar="NAME_OR_DIR")
+    parser.add_argument(
+        "--no-realign", action="store_true", help="the scanner corrects head motion itself"
+    )
+    parser.add_argument(
+        "--voxels",
+        type=_count,
+        metavar="N",
+        help="that z and c are each predicted from, the best of the mask (default: 1000; all of a "
+        "Natural Scenes folder)",
+    )
+    parser.add_argument(
+        "--average-repeats",
+        action="store_true",
+        help="Natural Scenes: one training sample an image, not one a trial",
+    )
+    parser.add_argument("--name", help="the person's label in messages (default: the subject's)")
 
 
 def _add_selection(parser: argparse.ArgumentParser) -> None:
@@ -128,27 +147,90 @@ def _fit_bids(options: argparse.Namespace) -> "Artifact":
         raise BadDataset("--average-repeats is for a Natural Scenes folder: leave it out")
     areas = _areas(options)
     found = open_dataset(options.dataset, _selection(options), areas, not options.no_realign)
-    # Preprocessed runs have the head motion taken out already.
-    realign = not options.no_realign and not any(run.preprocessed for run in found)
+    realign = _realign(options, found)
     runs = [run.load() for run in found]
     region = load_region(runs, areas.mask, areas.early, areas.ventral, realign)
     generator = load_generator(options.generator)
-    name = options.name or f"sub-{entities(found[0].bold)['sub']}"
-    return fit(runs, region, generator, name, realign, options.voxels or VOXELS)
+    return fit(runs, region, generator, _name(options, found), realign, options.voxels or VOXELS)
+
+
+def _realign(options: argparse.Namespace, found: "Sequence[Recording]") -> bool:
+    # Preprocessed runs have the head motion taken out already.
+    return not options.no_realign and not any(run.preprocessed for run in found)
+
+
+def _name(options: argparse.Namespace, found: "Sequence[Recording]") -> str:
+    return options.name or f"sub-{entities(found[0].bold)['sub']}"
 
 
 def _fit_nsd(options: argparse.Namespace) -> "Artifact":
-    from calibration.nsd import load_nsd
     from calibration.nsd_fit import fit_nsd
     from rtrecon.generators import load_generator
+
+    data = _nsd(options)
+    return fit_nsd(data, load_generator(options.generator), options.name, options.voxels)
+
+
+def _nsd(options: argparse.Namespace) -> "NsdData":
+    from calibration.nsd import load_nsd
 
     for option in ("runs", "tasks", "space"):
         if getattr(options, option) is not None:
             raise BadDataset(f"--{option} is for a BIDS dataset: choose with --sessions here")
-    data = load_nsd(
+    return load_nsd(
         options.dataset, options.subject, options.sessions, _areas(options), options.average_repeats
     )
-    return fit_nsd(data, load_generator(options.generator), options.name, options.voxels)
+
+
+def _report(options: argparse.Namespace) -> None:
+    from calibration.nsd_files import is_nsd
+    from calibration.reporting import report
+    from rtrecon.generators import load_generator
+
+    generator = load_generator(options.generator)
+    study = (_study_nsd if is_nsd(options.dataset) else _study_bids)(options, generator)
+    page = report(study, generator, options.output, options.explained)
+    print(f"report in {page}")
+
+
+def _study_bids(options: argparse.Namespace, generator: "Generator") -> "Study":
+    from calibration.dataset import open_dataset
+    from calibration.fit import VOXELS
+    from calibration.regions import load_region
+    from calibration.study import study_runs
+
+    areas = _areas(options)
+    found = open_dataset(options.dataset, _selection(options), areas, not options.no_realign)
+    fitted, tested = _split(found, options.test_runs)
+    realign = _realign(options, found)
+    runs = [run.load() for run in fitted]
+    region = load_region(runs, areas.mask, areas.early, areas.ventral, realign)
+    return study_runs(
+        runs, [run.load() for run in tested], region, generator, _name(options, found), realign,
+        options.voxels or VOXELS,
+    )  # fmt: skip
+
+
+def _split(
+    found: "Sequence[Recording]", labels: Sequence[str] | None
+) -> "tuple[list[Recording], list[Recording]]":
+    """Runs to fit on and runs to test on."""
+    own = [entities(one.bold).get("run", "1").lstrip("0") for one in found]
+    wanted = own[-1:] if labels is None else [label.lstrip("0") for label in labels]
+    if missing := sorted(set(wanted) - set(own)):
+        raise BadDataset(f"--test-runs {' '.join(missing)}: the runs are {', '.join(own)}")
+    fitted = [one for one, label in zip(found, own, strict=True) if label not in wanted]
+    if not fitted:
+        raise BadDataset("no run is left to fit on: a report takes two runs or more")
+    return fitted, [one for one in found if one not in fitted]
+
+
+def _study_nsd(options: argparse.Namespace, generator: "Generator") -> "Study":
+    from calibration.study import study_nsd
+
+    if options.test_runs is not None:
+        raise BadDataset("--test-runs is for a BIDS dataset: here the shared images are the test")
+    return study_nsd(_nsd(options), generator, options.name, options.voxels)
 
 
 def _areas(options: argparse.Namespace) -> "Areas":

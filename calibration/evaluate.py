@@ -103,10 +103,10 @@ def evaluate(
     about = artifact.about
     refuse_leakage(about.get("stimuli", {}), about.get("runs", ()), runs)
     decoded = decode_runs(artifact, runs)
-    shown = [one.trial for one in _at(decoded, None)]
+    shown = [one.trial for one in newest_of(decoded)]
     truth = shown_in(runs, shown, generator)
     names = [run.name for run in runs]
-    pictures = drawn(_at(decoded, None), generator) if draw else None
+    pictures = drawn(newest_of(decoded), generator) if draw else None
     return scored(artifact, decoded, truth, names, pictures, features, left_out, seed)
 
 
@@ -141,7 +141,7 @@ def scored(
         Fewer than two trials.
     """
     missing = dict(left_out or {})
-    newest = _at(decoded, None)
+    newest = newest_of(decoded)
     if len(newest) < 2:
         raise BadDataset(f"{len(newest)} trial in the runs to test on: 2 or more are needed")
     truth = Truth(artifact, shown)
@@ -182,15 +182,22 @@ def _by_age(
     return by_age
 
 
-def _at(decoded: Sequence[Decoded], age_s: float | None) -> list[Decoded]:
-    """Each trial's newest volume, or its newest by an age if it lasted so long."""
+def newest_of(decoded: Sequence[Decoded]) -> list[Decoded]:
+    """Each trial's newest volume."""
+    return [rows[-1] for rows in _by_trial(decoded)]
+
+
+def _by_trial(decoded: Sequence[Decoded]) -> list[list[Decoded]]:
     trials: dict[int, list[Decoded]] = {}
     for one in decoded:
         trials.setdefault(one.trial.number, []).append(one)
-    if age_s is None:
-        return [rows[-1] for rows in trials.values()]
+    return list(trials.values())
+
+
+def _at(decoded: Sequence[Decoded], age_s: float) -> list[Decoded]:
+    """Each trial's newest volume by an age if it lasted so long."""
     chosen = []
-    for rows in trials.values():
+    for rows in _by_trial(decoded):
         seen = [one for one in rows if one.age_s <= age_s]
         spacing = rows[1].age_s - rows[0].age_s if len(rows) > 1 else 0.0
         if seen and age_s < rows[-1].age_s + spacing:

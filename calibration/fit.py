@@ -79,6 +79,18 @@ def fit(
     BadDataset
         Fewer than two trials or nothing to tell apart.
     """
+    return fit_known(runs, region, generator, name, realign, voxels)[0]
+
+
+def fit_known(
+    runs: Sequence[Run],
+    region: Region,
+    generator: Generator,
+    name: str,
+    realign: bool = True,
+    voxels: int = VOXELS,
+) -> tuple[Artifact, Samples, Targets]:
+    """As `fit`, with what was fitted: on these samples, to these targets."""
     with tqdm(total=2, desc="calibration", unit="stage", disable=None) as progress:
         samples, basis = samples_of(runs, region.voxels, realign)
         progress.update()
@@ -90,7 +102,7 @@ def fit(
         "stimuli": picture_hashes(runs),
         "realigned": realign,
     }
-    return assemble(name, region, basis, generator, decoders, about)
+    return assemble(name, region, basis, generator, decoders, about), samples, targets
 
 
 def fit_samples(

@@ -5,12 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from calibration.evaluate import each_two_way
-from rtrecon.decode import unit
-from rtrecon.generators import Aim, Generator
-from rtrecon.reconstruct import aim_at, noise_seed
+from calibration.metrics import Pictures, pixel_correlations, resized
 from rtrecon.types import Decoded
 
 Picture = NDArray[np.uint8]
@@ -27,32 +24,31 @@ class Drawn:
     score: float
 
 
-def draw(
+def beside(
     decoded: Sequence[Decoded],
-    controls: Sequence[Decoded],
     stimuli: Sequence[Picture],
-    generator: Generator,
+    drawn: Sequence[Pictures],
+    controls: Sequence[Pictures],
 ) -> list[Drawn]:
-    """The finished picture of each trial, with the noise that a live run gives it.
+    """Each trial's first sample beside its stimulus and its control.
 
     Parameters
     ----------
-    decoded, controls : sequence of Decoded
-        Each trial's last, by the decoder and by its null; in one order.
+    decoded : sequence of Decoded
+        Each trial's newest.
     stimuli : sequence of uint8 (height, width, 3)
         In the same order, of any sizes.
+    drawn, controls : sequence of uint8 (samples, height, width, 3)
+        Likewise, by the decoder and by its null.
     """
-    rows = list(zip(decoded, controls, strict=True))
-    pictures = [
-        [_picture(generator, aim_at(each), each.trial.number) for each in pair]
-        for pair in tqdm(rows, desc="pictures", disable=None)
-    ]
-    shown = [_like(stimulus, ours) for stimulus, (ours, _) in zip(stimuli, pictures, strict=True)]
-    scores = each_two_way(_correlation([ours for ours, _ in pictures], shown))
+    ours, theirs = ([samples[0] for samples in some] for some in (drawn, controls))
+    edge = ours[0].shape[0]
+    shown = list(resized(stimuli, edge).astype(np.uint8))
+    scores = each_two_way(pixel_correlations(np.stack(ours), np.stack(shown)))
     return [
-        Drawn(d, stimulus, ours, control, float(score))
-        for d, stimulus, (ours, control), score in zip(
-            decoded, shown, pictures, scores, strict=True
+        Drawn(one, stimulus, picture, control, float(score))
+        for one, stimulus, picture, control, score in zip(
+            decoded, shown, ours, theirs, scores, strict=True
         )
     ]
 
@@ -64,23 +60,3 @@ def ranked(drawn: Sequence[Drawn], each: int) -> dict[str, list[Drawn]]:
     middle = (len(order) - each) // 2
     parts = {"best": order[:each], "median": order[middle : middle + each], "worst": order[-each:]}
     return parts if len(order) >= 3 else {"all": order}
-
-
-def _picture(generator: Generator, aim: Aim, trial: int) -> Picture:
-    settings = generator.defaults
-    *_, last = generator.images(aim, noise_seed(settings.seed, trial), settings)
-    return last.images[0]
-
-
-def _like(stimulus: Picture, ours: Picture) -> Picture:
-    from PIL import Image
-
-    size = (ours.shape[1], ours.shape[0])
-    return np.asarray(Image.fromarray(stimulus).resize(size, Image.Resampling.LANCZOS))
-
-
-def _correlation(some: Sequence[Picture], others: Sequence[Picture]) -> NDArray[np.float32]:
-    """Pearson's r over all RGB values of each picture with each other."""
-    rows = [np.stack(x).reshape(len(x), -1).astype(np.float32) for x in (some, others)]
-    one, other = (unit(row - row.mean(axis=1, keepdims=True)) for row in rows)
-    return one @ other.T

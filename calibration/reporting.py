@@ -1,0 +1,113 @@
+"""From a study to its report: scores, controls, what speaks for and against, pictures."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from calibration.evaluate import newest_of, scored
+from calibration.learning import default_counts, learning_curve
+from calibration.networks import local_networks
+from calibration.pictures import Drawn, beside
+from calibration.reconstructions import drawn
+from calibration.report import Report, write_report
+from calibration.report_of import report_of
+from calibration.study import Study
+from calibration.trust import held_out_kinds
+from rtrecon.artifact import save_artifact
+from rtrecon.generators import Generator
+
+DECODER = "decoder"  # below the report's folder
+_LEAST_KINDS, _MOST_KINDS = (
+    4,
+    100,
+)  # of which some are left out: fewer tell nothing, more are images
+
+
+def report(study: Study, generator: Generator, folder: Path, explained: Path | None = None) -> Path:
+    """Score a study and write its page, its data and its decoder; returns the page.
+
+    Parameters
+    ----------
+    study : Study
+    generator : Generator
+    folder : Path
+    explained : Path, optional
+        What `explain` wrote: its figures come into the page.
+    """
+    save_artifact(study.artifact, folder / DECODER)
+    with tqdm(total=4, desc="report", unit="part", disable=None) as progress:
+        decoded, control = (
+            newest_of(study.decoded(one)) for one in (None, study.artifact.control())
+        )
+        features, left_out = local_networks()
+        pictures = None if study.shown.pictures is None else drawn(decoded, generator)
+        progress.update()
+        evaluation = scored(
+            study.artifact, study.decoded(), study.shown, study.names, pictures, features, left_out
+        )
+        null = scored(study.artifact.control(), control, study.shown, study.names)["scores"]
+        progress.update()
+        page = report_of(study.artifact, evaluation, _trust(study, null), _learning(study))
+        progress.update()
+        shown: list[Drawn] = []
+        if pictures is not None and study.shown.pictures is not None:
+            controls = drawn(control, generator)
+            shown = beside(decoded, study.shown.pictures, pictures, controls)
+        progress.update()
+    return write_report(folder, page, shown, _maps(explained))
+
+
+def _trust(study: Study, null: Mapping[str, Any]) -> dict[str, Any]:
+    """Kinds that were never met, where runs have kinds; and the null decoder's scores."""
+    found: dict[str, Any] = {
+        "null": {name: null[name] for name in ("c_two_way", "z_two_way") if name in null}
+    }
+    samples = study.samples
+    kinds = np.array([samples.shown[trial].trial_type for trial in samples.trials])
+    several = len(np.unique(samples.runs)) > 1
+    if several and _LEAST_KINDS <= len(np.unique(kinds)) <= _MOST_KINDS:
+        X = samples.patterns[:, study.region.ventral][
+            :, study.artifact.c.voxels[study.region.ventral]
+        ]
+        C = study.targets.c[samples.trials]
+        rng = np.random.default_rng(0)
+        result = held_out_kinds(X, C, samples.trials, samples.runs, kinds, rng)
+        found["held_out_kinds"] = result.as_json()
+    return found
+
+
+def _learning(study: Study) -> list[dict[str, Any]]:
+    """Scores of decoders of the first runs or sessions, by how many there were."""
+    runs = np.unique(study.samples.runs)
+    if len(runs) < 2:
+        return []
+
+    def scores_of(count: int) -> Mapping[str, Any]:
+        some = np.isin(study.samples.runs, runs[:count])
+        artifact = study.artifact if some.all() else study.refitted(some)
+        newest = newest_of(study.decoded(artifact))
+        found: Mapping[str, Any] = scored(artifact, newest, study.shown, study.names)["scores"]
+        return {name: found[name] for name in ("c_two_way", "z_two_way") if name in found}
+
+    curves = learning_curve(scores_of, default_counts(len(runs))[1:])
+    counts = next(iter(curves.values()))["runs"]
+    return [
+        {"runs": count} | {name: curve["scores"][n] for name, curve in curves.items()}
+        for n, count in enumerate(counts)
+    ]
+
+
+def _maps(explained: Path | None) -> dict[str, bytes]:
+    """Figures by what they show, as their folder's `explain.json` says."""
+    if explained is None:
+        return {}
+    said = json.loads((explained / "explain.json").read_text(encoding="utf-8"))
+    figures: Sequence[Mapping[str, str]] = said.get("figures", ())
+    return {one["caption"]: (explained / one["file"]).read_bytes() for one in figures}
+
+
+__all__ = ["DECODER", "Report", "report"]
