@@ -8,6 +8,7 @@ for all targets, and the form with both is its `Ridge` at every alpha and fold.
 import argparse
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from statistics import median
@@ -40,9 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     noise = rng.normal(scale=seen.std(), size=seen.shape)
     Y = (seen * rng.uniform(0, 1, options.targets) + noise).astype(np.float32)
     splits = leave_out(np.arange(options.samples) * 10 // options.samples, 5)
+    clock = time.process_time if options.threads == 1 else time.perf_counter
     with threadpool_limits(options.threads):
         turns = [
-            {name: seconds(one) for name, one in methods(X, Y, splits).items()}
+            {name: seconds(one, clock) for name, one in methods(X, Y, splits).items()}
             for _ in range(options.repeats)
         ]
     print(
