@@ -1,4 +1,4 @@
-"""The command line: rtrecon-calibrate fit | evaluate."""
+"""The command line: rtrecon-calibrate fit | evaluate | explain."""
 
 import argparse
 import json
@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rtrecon.errors import Error
 
@@ -66,7 +67,40 @@ def _parser() -> argparse.ArgumentParser:
         "--runs", nargs="+", metavar="N", help="labels of the runs to use (default: all)"
     )
     evaluate.add_argument("--generator", metavar="NAME_OR_DIR", help="default: the decoder's own")
+    _add_explain(commands)
     return parser
+
+
+def _add_explain(commands: Any) -> None:
+    explain = commands.add_parser(
+        "explain", help="maps and figures of what in the model explains which part of the brain"
+    )
+    explain.set_defaults(command=_explain)
+    explain.add_argument("dataset", type=Path, metavar="BIDS_DIR")
+    explain.add_argument(
+        "--output", type=Path, required=True, metavar="DIR", help="for figures and explain.json"
+    )
+    explain.add_argument(
+        "--runs", nargs="+", metavar="N", help="labels of the runs to use (default: all)"
+    )
+    explain.add_argument(
+        "--mask",
+        type=Path,
+        metavar="NIFTI",
+        help="voxels to explain (default: the posterior third of the head)",
+    )
+    explain.add_argument("--early", type=Path, metavar="NIFTI", help="early visual cortex")
+    explain.add_argument("--ventral", type=Path, metavar="NIFTI", help="higher visual cortex")
+    explain.add_argument(
+        "--atlas",
+        type=Path,
+        metavar="NIFTI",
+        help="labelled voxels: each label is a region, named in a table (.tsv) beside it",
+    )
+    explain.add_argument("--generator", default=DEFAULT_GENERATOR, metavar="NAME_OR_DIR")
+    explain.add_argument(
+        "--no-realign", action="store_true", help="head motion is corrected already"
+    )
 
 
 def _count(text: str) -> int:
@@ -104,6 +138,30 @@ def _evaluate(options: argparse.Namespace) -> None:
     runs = load_runs(options.dataset, options.runs)
     generator = open_generator(options.generator or artifact.generator.name, artifact)
     print(json.dumps(evaluate(artifact, runs, generator), indent=1))
+
+
+def _explain(options: argparse.Namespace) -> None:
+    from calibration.explain import Masks, explain
+
+    masks = Masks(options.mask, options.atlas, options.early, options.ventral)
+    results = explain(
+        options.dataset,
+        options.output,
+        options.runs,
+        masks,
+        options.generator,
+        not options.no_realign,
+    )
+    for name, voxels in results["regions"].items():
+        scores = ((f["label"], f["regions"][name]) for f in results["features"][:3])
+        said = ", ".join(
+            "{} {:.3f} ({:.3f} to {:.3f})".format(label, score["r"], *score["interval_stimuli"])
+            for label, score in scores
+        )
+        print(f"{name}, {voxels} voxels: mean r of {said}")
+    print(f"{results['stimuli']} stimuli; figures, maps and numbers in {options.output}")
+    if not results["template_space"]:
+        print("maps are on slices alone: these runs do not say that they lie in MNI space")
 
 
 if __name__ == "__main__":
