@@ -97,6 +97,11 @@ def _add_explain(commands: Any) -> None:
         metavar="NIFTI",
         help="labelled voxels: each label is a region, named in a table (.tsv) beside it",
     )
+    explain.add_argument(
+        "--conditions",
+        action="store_true",
+        help="make c of the conditions' names and not of captions, which may tell the layout, too",
+    )
     explain.add_argument("--generator", default=DEFAULT_GENERATOR, metavar="NAME_OR_DIR")
     explain.add_argument(
         "--no-realign", action="store_true", help="head motion is corrected already"
@@ -151,6 +156,7 @@ def _explain(options: argparse.Namespace) -> None:
         masks,
         options.generator,
         not options.no_realign,
+        options.conditions,
     )
     for name, voxels in results["regions"].items():
         scores = ((f["label"], f["regions"][name]) for f in results["features"][:3])
@@ -160,6 +166,7 @@ def _explain(options: argparse.Namespace) -> None:
         )
         print(f"{name}, {voxels} voxels: mean r of {said}")
     print(f"{results['stimuli']} stimuli; figures, maps and numbers in {options.output}")
+    print(f"{results['c_of']} foretell z with r = {results['z_from_c']:.2f}: so much c knows of z")
     if not results["template_space"]:
         print("maps are on slices alone: these runs do not say that they lie in MNI space")
 

@@ -7,40 +7,24 @@ makes of each picture, where decoders predict the model's spaces from voxels.
 import csv
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
-from itertools import combinations
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from calibration import figures
+from calibration.by_region import SPACES, Q, Regions, best_of, numbers
 from calibration.dataset import (
     Region,
     caption_of,
     load_region,
     load_runs,
     load_stimuli,
-    reference_of,
 )
-from calibration.encoding import (
-    DRAWS,
-    FOLDS,
-    NULLS,
-    Encoded,
-    Responses,
-    centred,
-    encode,
-    interval,
-    interval_over_voxels,
-    means_drawn,
-    responses_of,
-    shares_drawn,
-)
+from calibration.encoding import Encoded, Responses, encode, responses_of
 from calibration.features import STAGES, FeatureSet, diffusion_preset, features_of
 from calibration.figures import COLOURS, SPOKEN, block_colours
 from calibration.fit import _samples
@@ -48,12 +32,8 @@ from calibration.maps import Map, Space, draw_cortex, draw_slices, in_template_s
 from rtrecon.bids import Run, find_runs
 from rtrecon.errors import BadDataset
 
-Q = 0.05
-SPACES = ("z", "c", "z_c")
 _DPI = 150
 _TOP_PERCENTILE, _LEAST_TOP = 99.5, 0.05  # of r, where the colours of maps end
-
-Regions = Mapping[str, NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)
@@ -73,8 +53,15 @@ def explain(
     masks: Masks,
     generator: str,
     realign: bool = True,
+    conditions: bool = False,
 ) -> dict[str, Any]:
     """Write maps, figures and `explain.json` into `output`; returns what the last holds.
+
+    Parameters
+    ----------
+    conditions : bool
+        Whether c is that of the condition's name and not of the caption. Captions that describe a
+        picture in full let c explain what z does, too: where things are, and their colours.
 
     Raises
     ------
@@ -91,14 +78,21 @@ def explain(
     pictures = load_stimuli(runs, responses.shown)
     if pictures is None:
         raise BadDataset(f"{dataset}: no trial names a stim_file: z is the latent of the picture")
-    captions = [caption_of(trial) for trial in responses.shown]
+    named = [replace(trial, caption="") if conditions else trial for trial in responses.shown]
+    captions = [caption_of(trial) for trial in named]
     features = features_of(preset, generator, pictures, captions)
     encoded = encode_all(features, responses)
-    about = {"dataset": dataset.name, "runs": [run.name for run in runs], "generator": generator}
+    about = {
+        "dataset": dataset.name,
+        "runs": [run.name for run in runs],
+        "generator": generator,
+        "c_of": "conditions" if conditions else "captions",
+    }
     template = all(in_template_space(bold) for bold in find_runs(dataset, labels))
-    results = about | {"template_space": template}
+    results: dict[str, Any] = about | {"template_space": template}
     results |= numbers(features, encoded, responses, regions)
-    mean = reference_of(runs[0]) if basis.reference is None else basis.reference
+    results["z_from_c"] = z_from_c(features, responses)
+    mean = runs[0].data.mean(axis=3) if basis.reference is None else basis.reference
     space = Space(runs[0].geometry, region.voxels, mean, template)
     write(output, results, features, encoded, space)
     return results
@@ -140,65 +134,13 @@ def encode_all(features: Sequence[FeatureSet], responses: Responses) -> list[Enc
     return [*(done[id(one.values)] for one in features), done[-1]]
 
 
-def numbers(
-    features: Sequence[FeatureSet],
-    encoded: Sequence[Encoded],
-    responses: Responses,
-    regions: Regions,
-) -> dict[str, Any]:
-    """Everything that is drawn, as JSON has it.
+def z_from_c(features: Sequence[FeatureSet], responses: Responses) -> float:
+    """How well captions foretell the latents, mean held-out r over z's values.
 
-    Parameters
-    ----------
-    encoded : sequence of Encoded
-        As `encode_all` gives them.
+    Where that is much, c explains what z does: neither can then be said to be the reason.
     """
-    measured = centred(responses)
-    drawn = [means_drawn(one, measured, regions) for one in encoded[:-1]]
-    spaces = dict(zip(SPACES, encoded, strict=False))
-    return {
-        "stimuli": len(responses.shown),
-        "trials": int(responses.repeats.sum()),
-        "left_out": "runs" if responses.by_run else "stimuli",
-        "folds": len(responses.splits()),
-        "q": Q,
-        "method": _METHOD,
-        "regions": {name: int(voxels.sum()) for name, voxels in regions.items()},
-        "features": [
-            {
-                "family": one.family,
-                "label": one.label,
-                "stage": one.stage,
-                "n_features": one.values.shape[1],
-                "regions": {
-                    name: _score(result.r[voxels], result.q[voxels], draws[name])
-                    for name, voxels in regions.items()
-                },
-            }
-            for one, result, draws in zip(features, encoded, drawn, strict=False)
-        ],
-        "differences": {
-            name: {
-                f"{one} - {other}": {
-                    "r": float((spaces[one].r - spaces[other].r)[voxels].mean()),
-                    "interval_stimuli": interval(
-                        drawn[SPACES.index(one)][name] - drawn[SPACES.index(other)][name]
-                    ),
-                }
-                for one, other in combinations(SPACES, 2)
-            }
-            for name, voxels in regions.items()
-        },
-        "unique": _unique(spaces["z"], spaces["c"], encoded[-1], measured, regions),
-        "best": _shares(best_of([spaces[name] for name in SPACES]), SPACES, regions),
-        "versions": {p: version(p) for p in ("rtrecon", "numpy", "scipy", "torch", "diffusers")},
-    }
-
-
-def best_of(candidates: Sequence[Encoded]) -> NDArray[np.int64]:
-    """Which of several predicts each voxel best (n_voxels,), from 1; 0 where none does (q >= Q)."""
-    r = np.stack([np.where(one.q < Q, one.r, -np.inf) for one in candidates])
-    return np.where(np.isfinite(r).any(axis=0), r.argmax(axis=0) + 1, 0)
+    z, c = features[0].values, features[1].values
+    return float(encode([c], replace(responses, patterns=z)).r.mean())
 
 
 def write(
@@ -225,7 +167,7 @@ def write(
     rows = [
         ("map_spaces", [*_maps_of_r(spaces), map_of_labels("the best of the three", best, COLOURS)]),
         ("map_blocks", [
-            map_of_labels(f"the best block, {stage} in denoising", labels, block_colours(blocks))
+            map_of_labels(f"the best block of the U-Net, {stage}", labels, block_colours(blocks))
             for stage, labels in best_blocks.items()
         ]),
     ]  # fmt: skip
@@ -251,59 +193,6 @@ def _maps_of_r(spaces: Mapping[str, Encoded]) -> list[Map]:
         Map(f"{SPOKEN[name]} (q < {Q:g})", np.where(one.q < Q, one.r, 0), top)
         for name, one in spaces.items()
     ]
-
-
-_METHOD = {
-    "responses": "evidence at the end of each trial, averaged over a stimulus' trials",
-    "model": f"ridge, {FOLDS} parts left out in turn, strength of each voxel chosen in the others",
-    "r": "Pearson correlation, held-out, less the mean of each left-out part",
-    "p": f"against {NULLS} voxels shuffled within runs and fitted anew; q: Benjamini-Hochberg",
-    "interval_stimuli": f"95 % of {DRAWS} bootstraps over stimuli: would other pictures say the same? "
-    "Voxels share the pictures and their noise, so this is the one that is drawn",
-    "interval_voxels": f"95 % of {DRAWS} bootstraps over the region's voxels, as if independent",
-    "unique": "R2 of z and c together less R2 of the other alone",
-}
-
-
-def _score(
-    r: NDArray[np.float64], q: NDArray[np.float64], drawn: NDArray[np.float64]
-) -> dict[str, Any]:
-    return {
-        "r": float(r.mean()),
-        "interval_stimuli": interval(drawn),
-        "interval_voxels": interval_over_voxels(r),
-        "significant": float((q < Q).mean()),
-    }
-
-
-def _unique(
-    z: Encoded,
-    c: Encoded,
-    both: Encoded,
-    measured: NDArray[np.float32],
-    regions: Regions,
-) -> dict[str, Any]:
-    """What z explains beyond c and c beyond z, of the variance (R2)."""
-    of_z, of_c, of_both = (shares_drawn(one, measured, regions) for one in (z, c, both))
-    beyond = {
-        name: {"z": of_both[name] - of_c[name], "c": of_both[name] - of_z[name]} for name in regions
-    }
-    return {
-        name: {
-            space: {"r": float(r2[0]), "interval_stimuli": interval(r2[1:])}
-            for space, r2 in of.items()
-        }
-        for name, of in beyond.items()
-    }
-
-
-def _shares(
-    best: NDArray[np.int64], names: Sequence[str], regions: Regions
-) -> dict[str, dict[str, float]]:
-    return {
-        region: {name: float((best[voxels] == n).mean()) for n, name in enumerate(names, 1)}
-        for region, voxels in regions.items()
-    }
 
 
 def _names(atlas: Path) -> dict[float, str]:

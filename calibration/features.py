@@ -35,7 +35,7 @@ STRENGTH = (
 )
 LEAST_STEPS = 8  # of that run: a model that draws in two would have no middle
 MOMENTS = 9  # of the run that z_c is kept at, the noised latent and the last step among them
-STAGES = ("early", "middle", "late")
+STAGES = ("first step", "midway", "last step")
 POOLED = 2048  # features of one block at most, as far as its channels allow
 _BATCH = 32
 

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 COLOURS = {"z": "#0072B2", "c": "#D55E00", "z_c": "#009E73"}
 SPOKEN = {
     "z": "z, the picture's latent",
-    "c": "c, the caption's conditioning",
-    "z_c": "z_c, the latent denoised under c",
+    "c": "c, the conditioning by words",
+    "z_c": "$z_c$, the latent denoised under c",
 }
-_INTERVAL = "bars and bands: 95 % over stimuli drawn anew"
+_MEAN = "mean r over voxels (95 % over stimuli)"
 _COLUMNS = 4
 
 Results = Mapping[str, Any]
@@ -40,20 +40,21 @@ def draw_spaces(results: Results) -> "Figure":
     for n, space in enumerate(COLOURS):
         scores = [_scores(results, "space", region, label=space)[0] for region in regions]
         _bars(mean, n, len(COLOURS), scores, space, SPOKEN[space])
-    mean.set(title="Held-out correlation", ylabel="mean r over the region's voxels")
+    mean.set(title="Held-out correlation", ylabel=_MEAN)
     for n, (space, other) in enumerate((("z", "c"), ("c", "z"))):
         shares = [results["unique"][region][space] for region in regions]
         _bars(unique, n, 2, shares, space, f"{space} beyond {other}")
-    unique.set(title="Variance that only one explains", ylabel="R2 of both less R2 of the other")
+    unique.set(
+        title="Variance that only one explains", ylabel="$R^2$ of both less $R^2$ of the other"
+    )
     unique.legend(frameon=False)
     _stacked(best, results, regions)
     for axes in (mean, unique, best):
         axes.set_xticks(range(len(regions)), regions, rotation=30 if len(regions) > 4 else 0)
         axes.axhline(0, color="black", linewidth=0.8)
     figure.legend(
-        *mean.get_legend_handles_labels(), loc="outside lower left", ncols=3, frameon=False
+        *mean.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False
     )
-    figure.text(0.995, 0.02, _INTERVAL, ha="right", color="0.35")
     return figure
 
 
@@ -68,7 +69,7 @@ def draw_steps(results: Results) -> "Figure":
 
 
 def draw_blocks(results: Results) -> "Figure":
-    """Which block of the U-Net explains which region, early, midway and late in denoising."""
+    """Which block of the U-Net explains which region, early, midway and late in denoising (bold: the best)."""
     regions = list(results["regions"])
     stages = list(dict.fromkeys(f["stage"] for f in _family(results, "block")))
     blocks = list(dict.fromkeys(f["label"] for f in _family(results, "block")))
@@ -79,13 +80,13 @@ def draw_blocks(results: Results) -> "Figure":
         for stage in stages
     }
     top = max(float(values.max()) for values in r.values())
-    size = {"width": 3 + 2.2 * len(blocks), "height": 1.6 + 0.55 * len(regions)}
+    size = {"width": 2.5 + 0.6 * len(blocks) * len(stages), "height": 1.8 + 0.5 * len(regions)}
     figure, panels = _canvas(1, len(stages), sharey=True, **size)
     for axes, stage in zip(panels, stages, strict=True):
         shown = axes.imshow(r[stage], cmap="viridis", vmin=0, vmax=top, aspect="auto")
         axes.set_xticks(range(len(blocks)), blocks, rotation=35, ha="right")
         axes.set_yticks(range(len(regions)), regions)
-        axes.set_title(f"{stage} in denoising")
+        axes.set_title(stage)
         axes.spines[:].set_visible(False)
         for (row, column), value in np.ndenumerate(r[stage]):
             best = value == r[stage][row].max()
@@ -94,7 +95,7 @@ def draw_blocks(results: Results) -> "Figure":
                 color="black" if value > 0.6 * top else "white",
                 weight="bold" if best else "normal",
             )  # fmt: skip
-    figure.colorbar(shown, ax=panels, label="mean r; bold: the region's best", shrink=0.9)
+    figure.colorbar(shown, ax=panels, label="mean r", pad=0.01)
     return figure
 
 
@@ -122,7 +123,7 @@ def _curves(results: Results, family: str, label: str) -> "Figure":
         axes.set(title=f"{region}, {results['regions'][region]} voxels", xlabel=label, xticks=x)
         axes.axhline(0, color="black", linewidth=0.8)
     for axes in panels[::columns]:
-        axes.set_ylabel("mean r over the region's voxels")
+        axes.set_ylabel(_MEAN)
     for axes in panels[len(regions) :]:
         axes.set_visible(False)
     handles = panels[0].get_legend_handles_labels()
@@ -146,7 +147,7 @@ def _stacked(axes: "Axes", results: Results, regions: Sequence[str]) -> None:
     for space, colour in COLOURS.items():
         share = np.array([100 * results["best"][region][space] for region in regions])
         axes.bar(range(len(regions)), share, 0.6, bottom=below, color=colour)
-        for n in np.flatnonzero(share >= 6):
+        for n in np.flatnonzero(share >= 6).tolist():
             middle = below[n] + share[n] / 2
             axes.text(n, middle, f"{share[n]:.0f}", ha="center", va="center", color="white")
         below += share

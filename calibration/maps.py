@@ -1,6 +1,7 @@
 """Brain maps: values of voxels as NIfTI files, on slices of the mean volume, and on the cortex."""
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SLICES = 7
+_RIGHT = 0.89  # of a figure: where maps end and scales begin
+_IN_HEAD = 0.1  # of the bright voxels: what is darker is left white
 _MNI_SFORM = 4  # NIfTI's code for "coordinates are those of the MNI152 template"
 _VIEWS = (("left", "lateral"), ("left", "medial"), ("left", "ventral"))
 VIEWS = (*_VIEWS, *(("right", view) for _, view in reversed(_VIEWS)))
@@ -60,7 +63,8 @@ class Space:
         """Heights in mm of axial slices through the voxels."""
         at = np.array(np.unravel_index(self.voxels, self.geometry.shape, order="F"))
         z_mm = nib.affines.apply_affine(self.geometry.affine, at.T)[:, 2]
-        return [float(z) for z in np.linspace(*np.percentile(z_mm, (6, 94)), SLICES).round(1)]
+        low, high = np.percentile(z_mm, (6, 94)).tolist()
+        return [float(z) for z in np.linspace(low, high, SLICES).round(1)]
 
     def _image(self, volume: NDArray[np.float32]) -> Any:
         return nib.Nifti1Image(volume, self.geometry.affine)
@@ -109,19 +113,21 @@ def in_template_space(bold: Path) -> bool:
 
 def draw_slices(space: Space, maps: Sequence[Map]) -> "Figure":
     """A row of axial slices each map, on the mean volume."""
-    from matplotlib.figure import Figure
-    from nilearn.plotting import plot_stat_map
+    from nilearn.plotting import plot_anat
 
-    figure = Figure(figsize=(12, 0.35 + 2.15 * len(maps)))
-    rows = np.atleast_1d(figure.subplots(len(maps), 1))
-    figure.subplots_adjust(0.01, 0.01, 0.92, 1 - 0.4 / (0.35 + 2.15 * len(maps)), hspace=0.16)
+    figure, grid = _grid(len(maps), 1, height=2.15)
+    rows = grid[:, 0]
+    in_head = _IN_HEAD * float(np.percentile(space.mean, 98))
     for axes, row in zip(rows, maps, strict=True):
-        plot_stat_map(
-            space.image(row.values), bg_img=space.background, axes=axes, display_mode="z",
-            cut_coords=space.cuts(), cmap=row.colour_map, vmin=0, vmax=row.top, threshold=1e-6,
-            colorbar=False, black_bg=False, annotate=True, draw_cross=False,
-            resampling_interpolation="nearest", dim=0, figure=figure,
+        display = plot_anat(
+            space.background, axes=axes, display_mode="z", cut_coords=space.cuts(), colorbar=False,
+            black_bg=False, draw_cross=False, threshold=in_head, figure=figure,
         )  # fmt: skip
+        if row.values.any():
+            display.add_overlay(
+                space.image(row.values), threshold=1e-6, cmap=row.colour_map, vmin=0, vmax=row.top,
+                resampling_interpolation="nearest",  # slices lie askew in the scanner
+            )  # fmt: skip
         axes.set_title(row.title, loc="left", fontsize=11)
     _scales(figure, rows, maps)
     return figure
@@ -135,35 +141,25 @@ def draw_cortex(space: Space, maps: Sequence[Map]) -> "Figure":
     ValueError
         The voxels do not lie in template space.
     """
-    from matplotlib.figure import Figure
     from nilearn.datasets import load_fsaverage, load_fsaverage_data
     from nilearn.plotting import plot_surf_stat_map
-    from nilearn.surface import vol_to_surf
 
     if not space.template:
         raise ValueError("voxels that are not in template space have no place on its cortex")
     meshes = load_fsaverage("fsaverage5")
     sulci = load_fsaverage_data("fsaverage5", data_type="sulcal")
-    figure = Figure(figsize=(12, 0.35 + 2.0 * len(maps)))
-    grid = figure.subplots(
-        len(maps), len(VIEWS), squeeze=False, subplot_kw={"projection": "3d"},
-        gridspec_kw={"wspace": 0, "hspace": 0.1, "left": 0, "right": 0.92, "bottom": 0},
-    )  # fmt: skip
-    inside = space.image(np.ones(len(space.voxels)))
+    figure, grid = _grid(len(maps), len(VIEWS), height=2.1, projection="3d")
     for axes, row in zip(grid, maps, strict=True):
         for hemisphere in ("left", "right"):
-            values = vol_to_surf(
-                space.image(row.values), meshes["pial"].parts[hemisphere],
-                inner_mesh=meshes["white_matter"].parts[hemisphere], mask_img=inside,
-                interpolation="nearest_most_frequent" if row.colours else "linear",
-            )  # fmt: skip
+            values = _on_cortex(row, space, meshes, hemisphere)
             for one, (side, view) in zip(axes, VIEWS, strict=True):
                 if side != hemisphere:
                     continue
                 plot_surf_stat_map(
-                    meshes["inflated"].parts[side], np.nan_to_num(values), hemi=side, view=view,
+                    meshes["inflated"].parts[side], values, hemi=side, view=view,
                     bg_map=sulci.data.parts[side], bg_on_data=True, threshold=1e-6, vmin=0,
-                    vmax=row.top, cmap=row.colour_map, symmetric_cmap=False, colorbar=False,
+                    vmax=row.top, cmap=row.colour_map, symmetric_cbar=False, colorbar=False,
+                    avg_method="median" if row.colours else "mean",
                     axes=one, figure=figure, engine="matplotlib",
                 )  # fmt: skip
         axes[0].set_title(row.title, loc="left", fontsize=11)
@@ -171,7 +167,32 @@ def draw_cortex(space: Space, maps: Sequence[Map]) -> "Figure":
     return figure
 
 
-def _scales(figure: "Figure", rows: Sequence[Any], maps: Sequence[Map]) -> None:
+def _on_cortex(row: Map, space: Space, meshes: Any, hemisphere: str) -> NDArray[np.float32]:
+    """A map's values on the vertices of one hemisphere, through the thickness of the cortex."""
+    from nilearn.surface import vol_to_surf
+
+    pial, white = (meshes[name].parts[hemisphere] for name in ("pial", "white_matter"))
+    image = space.image(row.values)
+    if row.colours:
+        return vol_to_surf(image, pial, inner_mesh=white, interpolation="nearest_most_frequent")
+    inside = space.image(np.ones(len(space.voxels)))
+    with warnings.catch_warnings():  # of vertices all of whose voxels are outside
+        warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
+        return np.nan_to_num(vol_to_surf(image, pial, inner_mesh=white, mask_img=inside))
+
+
+def _grid(rows: int, columns: int, height: float, **panel: Any) -> tuple["Figure", Any]:
+    """A figure with room for a title above each row of maps and for its scale on the right."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 0.35 + height * rows))
+    grid = figure.subplots(rows, columns, squeeze=False, subplot_kw=panel)
+    top = 1 - 0.35 / (0.35 + height * rows)
+    figure.subplots_adjust(0.01, 0.02, _RIGHT, top, wspace=0, hspace=0.2)
+    return figure, grid
+
+
+def _scales(figure: "Figure", rows: Iterable[Any], maps: Sequence[Map]) -> None:
     """Beside each map a colour bar, or the names of its labels."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
@@ -181,8 +202,8 @@ def _scales(figure: "Figure", rows: Sequence[Any], maps: Sequence[Map]) -> None:
         box = axes.get_position()
         if row.colours:
             patches = [Patch(color=colour, label=name) for name, colour in row.colours.items()]
-            at = (0.925, box.y0 + box.height / 2)
+            at = (_RIGHT, box.y0 + box.height / 2)
             figure.legend(handles=patches, loc="center left", bbox_to_anchor=at, frameon=False)
             continue
-        bar = figure.add_axes((0.935, box.y0 + 0.12 * box.height, 0.012, 0.7 * box.height))
+        bar = figure.add_axes((_RIGHT + 0.02, box.y0 + 0.12 * box.height, 0.012, 0.7 * box.height))
         figure.colorbar(ScalarMappable(Normalize(0, row.top), row.colour_map), cax=bar, label="r")
