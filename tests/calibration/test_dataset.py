@@ -58,6 +58,12 @@ def test_decoders_are_fitted_saved_and_tell_conditions_apart(
     save_artifact(fit(runs, region, toy_generator, "sub-01", realign=False), tmp_path / "decoder")
     artifact = load_artifact(tmp_path / "decoder")
     assert artifact.candidates == ("cat", "dog")
+    with pytest.raises(BadDataset, match="fitted on what it is tested with, 2 pictures: cat.png"):
+        evaluate(artifact, load_runs(dataset, ["3"]), toy_generator)
+    for name in ("cat", "dog"):
+        with Image.open(dataset / "stimuli" / f"{name}.png") as picture:
+            shifted = np.asarray(picture) + np.uint8(9)
+        Image.fromarray(shifted).save(dataset / "stimuli" / f"{name}.png")
     scores = evaluate(artifact, load_runs(dataset, ["3"]), toy_generator)
     assert scores["scores"]["kind_top1"]["value"] == 1.0
     assert scores["scores"]["z_two_way"]["value"] > 0.6

@@ -5,7 +5,6 @@ import pytest
 from scipy import stats
 from sklearn.linear_model import Ridge
 
-from calibration.dataset import Samples
 from calibration.encoding import (
     FOLDS,
     Responses,
@@ -19,6 +18,7 @@ from calibration.encoding import (
     shares_drawn,
 )
 from calibration.ridge import ALPHAS, leave_out
+from calibration.samples import Samples
 from rtrecon.errors import BadDataset
 from rtrecon.types import Trial
 
