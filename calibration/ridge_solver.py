@@ -19,7 +19,7 @@ from tqdm import tqdm
 from rtrecon.errors import BadDataset
 
 ALPHAS = np.logspace(0, 6, 13)
-FEW = 6  # alphas: a Cholesky factor for each costs less than one eigendecomposition (docs/ridge.md)
+FEW = 8  # alphas: up to so many, a Cholesky factor for each costs less than eigenvectors (docs/ridge.md)
 BATCH_BYTES = 2**28  # what a batch of targets may take: so much, or this share of the operators,
 BATCH_SHARE = (
     1 / 8

@@ -7,6 +7,7 @@ for all targets, and the form with both is its `Ridge` at every alpha and fold.
 
 import argparse
 import os
+import re
 import sys
 import time
 import warnings
@@ -25,6 +26,7 @@ from threadpoolctl import threadpool_limits
 from calibration.ridge import fit_ridge, leave_out
 from tests.benchmarks.document import seconds, table
 
+OURS = "calibration.ridge"
 ALPHAS = np.logspace(0, 6, 10)
 BATCH = 500  # targets: himalaya keeps (alphas, voxels, targets) while it refits
 
@@ -43,18 +45,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     splits = leave_out(np.arange(options.samples) * 10 // options.samples, 5)
     clock = time.process_time if options.threads == 1 else time.perf_counter
     with threadpool_limits(options.threads):
-        turns = [
-            {name: seconds(one, clock) for name, one in methods(X, Y, splits).items()}
-            for _ in range(options.repeats)
-        ]
+        turns = []
+        for _ in range(options.repeats):
+            turns.append({})
+            for name, one in methods(X, Y, splits).items():
+                if name == OURS or re.search(options.only, name):
+                    turns[-1][name] = seconds(one, clock)
+                    print(f"{name}: {turns[-1][name]:.2f} s", file=sys.stderr, flush=True)
     print(
         f"{options.samples} samples x {options.voxels} voxels -> {options.targets} targets, "
         f"{len(ALPHAS)} alphas, {len(splits)} folds; {options.threads} threads, {options.repeats} turns\n"
     )
-    ours = next(iter(turns[0]))
     rows = [
         [name, f"{median(turn[name] for turn in turns):.2f}",
-         f"{median(turn[name] / turn[ours] for turn in turns):.1f}"]
+         f"{median(turn[name] / turn[OURS] for turn in turns):.1f}"]
         for name in turns[0]
     ]  # fmt: skip
     print(table(["method", "s", "as a multiple of ours"], rows))
@@ -82,7 +86,7 @@ def methods(
     kernel = KernelRidgeCV(alphas=ALPHAS, cv=list(splits), solver_params=batches)
     all_targets = SklearnRidgeCV(alphas=ALPHAS, cv=list(splits))
     return {
-        "calibration.ridge": lambda: fit_ridge(X, Y, splits, alphas=ALPHAS),
+        OURS: lambda: fit_ridge(X, Y, splits, alphas=ALPHAS),
         "himalaya RidgeCV": lambda: himalaya.fit(torch.from_numpy(X), torch.from_numpy(Y)),
         "himalaya KernelRidgeCV, then its weights": lambda: kernel.fit(
             centred_x, centred_y
@@ -97,6 +101,7 @@ def methods(
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", metavar="REGEX", help="methods beside ours")
     cores = len(os.sched_getaffinity(0))
     for name, default in (
         ("samples", 600), ("voxels", 5000), ("targets", 10000), ("repeats", 3), ("threads", cores)

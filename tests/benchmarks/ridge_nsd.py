@@ -18,11 +18,11 @@ the processor's with one thread, wall-clock times with more.
 """
 
 import argparse
-import mmap
 import os
-import resource
+import re
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,19 +47,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     X = rng.standard_normal((n, p), dtype=np.float32)
     weights = rng.standard_normal((p, 20), dtype=np.float32)
     splits = leave_out(np.arange(n) * 40 // n, FOLDS)
-    base_gb = _peak_gb()
+    memory = _Memory()
+    base_gb = memory.peak_gb
     with tempfile.TemporaryDirectory() as folder, threadpool_limits(options.threads):
         Y = _targets(Path(folder) / "y.npy", X @ weights, t, rng)
         clock = time.process_time if options.threads == 1 else time.perf_counter
         began = clock()
         first_s = 0.0
+        memory.start()
         residual = np.empty(t)
         for of, some in fit_batches(X, Y, splits, alphas=ALPHAS):
             first_s = first_s or clock() - began
             residual[of] = some.residual_variance
-            Y._mmap.madvise(mmap.MADV_DONTNEED)  # pages of a file count as this program's memory
         whole_s = clock() - began
-    peak_gb = _peak_gb()
+    memory.done.set()
+    memory.join()
     print(
         f"{n} trials x {p} voxels -> {t} targets, {len(ALPHAS)} alphas, {FOLDS} folds; "
         f"{options.threads} threads; variance missed {residual.mean():.3f}\n"
@@ -68,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = [
         ["X, before the fit", "", f"{base_gb:.2f}", ""],
         ["until the first batch", f"{first_s:.0f}", "", f"{first_s / times / 3600:.1f}"],
-        ["all", f"{whole_s:.0f}", f"{peak_gb:.2f}", f"{whole_s / times / 3600:.1f}"],
+        ["all", f"{whole_s:.0f}", f"{memory.peak_gb:.2f}", f"{whole_s / times / 3600:.1f}"],
     ]
     print(table(["", "s", "peak memory GB", "hours at full size, by operations"], rows))
     print(f"\nmemory by the table above: {_bytes(n, p) / 1e9:.2f} GB; at full size "
@@ -105,8 +107,22 @@ def _bytes(n: int, p: int) -> float:
     return kept + max(solving, finding + batch)
 
 
-def _peak_gb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+class _Memory(threading.Thread):
+    """Peak of this program's own memory, without pages of files, which the system takes back."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.done = threading.Event()
+        self.peak_gb = self.now_gb()
+
+    def run(self) -> None:
+        while not self.done.wait(0.05):
+            self.peak_gb = max(self.peak_gb, self.now_gb())
+
+    @staticmethod
+    def now_gb() -> float:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        return int(re.search(r"RssAnon:\s+(\d+) kB", status)[1]) * 1024 / 1e9
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
