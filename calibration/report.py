@@ -50,8 +50,8 @@ class Report:
     learning : sequence of mapping
         Rows with runs, and a score for each of `learned`.
     learned : sequence of str
-    left_out : sequence of str
-        Scores that could not be computed, and why.
+    left_out : mapping of score to reason
+        What could not be computed. The page names the scores; reasons may hold paths.
     facts : mapping of heading to mapping
         Data, settings, versions.
     """
@@ -67,7 +67,7 @@ class Report:
     trust: Sequence[str] = ()
     learning: Sequence[Mapping[str, Any]] = ()
     learned: Sequence[str] = ()
-    left_out: Sequence[str] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
@@ -138,7 +138,7 @@ def _charts(report: Report) -> dict[str, str]:
 
 def _shown(one: Drawn) -> dict[str, str]:
     decoded = one.decoded
-    said = f"{decoded.trial.trial_type}: decoded as {decoded.predicted} ({decoded.confidence:.0%})"
+    said = f"{decoded.trial.trial_type}: decoded as {decoded.predicted} ({100 * decoded.confidence:.0f} %)"
     pictures = {
         "stimulus": one.stimulus, "reconstruction": one.reconstruction, "no brain": one.control,
     }  # fmt: skip

@@ -58,7 +58,7 @@ def report_of(
         trust=_trust(evaluation, trust or {}),
         learning=[{spoken(key): value for key, value in row.items()} for row in learning],
         learned=[spoken(name) for name in _CURVES if learning and name in learning[0]],
-        left_out=[f"{spoken(name)}: {why}" for name, why in evaluation["left_out"].items()],
+        left_out={spoken(name): why for name, why in evaluation["left_out"].items()},
         facts=_facts(artifact, evaluation),
     )
 
@@ -77,12 +77,12 @@ def verdict(evaluation: Mapping[str, Any]) -> str:
     )
     two, (low, high) = scores[best]["value"], scores[best]["interval"]
     line = (
-        f"Decoded: of two pictures the one that was seen is found in {two:.0%} "
-        f"({low:.0%} to {high:.0%}; chance 50 %), from {spoken(best).split(',')[0]}."
+        f"Decoded: of two pictures the one that was seen is found in {_percent(two)} "
+        f"({_percent(low)} to {_percent(high)}; chance 50 %), from {spoken(best).split(',')[0]}."
     )
     if "kind_top1" in scores:
         top = scores["kind_top1"]
-        line += f" The kind is named rightly in {top['value']:.0%} (chance {top['chance']:.0%})."
+        line += f" The kind is named rightly in {_percent(top['value'])} (chance {_percent(top['chance'])})."
     return line
 
 
@@ -115,12 +115,12 @@ def _trust(evaluation: Mapping[str, Any], trust: Mapping[str, Any]) -> list[str]
         without, known = held_out["identification"], held_out["known"]
         low, high = held_out["drop_interval"]
         lines += [
-            f"Kinds never met in fitting are told apart in {without['value']:.0%} of pairs, and in "
-            f"{known['value']:.0%} by decoders that have met them: a drop of {held_out['drop']:.2f} "
+            f"Kinds never met in fitting are told apart in {_percent(without['value'])} of pairs, and in "
+            f"{_percent(known['value'])} by decoders that have met them: a drop of {held_out['drop']:.2f} "
             f"({low:.2f} to {high:.2f}); chance 50 %.",
-            f"{held_out['nearest_training']:.0%} of such trials are decoded as something of a kind that "
-            f"was fitted on and not shown ({held_out['nearest_training_known']:.0%} once all kinds were "
-            f"fitted; {held_out['nearest_training_chance']:.0%} by chance).",
+            f"{_percent(held_out['nearest_training'])} of such trials are decoded as something of a kind that "
+            f"was fitted on and not shown ({_percent(held_out['nearest_training_known'])} once all kinds were "
+            f"fitted; {_percent(held_out['nearest_training_chance'])} by chance).",
         ]
     for name, score in (trust.get("null") or {}).items():
         low, high = score["null"]
@@ -154,6 +154,10 @@ def _facts(artifact: Artifact, evaluation: Mapping[str, Any]) -> dict[str, dict[
     }
     simple = {k: _said(v) for k, v in about.items() if not isinstance(v, dict) or len(v) < 8}
     return {"Data": data, "Settings": settings | simple, "Versions": versions}
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _said(value: Any) -> str:
