@@ -136,7 +136,7 @@ def encode(features: Sequence[NDArray[np.float32]], responses: Responses, seed: 
     """
     X = np.concatenate([compact(values, responses.blocks) for values in features], axis=1)
     Y = np.concatenate([responses.patterns, _shuffled(responses, seed)], axis=1)
-    Y = less_mean(Y, responses.blocks)  # else the strength would be chosen to bridge runs
+    Y = less_mean(Y, responses.blocks)  # else parts of several runs would be scored by their levels
     predicted = np.empty_like(Y)
     for train, test in responses.splits():
         inner = leave_out(responses.groups[train], FOLDS - 1)

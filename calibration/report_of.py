@@ -78,7 +78,8 @@ def verdict(evaluation: Mapping[str, Any]) -> str:
     two, (low, high) = scores[best]["value"], scores[best]["interval"]
     line = (
         f"Decoded: of two pictures the one that was seen is found in {_percent(two)} "
-        f"({_percent(low)} to {_percent(high)}; chance 50 %), from {spoken(best).split(',')[0]}."
+        f"({_percent(low)} to {_percent(high)}; chance {_percent(scores[best]['chance'])}), from "
+        f"{spoken(best).split(',')[0]}."
     )
     if "kind_top1" in scores:
         top = scores["kind_top1"]
