@@ -1,6 +1,6 @@
 """What a decoder draws of trials that it was not fitted on, beside what its null decoder draws."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,13 +15,22 @@ Picture = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Drawn:
-    """A trial's finished pictures, (height, width, 3) each; `score` in 0 to 1 ranks them."""
+    """A trial's finished pictures, (height, width, 3) each.
+
+    Attributes
+    ----------
+    score : float
+        0 to 1, by which they are ranked.
+    known : bool
+        Whether what was shown is among the candidates.
+    """
 
     decoded: Decoded
     stimulus: Picture
     reconstruction: Picture
     control: Picture
     score: float
+    known: bool = True
 
 
 def beside(
@@ -29,6 +38,7 @@ def beside(
     stimuli: Sequence[Picture],
     drawn: Sequence[Pictures],
     controls: Sequence[Pictures],
+    candidates: Collection[str],
 ) -> list[Drawn]:
     """Each trial's first sample beside its stimulus and its control.
 
@@ -46,7 +56,7 @@ def beside(
     shown = list(resized(stimuli, edge).astype(np.uint8))
     scores = each_two_way(pixel_correlations(np.stack(ours), np.stack(shown)))
     return [
-        Drawn(one, stimulus, picture, control, float(score))
+        Drawn(one, stimulus, picture, control, float(score), one.trial.trial_type in candidates)
         for one, stimulus, picture, control, score in zip(
             decoded, shown, ours, theirs, scores, strict=True
         )

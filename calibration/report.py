@@ -110,7 +110,6 @@ def write_report(
             if some
         ],
         gallery_about=_ABOUT_GALLERY,
-        columns=_COLUMNS,
         maps=[{"caption": name, "image": _embedded(png)} for name, png in (maps or {}).items()],
     )
     (folder / PAGE).write_text(page, encoding="utf-8")
@@ -138,7 +137,9 @@ def _charts(report: Report) -> dict[str, str]:
 
 def _shown(one: Drawn) -> dict[str, str]:
     decoded = one.decoded
-    said = f"{decoded.trial.trial_type}: decoded as {decoded.predicted} ({100 * decoded.confidence:.0f} %)"
+    said = decoded.trial.trial_type
+    if one.known:
+        said += f": decoded as {decoded.predicted} ({100 * decoded.confidence:.0f} %)"
     pictures = {
         "stimulus": one.stimulus, "reconstruction": one.reconstruction, "no brain": one.control,
     }  # fmt: skip

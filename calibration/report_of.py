@@ -19,6 +19,7 @@ _SPOKEN = {
     "pixcorr": "pixels, correlation",
     "ssim": "structural similarity",
 }
+_MOST_NAMES = 24
 _CURVES = ("kind_two_way", "c_two_way", "z_two_way")
 
 
@@ -136,13 +137,13 @@ def _facts(artifact: Artifact, evaluation: Mapping[str, Any]) -> dict[str, dict[
     about = dict(artifact.about)
     versions = dict(about.pop("versions", {}))
     data = {
-        "fitted on": ", ".join(about.pop("runs", ())),
+        "fitted on": ", ".join(about.pop("runs", ())) or about.pop("dataset", ""),
         "tested on": ", ".join(evaluation["runs"]),
         "volumes": f"{' x '.join(map(str, artifact.shape))} voxels, TR {artifact.tr_s:g} s",
         "voxels in the region": len(artifact.voxels),
         "voxels read for c": int(artifact.c.voxels.sum()),
         "voxels read for z": 0 if artifact.z is None else int(artifact.z.voxels.sum()),
-        "candidates": ", ".join(artifact.candidates),
+        "candidates": _names(artifact.candidates),
     }
     tie = artifact.generator
     settings = {
@@ -155,6 +156,11 @@ def _facts(artifact: Artifact, evaluation: Mapping[str, Any]) -> dict[str, dict[
     }
     simple = {k: _said(v) for k, v in about.items() if not isinstance(v, dict) or len(v) < 8}
     return {"Data": data, "Settings": settings | simple, "Versions": versions}
+
+
+def _names(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _percent(share: float) -> str:

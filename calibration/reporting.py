@@ -21,10 +21,7 @@ from rtrecon.artifact import save_artifact
 from rtrecon.generators import Generator
 
 DECODER = "decoder"  # below the report's folder
-_LEAST_KINDS, _MOST_KINDS = (
-    4,
-    100,
-)  # of which some are left out: fewer tell nothing, more are images
+_LEAST_KINDS = 4  # of which some are left out
 
 
 def report(study: Study, generator: Generator, folder: Path, explained: Path | None = None) -> Path:
@@ -56,7 +53,9 @@ def report(study: Study, generator: Generator, folder: Path, explained: Path | N
         shown: list[Drawn] = []
         if pictures is not None and study.shown.pictures is not None:
             controls = drawn(control, generator)
-            shown = beside(decoded, study.shown.pictures, pictures, controls)
+            shown = beside(
+                decoded, study.shown.pictures, pictures, controls, study.artifact.candidates
+            )
         progress.update()
     return write_report(folder, page, shown, _maps(explained))
 
@@ -69,7 +68,7 @@ def _trust(study: Study, null: Mapping[str, Any]) -> dict[str, Any]:
     samples = study.samples
     kinds = np.array([samples.shown[trial].trial_type for trial in samples.trials])
     several = len(np.unique(samples.runs)) > 1
-    if several and _LEAST_KINDS <= len(np.unique(kinds)) <= _MOST_KINDS:
+    if several and _LEAST_KINDS <= len(np.unique(kinds)) <= len(samples.shown) / 2:
         X = samples.patterns[:, study.region.ventral][
             :, study.artifact.c.voxels[study.region.ventral]
         ]
