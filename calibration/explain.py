@@ -28,6 +28,17 @@ from rtrecon.bids import Run
 from rtrecon.bids_files import find_runs
 from rtrecon.errors import BadDataset
 
+RESULTS = "explain.json"
+CAPTIONS = {  # of the figures, in the order of a report
+    "spaces": "How well z, c and z_c predict the voxels of each region",
+    "map_spaces": "Where z, c and z_c predict voxels, and which of them does best",
+    "map_spaces_cortex": "The same on the cortical surface",
+    "noise": "z_c by how much noise was added before denoising",
+    "steps": "The latent on its way through the denoising steps",
+    "blocks": "Blocks of the U-Net by region",
+    "map_blocks": "Which block of the U-Net predicts a voxel best",
+    "map_blocks_cortex": "The same on the cortical surface, by block",
+}
 _DPI = 150
 _TOP_PERCENTILE, _LEAST_TOP = 99.5, 0.05  # of r, where the colours of maps end
 
@@ -179,7 +190,9 @@ def write(
             drawn[f"{name}_cortex"] = draw_cortex(space, maps)
     for name, figure in drawn.items():
         figure.savefig(output / f"{name}.png", dpi=_DPI)
-    (output / "explain.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    shown = [{"file": f"{n}.png", "caption": c} for n, c in CAPTIONS.items() if n in drawn]
+    content = json.dumps({**results, "figures": shown}, indent=1)
+    (output / RESULTS).write_text(content + "\n", encoding="utf-8")
 
 
 def _maps_of_r(spaces: Mapping[str, Encoded]) -> list[Map]:

@@ -1,7 +1,7 @@
 """From a study to its report: scores, controls, what speaks for and against, pictures."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +9,17 @@ import numpy as np
 from tqdm import tqdm
 
 from calibration.evaluate import newest_of, scored
+from calibration.explain import RESULTS
 from calibration.learning import default_counts, learning_curve
 from calibration.networks import local_networks
 from calibration.pictures import Drawn, beside
 from calibration.reconstructions import drawn
-from calibration.report import Report, write_report
+from calibration.report import write_report
 from calibration.report_of import report_of
 from calibration.study import Study
 from calibration.trust import held_out_kinds
 from rtrecon.artifact import save_artifact
+from rtrecon.errors import BadDataset
 from rtrecon.generators import Generator
 
 DECODER = "decoder"  # below the report's folder
@@ -35,6 +37,7 @@ def report(study: Study, generator: Generator, folder: Path, explained: Path | N
     explained : Path, optional
         What `explain` wrote: its figures come into the page.
     """
+    maps = _maps(explained)
     save_artifact(study.artifact, folder / DECODER)
     with tqdm(total=4, desc="report", unit="part", disable=None) as progress:
         decoded, control = (
@@ -57,7 +60,7 @@ def report(study: Study, generator: Generator, folder: Path, explained: Path | N
                 decoded, study.shown.pictures, pictures, controls, study.artifact.candidates
             )
         progress.update()
-    return write_report(folder, page, shown, _maps(explained))
+    return write_report(folder, page, shown, maps)
 
 
 def _trust(study: Study, null: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,12 +104,16 @@ def _learning(study: Study) -> list[dict[str, Any]]:
 
 
 def _maps(explained: Path | None) -> dict[str, bytes]:
-    """Figures by what they show, as their folder's `explain.json` says."""
+    """Figures by what they show, as `explain` left them."""
     if explained is None:
         return {}
-    said = json.loads((explained / "explain.json").read_text(encoding="utf-8"))
-    figures: Sequence[Mapping[str, str]] = said.get("figures", ())
-    return {one["caption"]: (explained / one["file"]).read_bytes() for one in figures}
-
-
-__all__ = ["DECODER", "Report", "report"]
+    try:
+        said = json.loads((explained / RESULTS).read_text(encoding="utf-8"))
+        return {
+            f["caption"]: (explained / Path(f["file"]).name).read_bytes() for f in said["figures"]
+        }
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadDataset(
+            f"--explained {explained}: {RESULTS} or a figure it names cannot be read ({error!r}): "
+            "name the folder that explain wrote"
+        ) from error
