@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from calibration import commands
+from calibration.cluster import add_options
 from rtrecon.errors import Error
 
 DEFAULT_GENERATOR = "miniature"
@@ -47,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument(
         "--explained", type=Path, metavar="DIR", help="figures that explain wrote, to be shown"
     )
+    add_options(report)
     evaluate = verbs.add_parser("evaluate", help="score a decoder on held-out runs")
     evaluate.set_defaults(command=commands.evaluate)
     evaluate.add_argument("decoder", type=Path, metavar="DIR")
@@ -141,6 +143,7 @@ def _add_explain(verbs: Any) -> None:
     explain.add_argument(
         "--no-realign", action="store_true", help="head motion is corrected already"
     )
+    add_options(explain)
 
 
 def _count(text: str) -> int:

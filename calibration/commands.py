@@ -86,13 +86,14 @@ def _nsd(options: argparse.Namespace) -> "NsdData":
 
 def report(options: argparse.Namespace) -> None:
     """Fit, test and write a report."""
+    from calibration.cluster import where
     from calibration.nsd_files import is_nsd
     from calibration.reporting import report as written
     from rtrecon.generators import load_generator
 
     generator = load_generator(options.generator)
     study = (_study_nsd if is_nsd(options.dataset) else _study_bids)(options, generator)
-    page = written(study, generator, options.output, options.explained)
+    page = written(study, generator, options.output, options.explained, where(options))
     print(f"report in {page}")
 
 
@@ -172,6 +173,7 @@ def evaluate(options: argparse.Namespace) -> None:
 
 def explain(options: argparse.Namespace) -> None:
     """Write figures and maps, and print what they say."""
+    from calibration.cluster import where
     from calibration.explain import Masks
     from calibration.explain import explain as explained
 
@@ -184,6 +186,7 @@ def explain(options: argparse.Namespace) -> None:
         options.generator,
         not options.no_realign,
         options.conditions,
+        where(options),
     )
     for name, voxels in results["regions"].items():
         scores = ((f["label"], f["regions"][name]) for f in results["features"][:3])

@@ -13,10 +13,11 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
-from tqdm import tqdm
+from numpy.typing import NDArray
 
 from calibration import figures
 from calibration.by_region import SPACES, Q, Regions, best_of, numbers
+from calibration.cluster import Where, fan_out
 from calibration.dataset import caption_of, load_runs, load_stimuli
 from calibration.encoding import Encoded, Responses, encode, responses_of
 from calibration.features import STAGES, FeatureSet, diffusion_preset, features_of
@@ -61,6 +62,7 @@ def explain(
     generator: str,
     realign: bool = True,
     conditions: bool = False,
+    where: Where | None = None,
 ) -> dict[str, Any]:
     """Write maps, figures and `explain.json` into `output`; returns what the last holds.
 
@@ -69,6 +71,8 @@ def explain(
     conditions : bool
         Whether c is that of the condition's name and not of the caption. Captions that describe a
         picture in full let c explain what z does, too: where things are, and their colours.
+    where : Where, optional
+        Feature sets are encoded here, or on a cluster.
 
     Raises
     ------
@@ -88,7 +92,7 @@ def explain(
     named = [replace(trial, caption="") if conditions else trial for trial in responses.shown]
     captions = [caption_of(trial) for trial in named]
     features = features_of(preset, generator, pictures, captions)
-    encoded = encode_all(features, responses)
+    encoded = encode_all(features, responses, where)
     about = {
         "dataset": dataset.name,
         "runs": [run.name for run in runs],
@@ -130,15 +134,19 @@ def find_regions(runs: Sequence[Run], masks: Masks) -> tuple[Region, Regions]:
     return region, {names.get(n, f"{n:g}"): labels == n for n in np.unique(labels).tolist()}
 
 
-def encode_all(features: Sequence[FeatureSet], responses: Responses) -> list[Encoded]:
+def encode_all(
+    features: Sequence[FeatureSet], responses: Responses, where: Where | None = None
+) -> list[Encoded]:
     """Each feature set's encoding of every voxel; the last one is of z and c together."""
     values = {id(one.values): [one.values] for one in features}
     values[-1] = [one.values for one in features[:2]]
-    done = {
-        key: encode(sets, responses)
-        for key, sets in tqdm(values.items(), desc="encoding", unit="feature set", disable=None)
-    }
+    tasks = [(sets, responses) for sets in values.values()]
+    done = dict(zip(values, fan_out(_encoded, tasks, where), strict=True))
     return [*(done[id(one.values)] for one in features), done[-1]]
+
+
+def _encoded(task: tuple[Sequence[NDArray[np.float32]], Responses]) -> Encoded:
+    return encode(*task)
 
 
 def z_from_c(features: Sequence[FeatureSet], responses: Responses) -> float:

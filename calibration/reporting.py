@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
+from calibration.cluster import Where, fan_out
 from calibration.evaluate import newest_of, scored
 from calibration.explain import RESULTS
 from calibration.learning import default_counts, learning_curve
@@ -26,7 +28,13 @@ DECODER = "decoder"  # below the report's folder
 _LEAST_KINDS = 4  # of which some are left out
 
 
-def report(study: Study, generator: Generator, folder: Path, explained: Path | None = None) -> Path:
+def report(
+    study: Study,
+    generator: Generator,
+    folder: Path,
+    explained: Path | None = None,
+    where: Where | None = None,
+) -> Path:
     """Score a study and write its page, its data and its decoder; returns the page.
 
     Parameters
@@ -36,6 +44,8 @@ def report(study: Study, generator: Generator, folder: Path, explained: Path | N
     folder : Path
     explained : Path, optional
         What `explain` wrote: its figures come into the page.
+    where : Where, optional
+        Decoders of fewer runs are fitted here, or on a cluster.
     """
     maps = _maps(explained)
     save_artifact(study.artifact, folder / DECODER)
@@ -51,7 +61,7 @@ def report(study: Study, generator: Generator, folder: Path, explained: Path | N
         )
         null = scored(study.artifact.control(), control, study.shown, study.names)["scores"]
         progress.update()
-        page = report_of(study.artifact, evaluation, _trust(study, null), _learning(study))
+        page = report_of(study.artifact, evaluation, _trust(study, null), _learning(study, where))
         progress.update()
         shown: list[Drawn] = []
         if pictures is not None and study.shown.pictures is not None:
@@ -82,20 +92,25 @@ def _trust(study: Study, null: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _learning(study: Study) -> list[dict[str, Any]]:
+def _scores_of(task: tuple[Study, NDArray[np.bool_]]) -> Mapping[str, Any]:
+    """Scores of a study's test by decoders of some of its samples."""
+    study, some = task
+    artifact = study.artifact if some.all() else study.refitted(some)
+    newest = newest_of(study.decoded(artifact))
+    found = scored(artifact, newest, study.shown, study.names)["scores"]
+    return {name: found[name] for name in ("c_two_way", "z_two_way") if name in found}
+
+
+def _learning(study: Study, where: Where | None) -> list[dict[str, Any]]:
     """Scores of decoders of the first runs or sessions, by how many there were."""
     runs = np.unique(study.samples.runs)
     if len(runs) < 2:
         return []
 
-    def scores_of(count: int) -> Mapping[str, Any]:
-        some = np.isin(study.samples.runs, runs[:count])
-        artifact = study.artifact if some.all() else study.refitted(some)
-        newest = newest_of(study.decoded(artifact))
-        found: Mapping[str, Any] = scored(artifact, newest, study.shown, study.names)["scores"]
-        return {name: found[name] for name in ("c_two_way", "z_two_way") if name in found}
-
-    curves = learning_curve(scores_of, default_counts(len(runs))[1:])
+    counted = default_counts(len(runs))[1:]
+    tasks = [(study, np.isin(study.samples.runs, runs[:count])) for count in counted]
+    scores = dict(zip(counted, fan_out(_scores_of, tasks, where), strict=True))
+    curves = learning_curve(scores.__getitem__, counted)
     counts = next(iter(curves.values()))["runs"]
     return [
         {"runs": count} | {name: curve["scores"][n] for name, curve in curves.items()}
