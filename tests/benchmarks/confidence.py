@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from calibration.confidence import reliability
-from calibration.dataset import load_region, load_runs
+from calibration.dataset import load_runs
 from calibration.evaluate import decode_runs
 from calibration.fit import fit
+from calibration.regions import load_region
 from rtrecon.generators import load_generator
 from tests.benchmarks.simulated import MASKS
 

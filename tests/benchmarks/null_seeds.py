@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from calibration.dataset import load_region, load_runs
+from calibration.dataset import load_runs
 from calibration.evaluate import evaluate
 from calibration.fit import fit
+from calibration.regions import load_region
 from rtrecon.generators import Generator, load_generator
 from simulator import faces
 from simulator.judge import Judge
