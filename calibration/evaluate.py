@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.dataset import decode_run, load_stimuli
-from rtrecon.artifact import Artifact, check_stream
+from rtrecon.artifact import Artifact
 from rtrecon.bids import Run
+from rtrecon.compatibility import check_stream
 from rtrecon.decode import Decode, unit
 from rtrecon.generators import Generator
 from rtrecon.summary import AGES_S, guess_of, identification

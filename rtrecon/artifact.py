@@ -7,7 +7,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +16,15 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from rtrecon.confidence import Confidence
-from rtrecon.errors import BadArtifact, Mismatch
+from rtrecon.errors import BadArtifact
 from rtrecon.evidence import Evidence, Model
 from rtrecon.free_viewing import FreeViewing
 from rtrecon.motion import Realign
 from rtrecon.preprocess import Preprocess
 from rtrecon.response import Response
-from rtrecon.types import Geometry
 
 FORMAT = 2
 ARRAYS, ABOUT = "decoder.safetensors", "decoder.json"
-_AFFINE_MM = 0.01  # further apart than this, two affines are two positions of the slices
-_APART_MM = 40.0  # slices further apart than this show different parts of the head
 
 
 @dataclass(frozen=True)
@@ -267,57 +263,3 @@ def _check_map(name: str, linear: LinearMap, n_voxels: int, targets: int) -> Non
 def _same(name: str, shape: tuple[int, ...], wanted: tuple[int, ...]) -> None:
     if shape != wanted:
         raise ValueError(f"{name} has shape {shape}, not {wanted}")
-
-
-def check_stream(artifact: Artifact, geometry: Geometry, stream: str) -> None:
-    """Refuse a stream that the decoder was not fitted for.
-
-    Raises
-    ------
-    Mismatch
-        Other shape, affine or TR.
-    """
-    who = f"decoder '{artifact.name}'"
-    if geometry.shape != artifact.shape:
-        raise Mismatch(
-            f"{who} expects volumes of {_by(artifact.shape)} voxels, stream '{stream}' sends "
-            f"{_by(geometry.shape)}: scan with the calibration's protocol or refit"
-        )
-    apart_mm = _apart_mm(artifact.shape, artifact.affine, geometry.affine)
-    if apart_mm > (_AFFINE_MM if artifact.reference is None else _APART_MM):
-        raise Mismatch(
-            f"{who} was fitted with another slice position, stream '{stream}' is up to {apart_mm:.3g} "
-            "mm away: position the slices as in the calibration or refit"
-        )
-    if abs(geometry.tr_s - artifact.tr_s) > 0.005 * artifact.tr_s:
-        raise Mismatch(
-            f"{who} was fitted at a TR of {artifact.tr_s:g} s, stream '{stream}' has {geometry.tr_s:g} s: "
-            "scan with the calibration's protocol or refit"
-        )
-
-
-def _apart_mm(
-    shape: tuple[int, int, int], one: NDArray[np.float64], other: NDArray[np.float64]
-) -> float:
-    """How far apart the same corner of two head boxes lies at most."""
-    corners = np.array([[i, j, k, 1] for i, j, k in product(*((0, n - 1) for n in shape))])
-    return float(np.linalg.norm((corners @ (one - other).T)[:, :3], axis=1).max())
-
-
-def check_generator(artifact: Artifact, name: str, identity: str) -> None:
-    """Refuse a generative model whose spaces are not the ones the decoders predict.
-
-    Raises
-    ------
-    Mismatch
-    """
-    if identity != artifact.generator.identity:
-        raise Mismatch(
-            f"decoder '{artifact.name}' was fitted for generator '{artifact.generator.name}' "
-            f"({artifact.generator.identity[:12]}), '{name}' is another ({identity[:12]}): "
-            "refit with --generator, or load the one it was fitted for"
-        )
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from rtrecon.artifact import Artifact, check_generator, check_stream
+from rtrecon.artifact import Artifact
 from rtrecon.budget import Plan, enough_memory, plan, told
+from rtrecon.compatibility import check_generator, check_stream
 from rtrecon.config import Session
 from rtrecon.contact_sheet import write_contact_sheet
 from rtrecon.errors import BadGenerator

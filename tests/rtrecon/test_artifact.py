@@ -14,11 +14,10 @@ from rtrecon.artifact import (
     ARRAYS,
     FORMAT,
     Artifact,
-    check_generator,
-    check_stream,
     load_artifact,
     save_artifact,
 )
+from rtrecon.compatibility import check_generator, check_stream
 from rtrecon.errors import BadArtifact, Mismatch
 from rtrecon.types import Geometry
 
