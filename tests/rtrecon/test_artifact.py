@@ -9,7 +9,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from rtrecon.artifact import ABOUT, ARRAYS, FORMAT, Artifact, load_artifact, save_artifact
+from rtrecon.artifact import (
+    ABOUT,
+    ARRAYS,
+    FORMAT,
+    Artifact,
+    load_artifact,
+    save_artifact,
+)
 from rtrecon.compatibility import check_generator, check_stream
 from rtrecon.errors import BadArtifact, Mismatch
 from rtrecon.types import Geometry

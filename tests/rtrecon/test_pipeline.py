@@ -1,6 +1,5 @@
 """Whole sessions over real streams: nothing waits, nothing is lost, and faults are survived."""
 
-import csv
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -9,131 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pylsl
-import pytest
 from PIL import Image
 
 from calibration.samples import patterns_of
 from rtrecon.artifact import Artifact
 from rtrecon.bids import Run
-from rtrecon.config import Settings
 from rtrecon.decode import Decode
-from rtrecon.draw import FAULTS_IN_A_ROW
-from rtrecon.generators import Aim, Generator, Newer, Step
-from rtrecon.generators.diffusion import Diffusion
-from rtrecon.pipeline import Pipeline, find_pictures, show_headless
-from rtrecon.receive import Receiver
-from rtrecon.record import Recorder
-from rtrecon.types import Event, Geometry, Marker, Phase, Times, Trial, Volume
-from rtrecon.wire import ScannerOutlet
-from rtrecon.worker import Worker
+from rtrecon.generators import Step
+from rtrecon.pipeline import find_pictures
+from rtrecon.types import Event, Geometry, Marker, Phase, Volume
+from tests.live import Live, Toy, rows
 from tests.toy import NAMES, send, toy_run, toy_volumes
-
-SETTINGS = Settings(steps=2, strength=0.6)
-
-
-class Toy:
-    """A generator under a test's control, in front of the real toy one."""
-
-    def __init__(self, real: Diffusion) -> None:
-        self.name, self.identity, self.size_px = "toy", real.identity, real.size_px
-        self.latent, self.conditioning = real.latent, real.conditioning
-        self.defaults, self.takes, self.settle = real.defaults, real.takes, real.settle
-        self._real = real
-        self.gate = threading.Semaphore(0)
-        self.gated = False
-        self.fails: set[int] = set()
-        self.failure: Exception = MemoryError("out of memory")
-        self.images_begun = self.images_finished = 0
-
-    def images(
-        self, aim: Aim, seed: int, settings: Settings, newer: Newer | None = None
-    ) -> Iterator[Step]:
-        self.images_begun += 1
-        if self.images_begun in self.fails:
-            raise self.failure
-        if self.gated:
-            self.gate.acquire()
-        yield from self._real.images(aim, seed, settings, newer)
-        self.images_finished += 1
-
-    encode_images = encode_captions = None  # type: ignore[assignment]
-
-
-@pytest.fixture
-def toy(toy_generator: Diffusion) -> Toy:
-    return Toy(toy_generator)
-
-
-class Live:
-    """A pipeline with the scanner that feeds it."""
-
-    def __init__(
-        self,
-        name: str,
-        artifact: Artifact,
-        toy: Toy,
-        folder: Path,
-        geometry: Geometry,
-        free_viewing: bool = False,
-    ) -> None:
-        self.outlet = ScannerOutlet(name, geometry)
-        receiver = Receiver(name, 10.0, 20.0, threading.Event())
-        recorder = Recorder(folder, geometry, {})
-        generator: Generator = toy  # type: ignore[assignment]
-        self.pipeline = Pipeline(
-            receiver,
-            artifact,
-            generator,
-            Worker("draw"),
-            recorder,
-            SETTINGS,
-            free_viewing=free_viewing,
-        )
-        self.shower = threading.Thread(target=show_headless, args=(self.pipeline,))
-        self.folder = folder
-        self.finished = False
-
-    def begin(self) -> None:
-        self.shower.start()
-        assert self.outlet.wait_for_receiver(10.0)
-
-    def finish(self) -> dict[str, object]:
-        self.shower.join(timeout=60)
-        assert not self.shower.is_alive()
-        self.pipeline.finish()
-        self.finished = True
-        summary: dict[str, object] = json.loads((self.folder / "summary.json").read_text())
-        return summary
-
-
-@pytest.fixture
-def going_live(
-    stream_name: str, toy_artifact: Artifact, toy: Toy, tmp_path: Path, toy_geometry: Geometry
-) -> Iterator[Callable[..., Live]]:
-    """Makes pipelines, and ends those whose test fails: threads that record outlive everything."""
-    begun: list[Live] = []
-
-    def make(
-        artifact: Artifact = toy_artifact, geometry: Geometry = toy_geometry, **named: bool
-    ) -> Live:
-        begun.append(Live(stream_name, artifact, toy, tmp_path / "session", geometry, **named))
-        return begun[-1]
-
-    yield make
-    for live in begun:
-        if not live.finished:
-            toy.gate.release(1000)
-            live.pipeline.finish()
-
-
-@pytest.fixture
-def live(going_live: Callable[..., Live]) -> Live:
-    return going_live()
-
-
-def rows(table: Path) -> list[dict[str, str]]:
-    with table.open(newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
 
 
 def test_a_session_leaves_a_complete_folder(live: Live, toy_geometry: Geometry) -> None:
@@ -219,95 +104,6 @@ def test_a_slow_generator_holds_up_nobody(live: Live, toy: Toy, toy_geometry: Ge
     never_drawn = len(decoded) - toy.images_begun
     assert live.pipeline._newest.superseded == never_drawn > 20
     assert summary["frames"]["superseded"] >= never_drawn  # type: ignore[index]
-
-
-def test_out_of_memory_costs_quality_and_no_picture(
-    live: Live, toy: Toy, toy_geometry: Geometry, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Twice there is no room: fewer samples, then fewer steps, each said, each volume drawn."""
-    live.pipeline.settings = replace(SETTINGS, samples=3)
-    toy.fails = {1, 2}
-    live.begin()
-    send(live.outlet, toy_run(toy_geometry, 20), pylsl.local_clock())
-    summary = live.finish()
-    assert summary["volumes"]["received"] == 20  # type: ignore[index]
-    lines = [record.getMessage() for record in caplog.records]
-    told = [line for line in lines if line.startswith("out of memory")]
-    assert told == [
-        "out of memory: from now on 2 steps, not 2 steps, 3 samples",
-        "out of memory: from now on 1 step, not 2 steps",
-    ]
-    assert live.pipeline.status.message == told[-1]
-    assert live.pipeline.settings == replace(SETTINGS, steps=1, samples=1)
-    assert not live.pipeline.failed
-    assert not any("could not be drawn" in line for line in lines)
-    frames = rows(live.folder / "frames.tsv")
-    assert frames
-    assert {row["steps"] for row in frames} == {"1"}
-
-
-def test_pictures_that_become_slow_are_made_cheaper_unless_the_user_fixed_them(
-    live: Live, toy: Toy, toy_geometry: Geometry
-) -> None:
-    """The clock is the test's: three pictures in a row of 1.5 TR, then short ones."""
-    tr_s = toy_geometry.tr_s / toy_geometry.speed
-    for fixed, steps in ((frozenset(), 1), (frozenset({"steps"}), 2)):
-        live.pipeline.settings, live.pipeline._draw._fixed = SETTINGS, fixed
-        for seconds in (1.5, 1.5, 0.5, 1.5, 1.5):
-            live.pipeline._draw.note_time(seconds * tr_s)
-        assert live.pipeline.settings == SETTINGS
-        live.pipeline._draw.note_time(1.5 * tr_s)
-        assert live.pipeline.settings.steps == steps
-        assert ("from now on 1 step, not 2 steps" in live.pipeline.status.message) == (steps == 1)
-        live.pipeline._change(message="")
-    live.begin()
-    live.pipeline.stop()
-    live.finish()
-
-
-def test_a_generator_that_always_fails_does_not_end_the_recording(
-    live: Live, toy: Toy, toy_geometry: Geometry
-) -> None:
-    toy.fails, toy.failure = set(range(100)), ValueError("no such kernel")
-    live.begin()
-    start = pylsl.local_clock()
-    items = list(toy_run(toy_geometry, 40))
-    volumes = [item for item in items if isinstance(item, Volume)]
-    for item in items:  # each volume waits for the one before to be tried, so that each fails
-        begun = toy.images_begun
-        send(live.outlet, iter([item]), start)
-        if isinstance(item, Volume) and item.number > 20 and begun < FAULTS_IN_A_ROW:
-            deadline = pylsl.local_clock() + 5
-            while toy.images_begun == begun and pylsl.local_clock() < deadline:
-                threading.Event().wait(0.005)
-    summary = live.finish()
-    assert live.pipeline.status.phase is Phase.FAILED
-    assert "ValueError: no such kernel" in live.pipeline.status.traceback
-    assert summary["volumes"]["received"] == len(volumes)  # type: ignore[index]
-    assert len(np.load(live.folder / "volumes.npy")) == len(volumes)
-
-
-def test_the_noise_is_fixed_within_a_trial(live: Live, toy_generator: Diffusion) -> None:
-    from rtrecon.reconstruct import Reconstruct
-
-    reconstruct = Reconstruct(toy_generator)
-    rng = np.random.default_rng(0)
-    trial = Trial(3, "dog", 0.0, 6.0)
-    zero = np.zeros(3, np.float32)
-    from rtrecon.types import Decoded
-
-    one = Decoded(
-        trial, 5, 6.0, rng.normal(size=toy_generator.latent).astype(np.float32),
-        rng.normal(size=toy_generator.conditioning).astype(np.float32), zero, zero, "dog", 0.4,
-        Times(),
-    )  # fmt: skip
-    first, again = (list(reconstruct(one, SETTINGS))[-1].image for _ in range(2))
-    np.testing.assert_array_equal(first, again)
-    other = list(reconstruct(replace(one, trial=replace(trial, number=4)), SETTINGS))[-1].image
-    assert (first != other).any()
-    live.begin()
-    live.pipeline.stop()
-    live.finish()
 
 
 def test_a_marker_never_becomes_a_path(tmp_path: Path) -> None:
