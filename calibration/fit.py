@@ -9,18 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from calibration.confidence import fit_confidence
 from calibration.dataset import caption_of, load_stimuli
+from calibration.held_out import confidence, correlation, gain
 from calibration.leakage import picture_hashes
 from calibration.regions import Region
-from calibration.ridge import Fitted, Split, fit_ridge, leave_out
+from calibration.ridge import Split, fit_ridge, leave_out
 from calibration.samples import Basis, Samples, samples_of
+from calibration.scratch import Floats, empty, repeated
 from calibration.trust import null_maps
 from calibration.voxels import chosen
 from rtrecon.artifact import Artifact, GeneratorTie, LinearMap, Null
 from rtrecon.bids import Run
 from rtrecon.confidence import Confidence
-from rtrecon.decode import Naming, unit
 from rtrecon.evidence import Model
 from rtrecon.generators import Generator
 from rtrecon.types import Trial
@@ -29,7 +29,6 @@ VOXELS = 1000  # that z and c are each predicted from
 MAX_CANDIDATES = 300
 _SHUFFLE = 0
 FOLDS = 6
-MAX_GAIN = 3.0
 
 
 @dataclass(frozen=True)
@@ -126,29 +125,29 @@ def fit_samples(
         Samples of one group are left out together; default: runs, or the trials of a single run.
     """
     splits = leave_out(_groups(samples) if groups is None else groups, FOLDS)
-    c = targets.c[samples.trials]
-    z = None if targets.z is None else targets.z[samples.trials]
     with tqdm(total=2, desc="decoders", unit="decoder", disable=None) as progress:
-        z_fit = None if z is None else _fitted(samples, region.early, z, splits, voxels)
-        progress.update()
-        c_fit = _fitted(samples, region.ventral, c, splits, voxels)
-        progress.update()
+        spaces = {}
+        for name, values, where in (
+            ("z", targets.z, region.early),
+            ("c", targets.c, region.ventral),
+        ):
+            if values is not None:
+                spaces[name] = _space(samples, where, values, splits, voxels)
+            progress.update()
+    z, c = spaces.get("z"), spaces["c"]
     names, candidate_c = _candidates(samples, targets.c)
-    z_map = None if z is None or z_fit is None else _map(region.early, z_fit, z)
-    c_map = _map(region.ventral, c_fit, c)
     return Decoders(
-        z=z_map,
-        c=c_map,
-        null=Null(
-            None
-            if z_map is None or z_fit is None or z is None
-            else _null(z_map, samples, z_fit, z),
-            _null(c_map, samples, c_fit, c),
-        ),
+        z=None if z is None else z.map,
+        c=c.map,
+        null=Null(None if z is None else z.null, c.null),
         candidates=names,
         candidate_c=candidate_c,
-        confidence=_confidence(samples, c_fit, names, candidate_c),
-        about=_scores(z, z_fit, c, c_fit) | {"trials": len(np.unique(samples.trials))},
+        confidence=confidence(samples, c.held_out, c.map.y_mean, names, candidate_c),
+        about={
+            "held_out_correlation": {name: one.correlation for name, one in spaces.items()},
+            "gain": {name: one.gain for name, one in spaces.items()},
+            "trials": len(np.unique(samples.trials)),
+        },
     )
 
 
@@ -208,47 +207,39 @@ def _groups(samples: Samples) -> NDArray[np.int64]:
     return samples.trials if one_run else samples.runs
 
 
-def _fitted(
+@dataclass(frozen=True)
+class _Space:
+    """A space's map and its control, and how the samples fared that the fit had left out."""
+
+    map: LinearMap
+    null: LinearMap
+    held_out: Floats
+    correlation: float
+    gain: float
+
+
+def _space(
     samples: Samples,
     region: NDArray[np.bool_],
-    targets: NDArray[np.float32],
+    targets: Floats,
     splits: Sequence[Split],
     voxels: int | None,
-) -> Fitted:
-    X = samples.patterns[:, region]
-    count = X.shape[1] if voxels is None else voxels
+) -> _Space:
+    X, Y = samples.patterns[:, region], repeated(targets, samples.trials)
 
     def choice(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        return chosen(X[rows], targets[rows], samples.trials[rows], count)
+        return chosen(X[rows], Y[rows], samples.trials[rows], voxels or 0)
 
-    return fit_ridge(X, targets, splits, choice)
-
-
-def _map(region: NDArray[np.bool_], fitted: Fitted, truth: NDArray[np.float32]) -> LinearMap:
+    every = voxels is None or voxels >= X.shape[1]
+    fitted = fit_ridge(X, Y, splits, None if every else choice, held_out=empty(Y.shape))
     read = np.zeros_like(region)
     read[np.flatnonzero(region)[fitted.inputs]] = True
-    weights = fitted.weights * np.float32(gain(fitted.held_out, truth))
-    return LinearMap(read, fitted.x_mean, weights, fitted.y_mean)
-
-
-def _null(
-    linear: LinearMap, samples: Samples, fitted: Fitted, truth: NDArray[np.float32]
-) -> LinearMap:
-    """The map's control. Its shuffle is always the same, so that a fit can be repeated."""
-    rng, own = np.random.default_rng(_SHUFFLE), gain(fitted.held_out, truth)
-    made = null_maps(linear, samples.patterns, truth, samples.trials, fitted.alphas, rng, gain=own)
-    return made[0]
-
-
-def gain(held_out: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
-    """What brings predictions back to the spread of the truth, from which ridge shrinks them.
-
-    One number for all targets, so that no badly predicted one is blown up, and `MAX_GAIN` at most,
-    so that decoders which predict nothing keep drawing next to nothing.
-    """
-    mean = truth.mean(axis=0)
-    shrunk, full = (float(np.std(rows - mean)) for rows in (held_out, truth))
-    return min(full / max(shrunk, 1e-12), MAX_GAIN)
+    own = gain(fitted.held_out, Y)
+    linear = LinearMap(read, fitted.x_mean, fitted.weights * np.float32(own), fitted.y_mean)
+    # Its shuffle is always the same, so that a fit can be repeated.
+    rng = np.random.default_rng(_SHUFFLE)
+    maps = null_maps(linear, samples.patterns, Y, samples.trials, fitted.alphas, rng, gain=own)
+    return _Space(linear, next(maps), fitted.held_out, correlation(fitted.held_out, Y), own)
 
 
 def _candidates(
@@ -267,29 +258,3 @@ def _candidates(
     share = np.where(names[:, None] == types, counts, 0).astype(np.float32)
     share /= share.sum(axis=1, keepdims=True)
     return tuple(names.tolist()), share @ c
-
-
-def _confidence(
-    samples: Samples, fitted: Fitted, names: Sequence[str], candidate_c: NDArray[np.float32]
-) -> Confidence:
-    index = {name: n for n, name in enumerate(names)}
-    truth = np.array([index.get(samples.shown[trial].trial_type, -1) for trial in samples.trials])
-    known = truth >= 0
-    scores = Naming(candidate_c, fitted.y_mean)(fitted.held_out[known])
-    trials = len(np.unique(samples.trials[known]))
-    return fit_confidence(scores, samples.variances[known], truth[known], trials)
-
-
-def _scores(
-    z: NDArray[np.float32] | None, z_fit: Fitted | None, c: NDArray[np.float32], c_fit: Fitted
-) -> dict[str, Any]:
-    scores, gains = {"c": _correlation(c_fit.held_out, c)}, {"c": gain(c_fit.held_out, c)}
-    if z is not None and z_fit is not None:
-        scores["z"], gains["z"] = _correlation(z_fit.held_out, z), gain(z_fit.held_out, z)
-    return {"held_out_correlation": scores, "gain": gains}
-
-
-def _correlation(predicted: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
-    """Mean over samples of the correlation over targets, both less the truth's mean."""
-    mean = truth.mean(axis=0)
-    return float((unit(predicted - mean) * unit(truth - mean)).sum(axis=1).mean())

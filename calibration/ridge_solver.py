@@ -1,9 +1,9 @@
 """All that ridge needs of X, made once; targets then come in batches of any size.
 
 What a split predicts at a strength is linear in the targets it was fitted on, so that one matrix,
-made once for all targets, predicts them: `operator @ Y[train]` in the dual, `operator @ (X[train].T
-@ Y[train])` in the primal, whichever is smaller. Matrices that are decomposed are float64, products
-over targets float32. On a GPU where there is one.
+made once for all targets, predicts them: from `Y[train]` in the dual, from `X[train].T @ Y[train]` in
+the primal, whichever is smaller. Matrices that are decomposed are float64, products over targets
+float32. On a GPU where there is one.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,10 +20,9 @@ from rtrecon.errors import BadDataset
 
 ALPHAS = np.logspace(0, 6, 13)
 FEW = 8  # alphas: up to so many, a Cholesky factor for each costs less than eigenvectors (docs/ridge.md)
-BATCH_BYTES = 2**28  # what a batch of targets may take: so much, or this share of the operators,
-BATCH_SHARE = (
-    1 / 8
-)  # since samples are gathered once a batch, and that must cost less than products
+# What a batch of targets may take: so much, or this share of what the splits take, since samples are
+# gathered once a batch, and that must cost less than products.
+BATCH_BYTES, BATCH_SHARE = 2**28, 1 / 8
 _EXACT = 1e-12  # of a matrix's norm: below that an alpha is lost in a Cholesky factor
 _COLUMNS = 4096  # that are float64 at a time
 
@@ -44,6 +43,8 @@ class Found:
 class Solver:
     """All that ridge needs of X, made once; targets then come in batches of any size.
 
+    Without splits there is nothing to search by; weights can be asked for at known alphas.
+
     Attributes
     ----------
     inputs, x_mean :
@@ -62,7 +63,7 @@ class Solver:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         everything = np.arange(len(X))
         self.inputs = np.arange(X.shape[1]) if choice is None else choice(everything)
-        smallest = min(len(train) for train, _ in splits)
+        smallest = min((len(train) for train, _ in splits), default=len(X))
 
         def read(inputs: NDArray[np.int64] | slice) -> _Read:
             return _Read(X[:, inputs], smallest, self.device)
@@ -167,7 +168,7 @@ class _Read:
 
 
 class _Part:
-    """A split, solved: at each alpha one matrix from the targets fitted on to those tested."""
+    """A split, solved: from the targets fitted on to predictions of those tested, at each alpha."""
 
     def __init__(
         self, of: _Read, train: NDArray[np.int64], test: NDArray[np.int64], alphas: NDArray
@@ -175,59 +176,91 @@ class _Part:
         device = of.X.device
         self.of, self.test = of, torch.from_numpy(test).to(device)
         fitted = torch.from_numpy(train).to(device)
+        self._n_fitted = len(train)
+        solve = _Products if _few(alphas, of.norm) else _Factors
         if of.primal:
             rest = np.setdiff1d(np.arange(len(of.X)), train)
             self._rows = torch.from_numpy(rest).to(device)
-            self._operator = _primal(of, fitted, self._rows, self.test, alphas)
+            self._x_mean = of.X[fitted].mean(dim=0)
+            self._slopes = solve(*_primal(of, fitted, self._rows, self.test), alphas)
         else:
             self._rows = fitted
-            self._operator = _dual(of.gram, fitted, self.test, alphas)
+            self._slopes = solve(*_dual(of.gram, fitted, self.test), alphas)
 
     @property
     def bytes(self) -> int:
-        """What the operator takes."""
-        return int(self._operator.nbytes)
+        """What it takes to predict."""
+        return self._slopes.bytes
 
     def predict(self, Y: Tensor, total: Tensor) -> Tensor:
         """Predictions (n_alphas, n_test, n_targets), of centred targets (n_samples, n_targets)."""
-        fitted = Y[self._rows]
-        if self.of.primal:
-            fitted = total - self.of.with_one[self._rows].T @ fitted
-        return (self._operator.flatten(0, 1) @ fitted).unflatten(0, self._operator.shape[:2])
+        if not self.of.primal:
+            fitted = Y[self._rows]
+            return self._slopes(fitted) + fitted.mean(dim=0)
+        moments = total - self.of.with_one[self._rows].T @ Y[self._rows]
+        sums = moments[-1]
+        return self._slopes(moments[:-1].addr(self._x_mean, sums, alpha=-1)) + sums / self._n_fitted
 
 
-def _primal(of: _Read, train: Tensor, rest: Tensor, test: Tensor, alphas: NDArray) -> Tensor:
-    """From moments and sums of targets, (n_alphas, n_test, n_inputs + 1)."""
+def _primal(of: _Read, train: Tensor, rest: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
+    """Moments (n_inputs, n_inputs) of what is fitted on, and tested inputs (n_test, n_inputs)."""
     mean = of.X[train].mean(dim=0).double()
     gram = _add_product(of.gram.clone(), of.X[rest].T, -1).addr_(mean, mean, alpha=-len(train))
-    slopes = _operator(gram, of.X[test].double() - mean, alphas)
-    of_sum = 1 / len(train) - slopes @ mean.float()
-    return torch.cat([slopes, of_sum[:, :, None]], dim=2)
+    return gram, of.X[test].double() - mean
 
 
-def _dual(kernel: Tensor, train: Tensor, test: Tensor, alphas: NDArray) -> Tensor:
-    """From targets, (n_alphas, n_test, n_train)."""
+def _dual(kernel: Tensor, train: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
+    """Products of what is fitted on (n_train, n_train), and of what is tested with it."""
     gram, cross = kernel[train][:, train], kernel[test][:, train]
     mean = gram.mean(dim=0)
     cross += mean.mean() - cross.mean(dim=1, keepdim=True) - mean
     gram += mean.mean() - mean[:, None] - mean
-    return _operator(gram, cross, alphas) + 1 / len(train)
+    return gram, cross
 
 
-def _operator(gram: Tensor, cross: Tensor, alphas: NDArray) -> Tensor:
-    """Product of cross and inverse(gram + alpha), float32 (n_alphas, n_test, n)."""
-    made = torch.empty((len(alphas), *cross.shape), dtype=torch.float32, device=gram.device)
-    if len(alphas) <= FEW and alphas.min() > _EXACT * torch.linalg.matrix_norm(gram):
+def _few(alphas: NDArray, norm: float) -> bool:
+    return len(alphas) <= FEW and bool(alphas.min() > _EXACT * norm)
+
+
+class _Products:
+    """Of cross (n_test, n) and inverse(gram + alpha), for each of few alphas by a Cholesky factor."""
+
+    def __init__(self, gram: Tensor, cross: Tensor, alphas: NDArray) -> None:
+        size = (len(alphas), *cross.shape)
+        self._made = torch.empty(size, dtype=torch.float32, device=gram.device)
         for n, alpha in enumerate(alphas):
             shifted = gram.clone()
             shifted.diagonal().add_(alpha)
-            made[n] = torch.cholesky_solve(cross.T, torch.linalg.cholesky(shifted)).T
+            self._made[n] = torch.cholesky_solve(cross.T, torch.linalg.cholesky(shifted)).T
+
+    @property
+    def bytes(self) -> int:
+        return int(self._made.nbytes)
+
+    def __call__(self, to: Tensor) -> Tensor:
+        """Times (n, n_targets): (n_alphas, n_test, n_targets)."""
+        return (self._made.flatten(0, 1) @ to).unflatten(0, self._made.shape[:2])
+
+
+class _Factors:
+    """As `_Products`, for many alphas: eigenvectors, which take less memory than a product each."""
+
+    def __init__(self, gram: Tensor, cross: Tensor, alphas: NDArray) -> None:
+        self._values, vectors = _eigen(gram)
+        self._rows, self._back = (cross @ vectors).float(), vectors.T.float()
+        self._alphas = torch.from_numpy(alphas).to(self._values)
+
+    @property
+    def bytes(self) -> int:
+        return int(self._rows.nbytes + self._back.nbytes)
+
+    def __call__(self, to: Tensor) -> Tensor:
+        low = self._back @ to
+        size = (len(self._alphas), len(self._rows), to.shape[1])
+        made = torch.empty(size, dtype=to.dtype, device=to.device)
+        for n, alpha in enumerate(self._alphas):
+            torch.matmul(self._rows / (self._values + alpha), low, out=made[n])
         return made
-    values, vectors = _eigen(gram)
-    rows, back = (cross @ vectors).float(), vectors.T.float()
-    for n, alpha in enumerate(alphas):
-        torch.matmul(rows / (values + np.float32(alpha)), back, out=made[n])
-    return made
 
 
 def _add_product(to: Tensor, A: Tensor, times: float = 1) -> Tensor:

@@ -4,14 +4,16 @@ With a strong generative model decoding can collapse into "which training catego
 pictures come out of noise (Shirakawa et al., 2024).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from scipy.linalg import eigh
 
 from calibration.metrics import correlations
 from calibration.ridge import fit_ridge, leave_out
+from calibration.ridge_solver import Solver
 from calibration.statistics import Score, Table, mean_interval, score
 from rtrecon.artifact import LinearMap
 
@@ -28,11 +30,12 @@ def null_maps(
     rng: np.random.Generator,
     count: int = 1,
     gain: float = 1.0,
-) -> list[LinearMap]:
+) -> Iterator[LinearMap]:
     """The same map fitted with its targets dealt out anew between trials: no brain in it.
 
     It reads the same voxels with the same strength of ridge, so that a picture from it is as
-    convincing as one from the true map. All maps share one eigendecomposition.
+    convincing as one from the true map. All maps share one decomposition; they
+    come one at a time, since of large ones memory holds few.
 
     Parameters
     ----------
@@ -49,20 +52,17 @@ def null_maps(
     gain : float
         The true map's.
     """
-    read = X[:, linear.voxels].astype(np.float64)
-    x_mean = read.mean(axis=0)
-    centred = read - x_mean
-    values, vectors = eigh(centred @ centred.T)
-    strengths = np.maximum(values, 0)[:, None] + alphas
-    back = centred.T @ vectors
-    maps = []
+    solver = Solver(X[:, linear.voxels], splits=(), alphas=alphas)
     for _ in range(count):
-        shuffled = Y[permuted_trials(trials, rng)]
-        mean = shuffled.mean(axis=0)
-        weights = gain * (back @ ((vectors.T @ (shuffled - mean)) / strengths))
-        arrays = (x_mean, weights, mean)
-        maps.append(LinearMap(linear.voxels, *(a.astype(np.float32) for a in arrays)))
-    return maps
+        rows = permuted_trials(trials, rng)
+        mean = np.empty(Y.shape[1], np.float32)
+        weights = np.empty((len(solver.inputs), Y.shape[1]), np.float32)
+        for of, y in solver.targets(Y):
+            shuffled = y[rows]
+            mean[of] = shuffled.mean(dim=0).cpu()
+            strengths = torch.from_numpy(alphas[of]).to(y.device)
+            weights[:, of] = gain * solver.weights(shuffled, strengths).cpu()
+        yield LinearMap(linear.voxels, solver.x_mean, weights, mean)
 
 
 def permuted_trials(trials: Numbers, rng: np.random.Generator) -> Numbers:

@@ -42,7 +42,8 @@ def test_a_null_map_is_the_ridge_of_shuffled_trials() -> None:
 def test_a_null_map_knows_nothing_of_new_trials_and_speaks_as_loudly() -> None:
     X, Y, trials = data()
     alphas = np.ones(TARGETS)
-    maps = null_maps(true_map(X, Y), X, Y, trials, alphas, np.random.default_rng(0), count=20)
+    rng = np.random.default_rng(0)
+    maps = list(null_maps(true_map(X, Y), X, Y, trials, alphas, rng, count=20))
     r = []
     for one in maps:
         predicted = np.stack([one(row) for row in X])
