@@ -1,13 +1,11 @@
 """The networks that the field compares pictures by, from weights that lie on this machine.
 
-Nothing is downloaded: a network whose weights are not in the local cache is left out, and why is
-told. torchvision's files are only read where their name's hash fits, and as bare tensors: nothing
-in them is executed.
+Nothing is downloaded and nothing but safetensors is read: a network whose weights are not in the
+local cache is left out, and why is told. docs/metrics.md says how torchvision's get there.
 """
 
-import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +15,12 @@ from numpy.typing import NDArray
 
 from calibration.metrics import Features, Pictures
 from rtrecon.errors import BadInput
+from rtrecon.generators import find_generator
 
 _BATCH = 16
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and SD of R, G, B
 CLIP = "openai/clip-vit-large-patch14"
+OWN_CLIP = "miniature"  # the generator whose image tower is always at hand
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,7 @@ class Network:
     builder : str
         Its function in `torchvision.models`.
     weights : str
-        File in `checkpoints` of torch's hub cache; hexadecimal digits before the suffix are its
-        SHA-256's.
+        File in `checkpoints` of torch's hub cache, without its ending.
     size_px : int
         Edge that pictures are resized to.
     layers : mapping
@@ -48,12 +47,12 @@ class Network:
 
 NETWORKS = (
     Network(
-        "alexnet", "alexnet-owt-7be5be79.pth", 256,
+        "alexnet", "alexnet-owt-7be5be79", 256,
         {"alexnet2": "features.4", "alexnet5": "features.11"},
     ),
-    Network("inception_v3", "inception_v3_google-0cc3c7bd.pth", 342, {"inception": "avgpool"}),
-    Network("efficientnet_b1", "efficientnet_b1-c27df63c.pth", 255, {"effnet": "avgpool"}),
-    Network("resnet50", "swav_800ep_pretrain.pth.tar", 224, {"swav": "avgpool"}),
+    Network("inception_v3", "inception_v3_google-0cc3c7bd", 342, {"inception": "avgpool"}),
+    Network("efficientnet_b1", "efficientnet_b1-c27df63c", 255, {"effnet": "avgpool"}),
+    Network("resnet50", "swav_800ep_pretrain", 224, {"swav": "avgpool"}),
 )  # fmt: skip
 DISTANCES = frozenset({"effnet", "swav"})
 """Metrics that are mean correlation distances; the others are two-way identifications."""
@@ -61,18 +60,20 @@ DISTANCES = frozenset({"effnet", "swav"})
 
 def local_networks() -> tuple[dict[str, Features], dict[str, str]]:
     """The metrics whose network is here, and of each other one why it is left out."""
-    found: dict[str, Features] = {}
+    found: dict[str, Features] = {
+        "miniature_clip": ClipFeatures(find_generator(OWN_CLIP).repository)
+    }
     absent: dict[str, str] = {}
     for network in NETWORKS:
         try:
-            model = load_network(network, cache() / network.weights)
-        except (ImportError, RuntimeError, BadInput) as error:
+            model = load_network(network, cache() / f"{network.weights}.safetensors")
+        except (ImportError, BadInput) as error:
             absent |= dict.fromkeys(network.layers, str(error))
             continue
         for name, layer in network.layers.items():
             found[name] = LayerFeatures(model, layer, network.size_px)
     try:
-        found["clip"] = _clip()
+        found["clip"] = ClipFeatures(CLIP)
     except (ImportError, OSError) as error:
         absent["clip"] = f"{CLIP} is not in the local cache ({str(error).splitlines()[0]})"
     return found, absent
@@ -93,16 +94,12 @@ def load_network(network: Network, file: Path) -> Any:
     ImportError
         torchvision is not installed.
     BadInput
-        No such file, another than its name says, or weights of another network.
+        No such file, a damaged one, or weights of another network.
     """
     if not file.is_file():
-        raise BadInput(f"{file} is not there: put torchvision's file of that name there")
-    digits = file.name.split(".")[0].rpartition("-")[2]
-    if digits != file.name.split(".")[0]:
-        with file.open("rb") as opened:
-            if not hashlib.file_digest(opened, "sha256").hexdigest().startswith(digits):
-                raise BadInput(f"{file} is damaged (its hash differs): fetch it anew")
-    import torch
+        raise BadInput(f"{file} is not there: docs/metrics.md says how to make it")
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
     from torchvision import models
 
     options = (
@@ -112,16 +109,16 @@ def load_network(network: Network, file: Path) -> Any:
     )
     model = getattr(models, network.builder)(weights=None, **options)
     try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-        own = model.state_dict()
-        plain = {key.removeprefix("module."): value for key, value in state.items()}
-        kept = {key: value for key, value in plain.items() if key in own}
-        missing = [key for key in own if key not in kept and not key.startswith("fc.")]
-        if missing:
-            raise BadInput(f"{file} has no {missing[0]}: it is not of {network.builder}")
-        model.load_state_dict(kept, strict=False)
-    except (OSError, ValueError, RuntimeError, AttributeError) as error:
-        raise BadInput(f"{file} cannot be read: {str(error).splitlines()[0]}") from error
+        state = load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise BadInput(f"{file} cannot be read ({error}): make it anew") from error
+    own = model.state_dict()
+    # SwAV's has no last layer of its own and another one's prototypes instead.
+    missing = [key for key in own if key not in state and not key.startswith("fc.")]
+    missing += [key for key in own if key in state and state[key].shape != own[key].shape]
+    if missing:
+        raise BadInput(f"{file} has no {missing[0]} that fits: it is not of {network.builder}")
+    model.load_state_dict({key: state[key] for key in own if key in state}, strict=False)
     return model.eval()
 
 
@@ -142,52 +139,68 @@ class LayerFeatures:
     def __call__(self, pictures: Pictures) -> NDArray[np.float32]:
         """Features (n, n_features) of pictures (n, height, width, 3)."""
         taken: list[NDArray[np.float32]] = []
+        import torch
+
         hook = self._model.get_submodule(self._layer).register_forward_hook(
             lambda _module, _inputs, output: taken.append(output.flatten(1).numpy())
         )
         try:
-            _in_batches(self._model, pictures, self._size_px, *IMAGENET)
+            with torch.inference_mode():
+                for part in _batches(pictures):
+                    self._model(self._prepared(part))
         finally:
             hook.remove()
         return np.concatenate(taken)
 
+    def _prepared(self, pictures: Pictures) -> Any:
+        import torch
 
-def _in_batches(
-    model: Callable[[Any], Any],
-    pictures: Pictures,
-    size_px: int,
-    mean: tuple[float, ...],
-    sd: tuple[float, ...],
-    how: str = "bilinear",
-) -> list[Any]:
-    import torch
-
-    outputs = []
-    with torch.inference_mode():
-        for start in range(0, len(pictures), _BATCH):
-            part = torch.from_numpy(np.ascontiguousarray(pictures[start : start + _BATCH]))
-            scaled = part.permute(0, 3, 1, 2).float() / 255  # (batch, 3, height, width)
-            small = torch.nn.functional.interpolate(
-                scaled, (size_px, size_px), mode=how, antialias=True, align_corners=False
-            )
-            centre, spread = (torch.tensor(x)[:, None, None] for x in (mean, sd))
-            outputs.append(model((small - centre) / spread))
-    return outputs
+        scaled = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
+        size = (self._size_px, self._size_px)
+        small = torch.nn.functional.interpolate(scaled, size, mode="bilinear", antialias=True)
+        mean, sd = (torch.tensor(x)[:, None, None] for x in IMAGENET)
+        return (small - mean) / sd
 
 
-def _clip() -> Features:
-    """CLIP ViT-L/14's projected picture embedding."""
-    from transformers import CLIPVisionModelWithProjection
+class ClipFeatures:
+    """Pictures -> CLIP's projected picture embedding.
 
-    model = CLIPVisionModelWithProjection.from_pretrained(
-        CLIP, local_files_only=True, use_safetensors=True
-    ).eval()
-    mean, sd = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+    Parameters
+    ----------
+    source : str
+        Hub id, or the folder of a pipeline that has `image_encoder` and `feature_extractor`.
 
-    def features(pictures: Pictures) -> NDArray[np.float32]:
-        parts = _in_batches(
-            lambda x: model(pixel_values=x).image_embeds, pictures, 224, mean, sd, "bicubic"
+    Raises
+    ------
+    OSError
+        It is not on this machine.
+    """
+
+    def __init__(self, source: str) -> None:
+        from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
+
+        inside = (Path(source) / "image_encoder").is_dir()
+        tower, processor = ("image_encoder", "feature_extractor") if inside else ("", "")
+        self._process = CLIPImageProcessor.from_pretrained(
+            source, subfolder=processor, local_files_only=True
         )
-        return np.concatenate([part.numpy() for part in parts])
+        model = CLIPVisionModelWithProjection.from_pretrained(
+            source, subfolder=tower, local_files_only=True, use_safetensors=True
+        )
+        self._model = model.float().eval()
 
-    return features
+    def __call__(self, pictures: Pictures) -> NDArray[np.float32]:
+        """Features (n, n_features) of pictures (n, height, width, 3)."""
+        import torch
+
+        embedded = []
+        with torch.inference_mode():
+            for part in _batches(pictures):
+                prepared = self._process(list(part), return_tensors="pt")
+                embedded.append(self._model(**prepared).image_embeds.numpy())
+        return np.concatenate(embedded)
+
+
+def _batches(pictures: Pictures) -> Iterator[Pictures]:
+    for start in range(0, len(pictures), _BATCH):
+        yield np.ascontiguousarray(pictures[start : start + _BATCH])

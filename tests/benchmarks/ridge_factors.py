@@ -1,7 +1,7 @@
-"""One eigendecomposition or a Cholesky factor for each alpha: from how many alphas on does it pay?
+"""Eigenvectors, or a Cholesky factor for each alpha: from how many alphas on do they pay?
 
-The table behind `calibration.ridge_solver.FEW`: the operators of one fold of five, float64,
-processor time of one thread.
+The table behind `calibration.ridge_solver.FEW`: solving one fold of five, float64, processor time of
+one thread.
 """
 
 import sys
@@ -10,11 +10,10 @@ import time
 import numpy as np
 import torch
 
-from calibration import ridge_solver
+from calibration.ridge_solver import _Factors, _Products
 from tests.benchmarks.document import seconds, table
 
 SIZES = (250, 500, 1000, 2000)
-MANY = 13
 
 
 def main() -> int:
@@ -24,24 +23,19 @@ def main() -> int:
     for size in SIZES:
         X = torch.randn(size, 2 * size, dtype=torch.float64)
         gram, cross = X @ X.T, torch.randn(size // 4, size, dtype=torch.float64)
-        one, few = (_seconds(gram, cross, count, count) for count in (1, 4))
-        eigen_1, eigen_many = (_seconds(gram, cross, count, 0) for count in (1, MANY))
-        each, each_eigen = (few - one) / 3, (eigen_many - eigen_1) / (MANY - 1)
-        pays = (eigen_1 - each_eigen) / (each - each_eigen)
-        rows.append([size, f"{1e3 * eigen_1:.0f}", f"{1e3 * each_eigen:.1f}",
-                     f"{1e3 * each:.1f}", f"{pays:.1f}"])  # fmt: skip
-    head = ("size", "eigenvectors ms", "and each alpha", "Cholesky, each alpha", "pays from alphas")
-    print(table(head, rows))
+        eigen = _seconds(_Factors, gram, cross, 13)
+        one, four = (_seconds(_Products, gram, cross, count) for count in (1, 4))
+        each = (four - one) / 3
+        rows.append([size, f"{1e3 * eigen:.0f}", f"{1e3 * each:.1f}", f"{eigen / each:.1f}"])
+    print(table(("size", "eigenvectors ms", "Cholesky, each alpha ms", "pays from alphas"), rows))
     return 0
 
 
-def _seconds(gram: torch.Tensor, cross: torch.Tensor, alphas: int, few: int) -> float:
-    ridge_solver.FEW = few
+def _seconds(
+    solve: type[_Factors | _Products], gram: torch.Tensor, cross: torch.Tensor, alphas: int
+) -> float:
     grid = np.logspace(2, 5, alphas)
-    return min(
-        seconds(lambda: ridge_solver._operator(gram, cross, grid), time.process_time)
-        for _ in range(3)
-    )
+    return min(seconds(lambda: solve(gram, cross, grid), time.process_time) for _ in range(3))
 
 
 if __name__ == "__main__":

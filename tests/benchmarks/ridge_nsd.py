@@ -5,13 +5,14 @@ trials, p voxels, A alphas, F folds (at full size, GB):
 
     X as it is given, X centred                8 n p                          3.0
     its moments in float64                     8 p^2                          1.8
-    operators of all folds                     4 A n p                        7.5
+    what predicts, of all folds                4 A n p                        7.5
+      with more than 8 alphas                  4 (n p + F p^2)                6.0
     the last fold solved: its moments,
       shifted, its factor; tested samples      8 (3 p^2 + 3 p n / F)          7.2
     or eigenvectors and room to find them      8 * 3 p^2 + 4 (p^2 + n p)      7.8
-    a batch of targets                         an eighth of the operators     0.9
+    a batch of targets                         an eighth of what predicts     0.9
 
-A fold is solved before there are eigenvectors and batches: 21 GB at the most. Targets are a memory
+A fold is solved before there are all eigenvectors and batches: 21 GB at the most. Targets are a memory
 map, read batch by batch; weights and held-out predictions are reduced to a number a target as they
 come (`fit_batches`). `--scale .2` makes trials, voxels and targets a fifth, the work 1/125. Times are
 the processor's with one thread, wall-clock times with more.
@@ -32,10 +33,10 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from calibration.ridge import fit_batches, leave_out
+from calibration.ridge_solver import FEW
 from tests.benchmarks.document import table
 
 TRIALS, VOXELS, TARGETS, FOLDS = 25_000, 15_000, 66_000, 5
-ALPHAS = np.logspace(2, 6, 5)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     torch.set_num_threads(options.threads)
     n, p, t = (int(size * options.scale) for size in (TRIALS, VOXELS, TARGETS))
+    alphas = np.logspace(2, 6, options.alphas)
     rng = np.random.default_rng(0)
     X = rng.standard_normal((n, p), dtype=np.float32)
     weights = rng.standard_normal((p, 20), dtype=np.float32)
@@ -56,25 +58,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         first_s = 0.0
         memory.start()
         residual = np.empty(t)
-        for of, some in fit_batches(X, Y, splits, alphas=ALPHAS):
+        for of, some in fit_batches(X, Y, splits, alphas=alphas):
             first_s = first_s or clock() - began
             residual[of] = some.residual_variance
         whole_s = clock() - began
     memory.done.set()
     memory.join()
     print(
-        f"{n} trials x {p} voxels -> {t} targets, {len(ALPHAS)} alphas, {FOLDS} folds; "
+        f"{n} trials x {p} voxels -> {t} targets, {len(alphas)} alphas, {FOLDS} folds; "
         f"{options.threads} threads; variance missed {residual.mean():.3f}\n"
     )
-    times = _operations(n, p, t) / _operations(TRIALS, VOXELS, TARGETS)
+    a = len(alphas)
+    times = _operations(n, p, t, a) / _operations(TRIALS, VOXELS, TARGETS, a)
     rows = [
         ["X, before the fit", "", f"{base_gb:.2f}", ""],
         ["until the first batch", f"{first_s:.0f}", "", f"{first_s / times / 3600:.1f}"],
         ["all", f"{whole_s:.0f}", f"{memory.peak_gb:.2f}", f"{whole_s / times / 3600:.1f}"],
     ]
     print(table(["", "s", "peak memory GB", "hours at full size, by operations"], rows))
-    print(f"\nmemory by the table above: {_bytes(n, p) / 1e9:.2f} GB; at full size "
-          f"{_bytes(TRIALS, VOXELS) / 1e9:.1f} GB")  # fmt: skip
+    print(f"\nmemory by the table above: {_bytes(n, p, a) / 1e9:.2f} GB; at full size "
+          f"{_bytes(TRIALS, VOXELS, a) / 1e9:.1f} GB")  # fmt: skip
     return 0
 
 
@@ -91,20 +94,21 @@ def _targets(path: Path, seen: np.ndarray, count: int, rng: np.random.Generator)
     return np.load(path, mmap_mode="r")
 
 
-def _operations(n: int, p: int, t: int) -> float:
-    """Multiplications and additions: products over targets, factors and operators of the folds."""
-    a = len(ALPHAS)
+def _operations(n: int, p: int, t: int, a: int) -> float:
+    """Multiplications and additions: products over targets, and what solving the folds takes."""
     targets = 2.0 * t * n * p * (a + 2) + 2 * t * p * (n + p)
-    return targets + a * (FOLDS * p**3 / 3 + 2 * n * p**2) + 10 * p**3
+    if a <= FEW:
+        return targets + a * (FOLDS * p**3 / 3 + 2 * n * p**2) + 10 * p**3
+    return targets + 2.0 * t * FOLDS * p**2 + 10 * (FOLDS + 1) * p**3
 
 
-def _bytes(n: int, p: int) -> float:
-    a, fold = len(ALPHAS), n / FOLDS
-    kept = 8 * n * p + 8 * p**2 + 4 * a * n * p
+def _bytes(n: int, p: int, a: int) -> float:
+    fold = n / FOLDS
+    predicting = 4 * a * n * p if a <= FEW else 4 * (n * p + FOLDS * p**2)
+    kept = 8 * n * p + 8 * p**2 + predicting
     solving = 8 * 3 * (p**2 + p * fold)
     finding = 8 * 3 * p**2 + 4 * (p**2 + n * p)
-    batch = 4 * a * n * p / 8
-    return kept + max(solving, finding + batch)
+    return kept + max(solving, finding + predicting / 8)
 
 
 class _Memory(threading.Thread):
@@ -128,6 +132,7 @@ class _Memory(threading.Thread):
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scale", type=float, default=0.2, metavar="SHARE", help="default: 0.2")
+    parser.add_argument("--alphas", type=int, default=5, metavar="N", help="default: 5")
     cores = len(os.sched_getaffinity(0))
     parser.add_argument("--threads", type=int, default=cores, metavar="N")
     return parser.parse_args(arguments)
