@@ -20,7 +20,7 @@ from rtrecon.compatibility import check_stream
 from rtrecon.decode import Decode
 from rtrecon.errors import BadDataset
 from rtrecon.generators import Generator
-from rtrecon.summary import AGES_S
+from rtrecon.summary import AGES_S, at_age
 from rtrecon.types import Decoded
 
 ERROR = 0.05  # of calling something decoded where nothing is
@@ -174,10 +174,10 @@ def _by_age(
 ) -> dict[str, dict[str, Any]]:
     by_age: dict[str, dict[str, Any]] = {}
     for age_s in AGES_S:
-        at_age = _at(decoded, age_s)
-        if len(at_age) < 2:
+        newest = at_age(_by_trial(decoded), age_s)
+        if len(newest) < 2:
             continue
-        for name, table in truth.tables(at_age).items():
+        for name, table in truth.tables(newest).items():
             by_age.setdefault(name, {})[str(age_s)] = score(table, rng).as_json()
     return by_age
 
@@ -192,17 +192,6 @@ def _by_trial(decoded: Sequence[Decoded]) -> list[list[Decoded]]:
     for one in decoded:
         trials.setdefault(one.trial.number, []).append(one)
     return list(trials.values())
-
-
-def _at(decoded: Sequence[Decoded], age_s: float) -> list[Decoded]:
-    """Each trial's newest volume by an age if it lasted so long."""
-    chosen = []
-    for rows in _by_trial(decoded):
-        seen = [one for one in rows if one.age_s <= age_s]
-        spacing = rows[1].age_s - rows[0].age_s if len(rows) > 1 else 0.0
-        if seen and age_s < rows[-1].age_s + spacing:
-            chosen.append(seen[-1])
-    return chosen
 
 
 def _reliability(

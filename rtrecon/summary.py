@@ -1,9 +1,9 @@
 """The figures of a session: what became of the volumes, how fast, and how much was decoded."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,9 @@ class Guess:
     age_s: float
     top1: bool
     two_way: float  # share of the other candidates that scored lower
+
+
+_Aged = TypeVar("_Aged", Guess, Decoded)
 
 
 class Summary:
@@ -84,7 +87,7 @@ def identification(guesses: Sequence[Guess], candidates: int) -> dict[str, Any]:
         trials.setdefault(guess.trial, []).append(guess)
     last = [rows[-1] for rows in trials.values()]
     kinds = Counter(guess.trial_type for guess in last)
-    by_age = {str(age): _mean(_at(trials, age)) for age in AGES_S}
+    by_age = {str(age): _mean(at_age(trials.values(), age)) for age in AGES_S}
     return {
         "trials": len(last),
         "candidates": candidates,
@@ -95,10 +98,11 @@ def identification(guesses: Sequence[Guess], candidates: int) -> dict[str, Any]:
     }
 
 
-def _at(trials: Mapping[int, Sequence[Guess]], age_s: float) -> list[Guess]:
+def at_age(trials: Iterable[Sequence[_Aged]], age_s: float) -> list[_Aged]:
+    """Of each trial's volumes, in order, the newest that is complete by an age, if it lasted so long."""
     chosen = []
-    for rows in trials.values():
-        seen = [guess for guess in rows if guess.age_s <= age_s]
+    for rows in trials:
+        seen = [row for row in rows if row.age_s <= age_s]
         spacing = rows[1].age_s - rows[0].age_s if len(rows) > 1 else 0.0
         if seen and age_s < rows[-1].age_s + spacing:
             chosen.append(seen[-1])

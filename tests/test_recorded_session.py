@@ -1,6 +1,5 @@
 """The real recorded session from files to a finished session, by the programs of the package."""
 
-import csv
 import json
 import subprocess
 import sys
@@ -10,8 +9,7 @@ import numpy as np
 import pytest
 
 from calibration.dataset import load_runs
-from calibration.evaluate import decode_runs
-from rtrecon.artifact import load_artifact
+from tests.offline import assert_live_is_offline
 
 
 def program(*arguments: object) -> list[str]:
@@ -49,10 +47,4 @@ def test_run_2_is_decoded_live_with_decoders_of_run_1(
     for age_s in ("10", "12"):  # ends of volumes that start 8 and 10 s after the onset
         assert identified["by_age_s"][age_s]["top1"] >= 0.92  # chance .33, majority .39
     assert len(np.load(session / "volumes.npy", mmap_mode="r")) == 209
-    offline = decode_runs(load_artifact(decoder), load_runs(recorded_session, ["2"]))
-    np.testing.assert_allclose(
-        np.load(session / "c.npy"), np.stack([d.c for d in offline]), atol=1e-4
-    )
-    with (session / "trials.tsv").open(newline="") as file:
-        predicted = [row["predicted"] for row in csv.DictReader(file, delimiter="\t")]
-    assert predicted == [d.predicted for d in offline]
+    assert_live_is_offline(session, decoder, load_runs(recorded_session, ["2"]))

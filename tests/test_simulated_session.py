@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from calibration.dataset import load_runs
 from rtrecon.artifact import load_artifact
 from simulator.scoring import score_session
+from tests.offline import assert_live_is_offline
 
 SPEED = 10
 
@@ -72,6 +74,7 @@ def test_unseen_pictures_are_decoded_and_shown_in_the_window(
     assert scores["trials"] == 12
     assert scores["z"] > 0.65  # chance .5; by five runs only
     assert scores["identification"]["two_way"] > 0.6
+    assert_live_is_offline(session, person / "decoder", load_runs(person / "data", ["6"]))
 
 
 def test_the_decoders_say_what_they_were_fitted_on(person: Path) -> None:
