@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
 from calibration.ridge import Fitted, check, fit_ridge
-from calibration.ridge_solver import ALPHAS, Solver, Split
+from calibration.ridge_solver import Choice, Solver, Split
 from rtrecon.errors import BadDataset
 
 _CONCENTRATIONS = (0.1, 1.0)  # himalaya's: by turns nearly one band alone, and any mixture
@@ -23,7 +23,9 @@ def fit_banded(
     bands: NDArray[np.integer],
     splits: Sequence[Split],
     scales: NDArray[np.floating],
-    alphas: ArrayLike = ALPHAS,
+    alphas: ArrayLike | None = None,
+    choice: Choice | None = None,
+    held_out: NDArray[np.float32] | None = None,
 ) -> tuple[Fitted, NDArray[np.int64]]:
     """Ridge on sqrt(scale) times each band, scales and alpha chosen target by target.
 
@@ -33,6 +35,8 @@ def fit_banded(
         Which band each input belongs to, counted from 0.
     scales : (n_candidates, n_bands)
         For instance from `simplex`. Of equally good ones the first is taken.
+    alphas, choice, held_out : optional
+        As of `fit_ridge`.
 
     Returns
     -------
@@ -52,19 +56,18 @@ def fit_banded(
     by = np.sqrt(scales).astype(np.float32)[:, bands]  # (n_candidates, n_inputs)
     missed = np.empty((len(scales), Y.shape[1]))
     for n in tqdm(range(len(scales)), "banded ridge", unit="candidate", leave=False, disable=None):
-        solver = Solver(X * by[n], splits, None, alphas)
+        solver = Solver(X * by[n], splits, choice, alphas)
         for of, y in solver.targets(Y):
             missed[n, of] = solver.search(y).residual_variance.cpu().numpy()
     chosen = missed.argmin(axis=0)
-    fitted = _empty(X.shape[1], *Y.shape)
+    fitted = _empty(X, solver.inputs, len(Y), Y.shape[1], held_out)
     for n in np.unique(chosen):
         took = np.flatnonzero(chosen == n)
-        some = fit_ridge(X * by[n], Y[:, took], splits, None, alphas)
-        fitted.weights[:, took] = some.weights * by[n][:, None]
+        some = fit_ridge(X * by[n], Y[:, took], splits, choice, alphas)
+        fitted.weights[:, took] = some.weights * by[n, some.inputs][:, None]
         fitted.held_out[:, took] = some.held_out
         for name in ("y_mean", "alphas", "residual_variance", "predicted_variance"):
             getattr(fitted, name)[took] = getattr(some, name)
-    fitted.x_mean[:] = X.mean(axis=0)
     return fitted, chosen
 
 
@@ -78,12 +81,20 @@ def simplex(bands: int, count: int, seed: int = 0) -> NDArray[np.float64]:
     return np.stack([np.full(bands, 1 / bands), *drawn])
 
 
-def _empty(inputs: int, samples: int, targets: int) -> Fitted:
+def _empty(
+    X: NDArray[np.floating],
+    inputs: NDArray[np.int64],
+    samples: int,
+    targets: int,
+    held_out: NDArray[np.float32] | None,
+) -> Fitted:
     single = np.float32
+    x_mean = X[:, inputs].mean(axis=0, dtype=np.float64).astype(single)
+    if held_out is None:
+        held_out = np.empty((samples, targets), single)
     return Fitted(
-        np.arange(inputs), np.empty(inputs, single), np.empty((inputs, targets), single),
-        np.empty(targets, single), np.empty(targets), np.empty((samples, targets), single),
-        np.empty(targets, single), np.empty(targets, single),
+        inputs, x_mean, np.empty((len(inputs), targets), single), np.empty(targets, single),
+        np.empty(targets), held_out, np.empty(targets, single), np.empty(targets, single),
     )  # fmt: skip
 
 
