@@ -180,8 +180,8 @@ def _compared(
 ) -> HeldOutKinds:
     part = part_of[truth]
     left_out = part_of[None, :] == part[:, None]  # (n_trials, n_kinds): with the trial's own
-    tables = [_among(likeness, truth, left_out) for likeness in (unknown, known)]
-    before, after = (score(table, rng, part) for table in tables)
+    tables = [_among(likeness, truth, left_out, part) for likeness in (unknown, known)]
+    before, after = (score(table, rng) for table in tables)
     lost = np.diag(tables[1].pairs) - np.diag(tables[0].pairs)
     rows = np.arange(len(truth))
     fallen = [float((~left_out[rows, one.argmax(axis=1)]).mean()) for one in (unknown, known)]
@@ -196,9 +196,11 @@ def _compared(
     )
 
 
-def _among(likeness: NDArray[np.float64], truth: Numbers, left_out: NDArray[np.bool_]) -> Table:
+def _among(
+    likeness: NDArray[np.float64], truth: Numbers, left_out: NDArray[np.bool_], part: Numbers
+) -> Table:
     """Two-way among the kinds that are left out with a trial's own; others earn nothing."""
     inside = np.where(left_out, likeness, np.nan)
     below = (inside[:, None, :] < likeness[:, :, None]).sum(axis=2)
     share = below / (left_out.sum(axis=1) - 1)[:, None]  # (n_trials, n_kinds)
-    return Table(share[:, truth], None, np.arange(len(truth)))
+    return Table(share[:, truth], None, np.arange(len(truth)), blocks=part)
