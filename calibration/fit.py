@@ -15,7 +15,7 @@ from calibration.leakage import picture_hashes
 from calibration.regions import Region
 from calibration.ridge import Fitted, Split, fit_ridge, leave_out
 from calibration.samples import Basis, Samples, samples_of
-from calibration.trust import null_maps
+from calibration.trust import neutral_shuffle, null_maps
 from calibration.voxels import chosen
 from rtrecon.artifact import Artifact, GeneratorTie, LinearMap, Null
 from rtrecon.bids import Run
@@ -27,7 +27,6 @@ from rtrecon.types import Trial
 
 VOXELS = 1000  # that z and c are each predicted from
 MAX_CANDIDATES = 300
-_SHUFFLE = 0
 FOLDS = 6
 MAX_GAIN = 3.0
 
@@ -50,7 +49,10 @@ class Targets:
 
 @dataclass(frozen=True)
 class Decoders:
-    """What is fitted from patterns, whatever they were made of. The fields are those of `Artifact`."""
+    """What is fitted from patterns, whatever they were made of. The fields are those of `Artifact`.
+
+    But for `alphas`, the ridge strengths of z and c, float64 (n_targets,) each.
+    """
 
     z: LinearMap | None
     c: LinearMap
@@ -59,6 +61,11 @@ class Decoders:
     candidate_c: NDArray[np.float32]
     confidence: Confidence
     about: Mapping[str, Any]
+    alphas: Mapping[str, NDArray[np.float64]]
+
+    def fields(self) -> dict[str, Any]:
+        """Those of `Artifact`, less what is about it."""
+        return {key: value for key, value in vars(self).items() if key not in ("about", "alphas")}
 
 
 def fit(
@@ -89,8 +96,8 @@ def fit_known(
     name: str,
     realign: bool = True,
     voxels: int = VOXELS,
-) -> tuple[Artifact, Samples, Targets]:
-    """As `fit`, with what was fitted: on these samples, to these targets."""
+) -> tuple[Artifact, Samples, Targets, Decoders]:
+    """As `fit`, with what was fitted: on these samples, to these targets, and how."""
     with tqdm(total=2, desc="calibration", unit="stage", disable=None) as progress:
         samples, basis = samples_of(runs, region.voxels, realign)
         progress.update()
@@ -102,7 +109,7 @@ def fit_known(
         "stimuli": picture_hashes(runs),
         "realigned": realign,
     }
-    return assemble(name, region, basis, generator, decoders, about), samples, targets
+    return assemble(name, region, basis, generator, decoders, about), samples, targets, decoders
 
 
 def fit_samples(
@@ -134,6 +141,7 @@ def fit_samples(
         c_fit = _fitted(samples, region.ventral, c, splits, voxels)
         progress.update()
     names, candidate_c = _candidates(samples, targets.c)
+    shuffle = neutral_shuffle(samples.trials, [y for y in (z, c) if y is not None])
     z_map = None if z is None or z_fit is None else _map(region.early, z_fit, z)
     c_map = _map(region.ventral, c_fit, c)
     return Decoders(
@@ -142,13 +150,14 @@ def fit_samples(
         null=Null(
             None
             if z_map is None or z_fit is None or z is None
-            else _null(z_map, samples, z_fit, z),
-            _null(c_map, samples, c_fit, c),
+            else _null(z_map, samples, z_fit, z, shuffle),
+            _null(c_map, samples, c_fit, c, shuffle),
         ),
         candidates=names,
         candidate_c=candidate_c,
         confidence=_confidence(samples, c_fit, names, candidate_c),
         about=_scores(z, z_fit, c, c_fit) | {"trials": len(np.unique(samples.trials))},
+        alphas={"c": c_fit.alphas} | ({} if z_fit is None else {"z": z_fit.alphas}),
     )
 
 
@@ -175,7 +184,7 @@ def assemble(
         generator=GeneratorTie(
             generator.name, generator.identity, generator.latent, generator.conditioning
         ),
-        **{field: value for field, value in vars(decoders).items() if field != "about"},
+        **decoders.fields(),
         about={
             **about,
             "region": region.chosen_by,
@@ -232,10 +241,14 @@ def _map(region: NDArray[np.bool_], fitted: Fitted, truth: NDArray[np.float32]) 
 
 
 def _null(
-    linear: LinearMap, samples: Samples, fitted: Fitted, truth: NDArray[np.float32]
+    linear: LinearMap,
+    samples: Samples,
+    fitted: Fitted,
+    truth: NDArray[np.float32],
+    shuffle: int,
 ) -> LinearMap:
-    """The map's control. Its shuffle is always the same, so that a fit can be repeated."""
-    rng, own = np.random.default_rng(_SHUFFLE), gain(fitted.held_out, truth)
+    """The map's control."""
+    rng, own = np.random.default_rng(shuffle), gain(fitted.held_out, truth)
     made = null_maps(linear, samples.patterns, truth, samples.trials, fitted.alphas, rng, gain=own)
     return made[0]
 

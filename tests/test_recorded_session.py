@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from calibration.dataset import load_runs
-from calibration.evaluate import decode_runs
+from calibration.held_out import decode_runs
 from rtrecon.artifact import load_artifact
 
 
