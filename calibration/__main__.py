@@ -49,10 +49,15 @@ def _parser() -> argparse.ArgumentParser:
         "--explained", type=Path, metavar="DIR", help="figures that explain wrote, to be shown"
     )
     add_options(report)
-    evaluate = verbs.add_parser("evaluate", help="score a decoder on held-out runs")
+    evaluate = verbs.add_parser("evaluate", help="score a decoder on held-out runs or images")
     evaluate.set_defaults(command=commands.evaluate)
     evaluate.add_argument("decoder", type=Path, metavar="DIR")
-    evaluate.add_argument("dataset", type=Path, metavar="BIDS_DIR")
+    evaluate.add_argument(
+        "dataset",
+        type=Path,
+        metavar="DATASET",
+        help="a BIDS dataset, or the Natural Scenes folder that was fitted on: its shared images",
+    )
     _add_selection(evaluate)
     evaluate.add_argument("--generator", metavar="NAME_OR_DIR", help="default: the decoder's own")
     evaluate.add_argument(

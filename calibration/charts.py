@@ -64,6 +64,24 @@ def reliability(bins: Sequence[Mapping[str, float]]) -> bytes:
     return _png(figure, axes)
 
 
+def ceilings(edges: Sequence[float], regions: Mapping[str, Mapping[str, Any]]) -> bytes:
+    """How many of each region's voxels have which noise ceiling, and the median voxel's."""
+    figure = Figure(figsize=(4.2, 3.1), layout="constrained")
+    axes = figure.subplots()
+    at = 100 * np.array(edges)
+    for (name, one), colour in zip(regions.items(), (BLUE, ORANGE), strict=False):
+        share = 100 * np.array(one["histogram"]) / one["voxels"]
+        axes.stairs(share, at, color=colour, lw=2, label=name)
+        axes.stairs(share, at, color=colour, alpha=0.15, fill=True)
+        axes.axvline(100 * one["median"], color=colour, lw=1.2, ls="--")
+    axes.set(
+        xlabel="noise ceiling, % of variance (dashed: median)", ylabel="% of voxels", xlim=(0, 100)
+    )
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False)
+    return _png(figure, axes)
+
+
 def learning(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> bytes:
     """Scores against the number of calibration runs."""
     figure = Figure(figsize=(7.2, 3.0), layout="constrained")

@@ -13,6 +13,7 @@ from rtrecon.bids_files import Selection, entities
 from rtrecon.errors import BadDataset
 
 if TYPE_CHECKING:
+    from calibration.held_out import HeldOut
     from calibration.nsd import NsdData
     from calibration.regions import Areas
     from calibration.study import Study
@@ -30,11 +31,9 @@ def fit(options: argparse.Namespace) -> None:
     save_artifact(artifact, options.output)
     about = artifact.about
     scores = ", ".join(f"{k} r = {r:.2f}" for k, r in sorted(about["held_out_correlation"].items()))
-    tested = "".join(f", {k} {v:.2f}" for k, v in about.get("test", {}).get("two_way", {}).items())
     print(
         f"{about['trials']} trials, {len(artifact.voxels)} voxels ({about['region']}); "
-        f"held-out {scores}{'; test set two-way' + tested[1:] if tested else ''}; "
-        f"decoder in {options.output}"
+        f"held-out {scores}; decoder in {options.output}"
     )
 
 
@@ -76,12 +75,16 @@ def _fit_nsd(options: argparse.Namespace) -> "Artifact":
 def _nsd(options: argparse.Namespace) -> "NsdData":
     from calibration.nsd import load_nsd
 
-    for option in ("runs", "tasks", "space"):
-        if getattr(options, option) is not None:
-            raise BadDataset(f"--{option} is for a BIDS dataset: choose with --sessions here")
+    _refuse_bids_options(options)
     return load_nsd(
         options.dataset, options.subject, options.sessions, _areas(options), options.average_repeats
     )
+
+
+def _refuse_bids_options(options: argparse.Namespace) -> None:
+    for option in ("runs", "tasks", "space"):
+        if getattr(options, option) is not None:
+            raise BadDataset(f"--{option} is for a BIDS dataset: choose with --sessions here")
 
 
 def report(options: argparse.Namespace) -> None:
@@ -151,24 +154,40 @@ def _selection(options: argparse.Namespace) -> Selection:
 
 def evaluate(options: argparse.Namespace) -> None:
     """Print the scores of a decoder."""
-    from calibration.dataset import load_runs
     from calibration.evaluate import evaluate as scored
     from calibration.networks import local_networks
     from calibration.nsd_files import is_nsd
     from rtrecon.artifact import load_artifact
     from rtrecon.session import open_generator
 
-    if is_nsd(options.dataset):
-        raise BadDataset(
-            f"{options.dataset} is a Natural Scenes folder, whose test set is scored by fit: see "
-            f"about.test in {options.decoder / 'decoder.json'}"
-        )
     artifact = load_artifact(options.decoder)
-    runs = load_runs(options.dataset, select=_selection(options))
     generator = open_generator(options.generator or artifact.generator.name, artifact)
+    test = _test_nsd if is_nsd(options.dataset) else _test_bids
+    held_out = test(options, artifact, generator)
     features, left_out = local_networks() if options.draw else ({}, {})
-    scores = scored(artifact, runs, generator, features, options.draw, left_out)
+    scores = scored(artifact, held_out, generator, features, options.draw, left_out)
     print(json.dumps(scores, indent=1))
+
+
+def _test_bids(
+    options: argparse.Namespace, artifact: "Artifact", generator: "Generator"
+) -> "HeldOut":
+    from calibration.dataset import load_runs
+    from calibration.held_out import held_out_runs
+
+    runs = load_runs(options.dataset, select=_selection(options))
+    return held_out_runs(artifact, runs, generator)
+
+
+def _test_nsd(
+    options: argparse.Namespace, artifact: "Artifact", generator: "Generator"
+) -> "HeldOut":
+    from calibration.held_out import held_out_images
+    from calibration.nsd import load_nsd
+
+    _refuse_bids_options(options)
+    data = load_nsd(options.dataset, options.subject, options.sessions, decoder=artifact)
+    return held_out_images(data, generator)
 
 
 def explain(options: argparse.Namespace) -> None:

@@ -6,18 +6,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.ceiling import decoded_repeats
 from calibration.confidence import reliability
-from calibration.leakage import refuse_leakage
+from calibration.held_out import HeldOut
 from calibration.metrics import Features, Pictures
 from calibration.metrics import two_way as two_way_table
 from calibration.reconstructions import drawn, picture_tables
-from calibration.samples import decode_run
 from calibration.statistics import any_effect, score
-from calibration.truth import Shown, Truth, shown_in
+from calibration.truth import Truth
 from rtrecon.artifact import Artifact
-from rtrecon.bids import Run
-from rtrecon.compatibility import check_stream
-from rtrecon.decode import Decode
 from rtrecon.errors import BadDataset
 from rtrecon.generators import Generator
 from rtrecon.summary import AGES_S, at_age
@@ -26,39 +23,23 @@ from rtrecon.types import Decoded
 ERROR = 0.05  # of calling something decoded where nothing is
 
 
-def decode_runs(artifact: Artifact, runs: Sequence[Run]) -> list[Decoded]:
-    """Everything a live session would have decoded in these runs, each its own session.
-
-    Raises
-    ------
-    Mismatch
-        A run that the decoder was not fitted for.
-    """
-    decode = Decode(artifact)
-    decoded = []
-    preprocess = artifact.preprocess(runs[0].geometry.affine)
-    for run in runs:
-        check_stream(artifact, run.geometry, run.name)
-        decoded += decode_run(run, preprocess, decode)
-    return decoded
-
-
 def evaluate(
     artifact: Artifact,
-    runs: Sequence[Run],
+    held_out: HeldOut,
     generator: Generator,
     features: Mapping[str, Features] | None = None,
     draw: bool = False,
     left_out: Mapping[str, str] | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Score a decoder on runs that it was not fitted on.
+    """Score a decoder on trials that it was not fitted on.
 
     A trial counts with its newest volume, and at an age with the newest that is complete by then,
     if it lasted so long.
 
     Parameters
     ----------
+    held_out : HeldOut
     features : mapping of name to Features, optional
         What drawn pictures are compared by, as `networks.local_networks` gives them.
     draw : bool
@@ -90,46 +71,36 @@ def evaluate(
         `reliability`: of the confidence, {"bins": [{"said", "right", "n", "interval"}], "ece",
         "ece_interval", "excess"}, or None without known kinds;
 
-        `repeats`: `c` and `z`, how well one repeat identifies another of the same picture, scores;
-        empty where no pictures were repeated; `left_out`: by name, what could not be scored and why.
+        `repeats`: `c` and `z`, how well a single showing identifies another of the same picture,
+        scores; empty where no pictures were repeated; `left_out`: by name, what could not be scored and why.
 
     Raises
     ------
     BadDataset
-        Fewer than two trials, or runs and pictures that the decoder was fitted on.
-    Mismatch
-        A run that the decoder was not fitted for.
+        Fewer than two trials.
     """
-    about = artifact.about
-    refuse_leakage(about.get("stimuli", {}), about.get("runs", ()), runs)
-    decoded = decode_runs(artifact, runs)
-    shown = [one.trial for one in newest_of(decoded)]
-    truth = shown_in(runs, shown, generator)
-    names = [run.name for run in runs]
+    decoded = held_out.decoded(artifact)
     pictures = drawn(newest_of(decoded), generator) if draw else None
-    return scored(artifact, decoded, truth, names, pictures, features, left_out, seed)
+    return scored(artifact, decoded, held_out, pictures, features, left_out, seed)
 
 
 def scored(
     artifact: Artifact,
     decoded: Sequence[Decoded],
-    shown: Shown,
-    names: Sequence[str],
+    held_out: HeldOut,
     pictures: Sequence[Pictures] | None = None,
     features: Mapping[str, Features] | None = None,
     left_out: Mapping[str, str] | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """What `evaluate` returns, of anything decoded.
+    """What `evaluate` returns, of what is decoded already.
 
     Parameters
     ----------
     artifact : Artifact
     decoded : sequence of Decoded
-    shown : Shown
-        In each decoded trial.
-    names : sequence of str
-        Where it comes from: runs or sessions.
+    held_out : HeldOut
+        That it was decoded from.
     pictures : sequence of uint8 (samples, height, width, 3), optional
         What was drawn of each trial's newest, in the order of the trials.
     features, left_out, seed
@@ -144,7 +115,7 @@ def scored(
     newest = newest_of(decoded)
     if len(newest) < 2:
         raise BadDataset(f"{len(newest)} trial in the runs to test on: 2 or more are needed")
-    truth = Truth(artifact, shown)
+    truth = Truth(artifact, held_out.shown)
     tables = truth.tables(newest)
     missing |= truth.left_out
     if pictures is not None and truth.pictures is not None:
@@ -155,7 +126,7 @@ def scored(
     family = any_effect(tables, rng)
     return {
         "name": artifact.name,
-        "runs": list(names),
+        "runs": list(held_out.names),
         "trials": len(newest),
         "pictures": len(np.unique(truth.units(newest))),
         "candidates": len(artifact.candidates),
@@ -164,7 +135,7 @@ def scored(
         "family_p": family,
         "nothing_decoded": all(p > ERROR for p in family.values()),
         "reliability": _reliability(artifact, newest, rng),
-        "repeats": truth.repeats(newest, rng),
+        "repeats": decoded_repeats(artifact, held_out.showings, rng),
         "left_out": missing,
     }
 

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from calibration.dataset import caption_of, load_stimuli
-from calibration.held_out import confidence, correlation, gain
 from calibration.leakage import picture_hashes
+from calibration.left_out import confidence, correlation, gain
 from calibration.regions import Region
 from calibration.ridge import Split, fit_ridge, leave_out
 from calibration.samples import Basis, Samples, samples_of
 from calibration.scratch import Floats, empty, repeated
-from calibration.trust import null_maps
+from calibration.trust import neutral_shuffle, null_maps
 from calibration.voxels import chosen
 from rtrecon.artifact import Artifact, GeneratorTie, LinearMap, Null
 from rtrecon.bids import Run
@@ -27,7 +27,6 @@ from rtrecon.types import Trial
 
 VOXELS = 1000  # that z and c are each predicted from
 MAX_CANDIDATES = 300
-_SHUFFLE = 0
 FOLDS = 6
 
 
@@ -49,7 +48,10 @@ class Targets:
 
 @dataclass(frozen=True)
 class Decoders:
-    """What is fitted from patterns, whatever they were made of. The fields are those of `Artifact`."""
+    """What is fitted from patterns, whatever they were made of. The fields are those of `Artifact`.
+
+    But for `alphas`, the ridge strengths of z and c, float64 (n_targets,) each.
+    """
 
     z: LinearMap | None
     c: LinearMap
@@ -58,6 +60,11 @@ class Decoders:
     candidate_c: NDArray[np.float32]
     confidence: Confidence
     about: Mapping[str, Any]
+    alphas: Mapping[str, NDArray[np.float64]]
+
+    def fields(self) -> dict[str, Any]:
+        """Those of `Artifact`, less what is about it."""
+        return {key: value for key, value in vars(self).items() if key not in ("about", "alphas")}
 
 
 def fit(
@@ -88,8 +95,8 @@ def fit_known(
     name: str,
     realign: bool = True,
     voxels: int = VOXELS,
-) -> tuple[Artifact, Samples, Targets]:
-    """As `fit`, with what was fitted: on these samples, to these targets."""
+) -> tuple[Artifact, Samples, Targets, Decoders]:
+    """As `fit`, with what was fitted: on these samples, to these targets, and how."""
     with tqdm(total=2, desc="calibration", unit="stage", disable=None) as progress:
         samples, basis = samples_of(runs, region.voxels, realign)
         progress.update()
@@ -101,7 +108,7 @@ def fit_known(
         "stimuli": picture_hashes(runs),
         "realigned": realign,
     }
-    return assemble(name, region, basis, generator, decoders, about), samples, targets
+    return assemble(name, region, basis, generator, decoders, about), samples, targets, decoders
 
 
 def fit_samples(
@@ -125,6 +132,7 @@ def fit_samples(
         Samples of one group are left out together; default: runs, or the trials of a single run.
     """
     splits = leave_out(_groups(samples) if groups is None else groups, FOLDS)
+    shuffle = _shuffle(samples, targets)
     with tqdm(total=2, desc="decoders", unit="decoder", disable=None) as progress:
         spaces = {}
         for name, values, where in (
@@ -132,7 +140,7 @@ def fit_samples(
             ("c", targets.c, region.ventral),
         ):
             if values is not None:
-                spaces[name] = _space(samples, where, values, splits, voxels)
+                spaces[name] = _space(samples, where, values, splits, voxels, shuffle)
             progress.update()
     z, c = spaces.get("z"), spaces["c"]
     names, candidate_c = _candidates(samples, targets.c)
@@ -148,6 +156,7 @@ def fit_samples(
             "gain": {name: one.gain for name, one in spaces.items()},
             "trials": len(np.unique(samples.trials)),
         },
+        alphas={name: one.alphas for name, one in spaces.items()},
     )
 
 
@@ -174,7 +183,7 @@ def assemble(
         generator=GeneratorTie(
             generator.name, generator.identity, generator.latent, generator.conditioning
         ),
-        **{field: value for field, value in vars(decoders).items() if field != "about"},
+        **decoders.fields(),
         about={
             **about,
             "region": region.chosen_by,
@@ -207,12 +216,20 @@ def _groups(samples: Samples) -> NDArray[np.int64]:
     return samples.trials if one_run else samples.runs
 
 
+def _shuffle(samples: Samples, targets: Targets) -> int:
+    """Which shuffle the controls are fitted with, the same one for z and c."""
+    shown = np.unique(samples.trials)
+    values = [one[shown] for one in (targets.z, targets.c) if one is not None]
+    return neutral_shuffle(np.arange(len(shown)), values)
+
+
 @dataclass(frozen=True)
 class _Space:
     """A space's map and its control, and how the samples fared that the fit had left out."""
 
     map: LinearMap
     null: LinearMap
+    alphas: NDArray[np.float64]
     held_out: Floats
     correlation: float
     gain: float
@@ -224,6 +241,7 @@ def _space(
     targets: Floats,
     splits: Sequence[Split],
     voxels: int | None,
+    shuffle: int,
 ) -> _Space:
     X, Y = samples.patterns[:, region], repeated(targets, samples.trials)
 
@@ -236,10 +254,10 @@ def _space(
     read[np.flatnonzero(region)[fitted.inputs]] = True
     own = gain(fitted.held_out, Y)
     linear = LinearMap(read, fitted.x_mean, fitted.weights * np.float32(own), fitted.y_mean)
-    # Its shuffle is always the same, so that a fit can be repeated.
-    rng = np.random.default_rng(_SHUFFLE)
+    rng = np.random.default_rng(shuffle)
     maps = null_maps(linear, samples.patterns, Y, samples.trials, fitted.alphas, rng, gain=own)
-    return _Space(linear, next(maps), fitted.held_out, correlation(fitted.held_out, Y), own)
+    found = correlation(fitted.held_out, Y)
+    return _Space(linear, next(maps), fitted.alphas, fitted.held_out, found, own)
 
 
 def _candidates(

@@ -1,77 +1,137 @@
-"""What predictions of left-out samples say of decoders: correlation, gain, confidence.
-
-Samples by the ten thousand have targets by the ten thousand: they are gone through in blocks.
-"""
+"""What decoders are tested with: trials that they were not fitted on, and what these showed."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from calibration.confidence import fit_confidence
-from calibration.samples import Samples
-from calibration.scratch import Floats, row_blocks
-from rtrecon.confidence import Confidence
-from rtrecon.decode import Naming, unit
+from calibration.ceiling import Showings, showings_of
+from calibration.leakage import refuse_leakage
+from calibration.nsd import NsdData
+from calibration.nsd_samples import averaged
+from calibration.nsd_targets import encode
+from calibration.samples import patterns_of
+from calibration.truth import Shown, shown_in
+from rtrecon.artifact import Artifact
+from rtrecon.bids import Run
+from rtrecon.compatibility import check_stream
+from rtrecon.decode import Decode
+from rtrecon.generators import Generator
+from rtrecon.types import Decoded, Pattern
 
-MAX_GAIN = 3.0
+SOURCE = "the test"
 
 
-def gain(held_out: Floats, truth: Floats) -> float:
-    """What brings predictions back to the spread of the truth, from which ridge shrinks them.
+@dataclass(frozen=True)
+class HeldOut:
+    """A test.
 
-    One number for all targets, so that no badly predicted one is blown up, and `MAX_GAIN` at most,
-    so that decoders which predict nothing keep drawing next to nothing.
-
-    Parameters
+    Attributes
     ----------
-    held_out, truth : float32 (n_samples, n_targets)
+    patterns : sequence of Pattern
+        In the order in which they came.
+    shown : Shown
+        In their trials.
+    names : sequence of str
+        Runs or sessions they are from.
+    showings : Showings
+        Single ones, where patterns are means over repeats, too.
     """
-    mean = truth.mean(axis=0)
-    shrunk, full = (_spread(rows, mean) for rows in (held_out, truth))
-    return min(full / max(shrunk, 1e-12), MAX_GAIN)
+
+    patterns: Sequence[Pattern]
+    shown: Shown
+    names: Sequence[str]
+    showings: Showings
+
+    @property
+    def newest(self) -> "HeldOut":
+        """The same with each trial's last pattern alone."""
+        return replace(self, patterns=newest_patterns(self.patterns))
+
+    def decoded(self, artifact: Artifact) -> list[Decoded]:
+        """All patterns by a decoder."""
+        decode = Decode(artifact)
+        return [decode(pattern) for pattern in self.patterns]
 
 
-def correlation(held_out: Floats, truth: Floats) -> float:
-    """Mean over samples of the correlation over targets, both less the truth's mean."""
-    mean = truth.mean(axis=0)
-    of_samples = [
-        (unit(held_out[rows] - mean) * unit(truth[rows] - mean)).sum(axis=1)
-        for rows in row_blocks(len(truth))
+def held_out_runs(artifact: Artifact, runs: Sequence[Run], generator: Generator) -> HeldOut:
+    """Runs that a decoder was not fitted on, each as a live session would have met it.
+
+    Raises
+    ------
+    BadDataset
+        Runs and pictures that the decoder was fitted on, or as `load_stimuli`.
+    Mismatch
+        A run that the decoder was not fitted for.
+    """
+    about = artifact.about
+    refuse_leakage(about.get("stimuli", {}), about.get("runs", ()), runs)
+    patterns = patterns_in(artifact, runs)
+    newest = newest_patterns(patterns)
+    trials = [one.trial for one in newest]
+    rows = np.stack([one.voxels for one in newest]) if newest else np.zeros((0, 1), np.float32)
+    return HeldOut(
+        patterns, shown_in(runs, trials, generator), [run.name for run in runs],
+        showings_of(rows, trials, SOURCE),
+    )  # fmt: skip
+
+
+def held_out_images(data: NsdData, generator: Generator) -> HeldOut:
+    """The images of the Natural Scenes Dataset that all people saw, repeats averaged.
+
+    Raises
+    ------
+    BadDataset
+        Images that cannot be read.
+    """
+    mean, truth = averaged(data.test), encode(data, data.test, generator)
+    rows = zip(mean.trials, mean.ages_s, mean.patterns, mean.variances, strict=True)
+    patterns = [
+        Pattern(mean.shown[trial], n, age_s, row, variance)
+        for n, (trial, age_s, row, variance) in enumerate(rows)
     ]
-    return float(np.concatenate(of_samples).mean())
+    numbers = [trial.number for trial in mean.shown]
+    shown = Shown(
+        numbers,
+        [trial.trial_type for trial in mean.shown],
+        [data.captions[number][0] for number in numbers],
+        list(data.images(numbers)),
+        truth.z,
+        truth.c,
+    )
+    names = [f"shared images of session {session}" for session in data.sessions]
+    showings = Showings(data.test.patterns, data.test.trials, SOURCE, averaged=None)
+    return HeldOut(patterns, shown, names, showings)
 
 
-def confidence(
-    samples: Samples,
-    held_out: Floats,
-    y_mean: Floats,
-    names: Sequence[str],
-    candidate_c: Floats,
-) -> Confidence:
-    """How sure decoders may be of the candidates' names, by the samples that show one of them.
+def decode_runs(artifact: Artifact, runs: Sequence[Run]) -> list[Decoded]:
+    """Everything a live session would have decoded in these runs, each its own session.
 
-    Parameters
-    ----------
-    samples : Samples
-    held_out : float32 (n_samples, n_c)
-        What was predicted of each.
-    y_mean : float32 (n_c,)
-    names, candidate_c : sequence of str, float32 (n_candidates, n_c)
+    Raises
+    ------
+    Mismatch
+        A run that the decoder was not fitted for.
     """
-    index = {name: n for n, name in enumerate(names)}
-    truth = np.array([index.get(samples.shown[trial].trial_type, -1) for trial in samples.trials])
-    known = truth >= 0
-    naming = Naming(candidate_c, y_mean)
-    scores = np.concatenate([naming(held_out[rows]) for rows in row_blocks(len(truth))])
-    trials = len(np.unique(samples.trials[known]))
-    return fit_confidence(scores[known], samples.variances[known], truth[known], trials)
+    decode = Decode(artifact)
+    return [decode(pattern) for pattern in patterns_in(artifact, runs)]
 
 
-def _spread(rows: Floats, mean: NDArray[np.float32]) -> float:
-    """Standard deviation of all values less their column's mean."""
-    total = squares = 0.0
-    for of in row_blocks(len(rows)):
-        less = (rows[of] - mean).astype(np.float64)
-        total, squares = total + float(less.sum()), squares + float((less**2).sum())
-    return float(np.sqrt(max(squares / rows.size - (total / rows.size) ** 2, 0.0)))
+def patterns_in(artifact: Artifact, runs: Sequence[Run]) -> list[Pattern]:
+    """Every pattern that a live session would have made of these runs, each its own session.
+
+    Raises
+    ------
+    Mismatch
+        A run that the decoder was not fitted for.
+    """
+    preprocess = artifact.preprocess(runs[0].geometry.affine)
+    patterns = []
+    for run in runs:
+        check_stream(artifact, run.geometry, run.name)
+        patterns += patterns_of(run, preprocess)
+    return patterns
+
+
+def newest_patterns(patterns: Sequence[Pattern]) -> list[Pattern]:
+    """Each trial's last."""
+    return list({pattern.trial.number: pattern for pattern in patterns}.values())

@@ -20,6 +20,8 @@ SIZE_PX = 425  # at which the field compares pixels
 GREY = (0.2125, 0.7154, 0.0721)  # scikit-image's weights of R, G and B
 _SIGMA, _TRUNCATE = 1.5, 3.5
 _K1, _K2 = 0.01, 0.03
+_MOST = 32  # pictures of a block
+_AT_ONCE = 8192  # values of each row
 
 Pictures = NDArray[np.uint8]
 Array = NDArray[np.float64]
@@ -41,25 +43,52 @@ def pixel_correlations(reconstructions: Pictures, originals: Pictures) -> Array:
 
 
 def correlations(a: NDArray[np.generic], b: NDArray[np.generic]) -> Array:
-    """Pearson's r of every row of a (n, n_values) with every row of b (m, n_values): (n, m)."""
-    one, other = (_unit(x.astype(np.float64)) for x in (a, b))
-    r: Array = one @ other.T
+    """Pearson's r of every row of a (n, n_values) with every row of b (m, n_values): (n, m).
+
+    In float64, some thousand values at a time: a thousand pictures are 4 GB in it.
+    """
+    means = [x.mean(axis=1, dtype=np.float64, keepdims=True) for x in (a, b)]
+    product, squares = np.zeros((len(a), len(b))), [np.zeros(len(x)) for x in (a, b)]
+    for start in range(0, a.shape[1], _AT_ONCE):
+        of = slice(start, start + _AT_ONCE)
+        x, y = (rows[:, of] - mean for rows, mean in zip((a, b), means, strict=True))
+        product += x @ y.T
+        for total, part in zip(squares, (x, y), strict=True):
+            total += (part**2).sum(axis=1)
+    lengths = [np.maximum(np.sqrt(total), 1e-12) for total in squares]
+    r: Array = product / lengths[0][:, None] / lengths[1]
     return r
 
 
-def cosines(a: NDArray[np.generic], b: NDArray[np.generic]) -> Array:
-    """Cosine of every row of a (n, n_values) with every row of b (m, n_values): (n, m)."""
-    one, other = (_scaled(x.astype(np.float64)) for x in (a, b))
-    similarity: Array = one @ other.T
-    return similarity
+def blocks_of(n: int) -> NDArray[np.int64]:
+    """Pictures (n,) dealt into as few blocks of at most 32 as there have to be, in turn."""
+    return np.arange(n) % -(-n // _MOST)
 
 
-def structural_similarities(reconstructions: Pictures, originals: Pictures) -> Array:
+def structural_similarities(
+    reconstructions: Pictures, originals: Pictures, blocks: NDArray[np.int64] | None = None
+) -> Array:
     """SSIM of every pair: grey, Gaussian of 1.5 px, population covariance, data range 1.
 
     As scikit-image's `structural_similarity` with `gaussian_weights=True` and
     `use_sample_covariance=False` has it (Wang et al., 2004). A blurred picture scores well by it.
+
+    Parameters
+    ----------
+    blocks : int64 (n,), optional
+        Only pairs within a block are computed, and only a block's pictures are in memory; the
+        others are nan. At 425 px a pair takes some 15 ms: all pairs of 1,000 pictures would take
+        four hours, those in blocks of 32 eight minutes. A picture's own pair is always computed.
     """
+    blocks = np.zeros(len(originals), np.int64) if blocks is None else blocks
+    pairs = np.full((len(originals),) * 2, np.nan)
+    for block in np.unique(blocks):
+        rows = np.flatnonzero(blocks == block)
+        pairs[np.ix_(rows, rows)] = _each_with_each(reconstructions[rows], originals[rows])
+    return pairs
+
+
+def _each_with_each(reconstructions: Pictures, originals: Pictures) -> Array:
     grey = [(x.astype(np.float64) / 255) @ np.array(GREY) for x in (reconstructions, originals)]
     (x, x_mean, x_var), (y, y_mean, y_var) = (_moments(g) for g in grey)
     pairs = np.empty((len(x), len(y)))
@@ -74,10 +103,13 @@ def structural_similarities(reconstructions: Pictures, originals: Pictures) -> A
 
 
 def mean_of(
-    pairs: Array, units: NDArray[np.int64] | None = None, lower_is_better: bool = False
+    pairs: Array,
+    units: NDArray[np.int64] | None = None,
+    lower_is_better: bool = False,
+    blocks: NDArray[np.int64] | None = None,
 ) -> Table:
     """The mean over pairs of one's own, as of correlations or distances."""
-    return Table(pairs, None, _units(pairs, units), lower_is_better)
+    return Table(pairs, None, _units(pairs, units), lower_is_better, blocks)
 
 
 def two_way(
@@ -113,7 +145,7 @@ def retrieval(similarity: Array, among: int = 300, units: NDArray[np.int64] | No
     Parameters
     ----------
     similarity : float (n, n)
-        Cosines, rows predictions.
+        Rows predictions.
     """
     n = len(similarity)
     worse = rankdata(similarity, method="min", axis=1).astype(np.int64) - 1
@@ -177,12 +209,3 @@ def _moments(grey: Array) -> tuple[Array, Array, Array]:
 def _smooth(picture: Array) -> Array:
     smooth: Array = gaussian_filter(picture, _SIGMA, truncate=_TRUNCATE)
     return smooth
-
-
-def _unit(rows: Array) -> Array:
-    return _scaled(rows - rows.mean(axis=1, keepdims=True))
-
-
-def _scaled(rows: Array) -> Array:
-    scaled: Array = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    return scaled

@@ -26,12 +26,14 @@ from calibration.nsd_files import (
 from calibration.nsd_samples import TRIAL_S, averaged, split, trials_of
 from calibration.regions import NOTHING_NAMED, Areas, Region
 from calibration.samples import Samples
-from rtrecon.errors import BadDataset
+from rtrecon.artifact import Artifact
+from rtrecon.errors import BadDataset, Mismatch
 from rtrecon.types import Geometry, read_only
 
 # Of the atlas `streams`: Takagi & Nishimoto predict z from `early` (V1 to V3 as far as the field of
 # view reaches, which see the layout) and c from `ventral` (which knows what is in the picture).
 EARLY, VENTRAL = "1", "5"
+DATASET = "Natural Scenes Dataset"
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class NsdData:
         Of the betas; its TR is the time from trial to trial.
     region : Region
     train, test : Samples
-        Single trials (or averages) of the person's own images; averages of the shared ones.
+        Single trials (or averages) of the person's own images; single trials of the shared ones.
         Patterns are z-scored in each session by its training trials alone. `runs` is the session,
         or 0 for averages; a variance of 1 is that of a single trial.
     sessions : tuple of int
@@ -70,6 +72,7 @@ def load_nsd(
     sessions: Sequence[str | int] | None = None,
     areas: Areas = NOTHING_NAMED,
     average_repeats: bool = False,
+    decoder: Artifact | None = None,
 ) -> NsdData:
     """Read some sessions of one person.
 
@@ -84,24 +87,38 @@ def load_nsd(
     areas : Areas
         Default: early and ventral of the atlas `streams`.
     average_repeats : bool
-        Of the training images, too.
+        Of the training images.
+    decoder : Artifact, optional
+        To be tested: its voxels are read, in place of areas.
 
     Raises
     ------
     BadDataset
         All problems, before anything slow starts.
+    Mismatch
+        The decoder is not this person's.
     """
     folder = Folder(root, parse_subject(None if subject is None else str(subject)))
     files = _chosen_sessions(folder, sessions)
-    region, geometry, design, captions = _checked(folder, areas, files)
+    if decoder is not None and decoder.about.get("subject") != folder.label:
+        raise Mismatch(
+            f"decoder '{decoder.name}' was not fitted on {folder.label} of the {DATASET}: name its own "
+            "--subject, or fit one"
+        )
+    region, geometry, design, captions = _checked(folder, areas, files, decoder)
     betas = {session: open_betas(file) for session, file in files.items()}
     train, test, alive = split(betas, region.voxels, design)
+    if decoder is not None and not alive.all():
+        raise BadDataset(
+            f"{(~alive).sum()} of the voxels of decoder '{decoder.name}' do not vary in some session: choose "
+            "those that it was fitted on with --sessions"
+        )
     region = _only(region, alive)
     if average_repeats:
         train = averaged(train)
     return NsdData(
-        folder.label, geometry, region, train, averaged(test), tuple(betas), Images(folder.images), captions
-    )  # fmt: skip
+        folder.label, geometry, region, train, test, tuple(betas), Images(folder.images), captions
+    )
 
 
 def _chosen_sessions(folder: Folder, wanted: Sequence[str | int] | None) -> dict[int, Path]:
@@ -131,14 +148,17 @@ def _range(text: str) -> range:
 
 
 def _checked(
-    folder: Folder, areas: Areas, files: dict[int, Path]
+    folder: Folder, areas: Areas, files: dict[int, Path], decoder: Artifact | None
 ) -> tuple[Region, Geometry, Design, dict[int, tuple[str, ...]]]:
     """Everything but the betas themselves; all that is wrong is told together."""
     problems: list[str] = []
     region = geometry = design = captions = None
     try:
-        geometry = _geometry(areas.pair[0].file if areas.pair else folder.streams)
-        region = _region(folder, areas, geometry)
+        if decoder is not None:
+            geometry, region = _read_by(decoder)
+        else:
+            geometry = _geometry(areas.pair[0].file if areas.pair else folder.streams)
+            region = _region(folder, areas, geometry)
     except BadDataset as error:
         problems.append(str(error))
     betas = {}
@@ -161,6 +181,13 @@ def _checked(
     if problems or region is None or geometry is None or design is None or captions is None:
         raise BadDataset.listing(folder.root, problems)
     return region, geometry, design, captions
+
+
+def _read_by(decoder: Artifact) -> tuple[Geometry, Region]:
+    """A decoder's own voxels; those that z reads for early ones, those that c reads for ventral."""
+    geometry = Geometry(decoder.shape, read_only(decoder.affine), decoder.tr_s, "float32")
+    z, c = decoder.z or decoder.c, decoder.c
+    return geometry, Region(decoder.voxels, z.voxels, c.voxels, "the decoder's voxels")
 
 
 def _geometry(atlas: Path) -> Geometry:
@@ -190,7 +217,7 @@ def _unlike(betas: Sequence[Betas], geometry: Geometry | None) -> list[str]:
     for one in betas:
         if geometry is not None and one.shape != geometry.shape:
             problems.append(
-                f"{one.file} has {one.shape} voxels, atlas or mask {geometry.shape}: take both of one "
+                f"{one.file} has {one.shape} voxels, atlas, mask or decoder {geometry.shape}: take both of one "
                 "preparation"
             )
         if one.trials != betas[0].trials:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from calibration.metrics import (
     Features,
     Pictures,
+    blocks_of,
     correlations,
     mean_of,
     pixel_correlations,
@@ -36,7 +37,9 @@ def picture_tables(
 ) -> dict[str, Table]:
     """Tables by metric; several samples of a trial are compared one by one and then averaged.
 
-    Pixels are compared at 425 px, features at whatever size their network takes. Features named in
+    Pixels are compared at 425 px, features at whatever size their network takes. Of many pictures
+    structural similarity is computed in blocks: its value is that of all, its null exchanges
+    pictures within blocks. Features named in
     `networks.DISTANCES` give a mean correlation distance, all others two-way identification in
     both directions.
 
@@ -48,11 +51,11 @@ def picture_tables(
     units : int64 (n,)
         Trials of one picture have one number.
     """
-    true = resized(originals)
+    true, blocks = resized(originals), blocks_of(len(originals))
     series = [resized(one) for one in zip(*samples, strict=True)]  # a list entry a sample
     pixels = _mean([pixel_correlations(one, true) for one in series])
-    alike = _mean([structural_similarities(one, true) for one in series])
-    tables = {"pixcorr": mean_of(pixels, units), "ssim": mean_of(alike, units)}
+    alike = _mean([structural_similarities(one, true, blocks) for one in series])
+    tables = {"pixcorr": mean_of(pixels, units), "ssim": mean_of(alike, units, blocks=blocks)}
     tables |= _both_ways("pixels", pixels, units)
     for name, network in features.items():
         wanted = network(true)

@@ -47,6 +47,14 @@ class Report:
         Expected, of the confidence.
     trust : sequence of str
         What else bears on whether it may be believed.
+    null : mapping of label to mapping
+        Two-way identification by null decoders, as `null_scores` has it.
+    limits : sequence of str
+        How good it could be, where pictures repeat.
+    repeats : mapping of label to score
+        How well one showing identifies another.
+    ceiling : mapping or None
+        Noise ceilings, as `ceilings` returns them.
     learning : sequence of mapping
         Rows with runs, and a score for each of `learned`.
     learned : sequence of str
@@ -65,6 +73,10 @@ class Report:
     reliability: Sequence[Mapping[str, float]] = ()
     calibration_error: float | None = None
     trust: Sequence[str] = ()
+    null: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    limits: Sequence[str] = ()
+    repeats: Mapping[str, Score] = field(default_factory=dict)
+    ceiling: Mapping[str, Any] | None = None
     learning: Sequence[Mapping[str, Any]] = ()
     learned: Sequence[str] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
@@ -130,6 +142,8 @@ def _charts(report: Report) -> dict[str, str]:
         made["by_age"] = charts.by_age(report.by_age, chance)
     if report.reliability:
         made["reliability"] = charts.reliability(report.reliability)
+    if report.ceiling is not None:
+        made["ceilings"] = charts.ceilings(report.ceiling["edges"], report.ceiling["regions"])
     if len(report.learning) > 1:
         made["learning"] = charts.learning(report.learning, report.learned)
     return {name: _embedded(png) for name, png in made.items()}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from calibration.ceiling import WORTH
 from calibration.report import Report
 from rtrecon.artifact import Artifact
 
@@ -28,6 +29,7 @@ def report_of(
     evaluation: Mapping[str, Any],
     trust: Mapping[str, Any] | None = None,
     learning: Sequence[Mapping[str, Any]] = (),
+    ceiling: Mapping[str, Any] | None = None,
 ) -> Report:
     """What the page says.
 
@@ -37,9 +39,11 @@ def report_of(
     evaluation : mapping
         As `evaluate` returns it.
     trust : mapping, optional
-        `held_out_kinds` and `null`, as JSON, where they were computed.
+        `held_out_kinds`, and `null` as `null_scores` returns it, where they were computed.
     learning : sequence of mapping
         Rows with runs and scores by name.
+    ceiling : mapping, optional
+        As `ceilings` returns it.
     """
     scores = evaluation["scores"]
     reliability = evaluation["reliability"]
@@ -57,6 +61,10 @@ def report_of(
         reliability=() if reliability is None else reliability["bins"],
         calibration_error=None if reliability is None else reliability["ece"],
         trust=_trust(evaluation, trust or {}),
+        null={spoken(name): one for name, one in ((trust or {}).get("null") or {}).items()},
+        limits=_limits(evaluation, ceiling),
+        repeats={spoken(f"{name}_two_way"): one for name, one in evaluation["repeats"].items()},
+        ceiling=ceiling,
         learning=[{spoken(key): value for key, value in row.items()} for row in learning],
         learned=[spoken(name) for name in _CURVES if learning and name in learning[0]],
         left_out={spoken(name): why for name, why in evaluation["left_out"].items()},
@@ -124,11 +132,47 @@ def _trust(evaluation: Mapping[str, Any], trust: Mapping[str, Any]) -> list[str]
             f"was fitted on and not shown ({_percent(held_out['nearest_training_known'])} once all kinds were "
             f"fitted; {_percent(held_out['nearest_training_chance'])} by chance).",
         ]
-    for name, score in (trust.get("null") or {}).items():
-        low, high = score["null"]
+    for name, null in (trust.get("null") or {}).items():
+        low, high = evaluation["scores"][name]["null"]
+        line = f"Null decoder, {spoken(name)}: {null['shipped']:.2f}"
+        if "shuffled" in null:
+            least, most = null["range"]
+            line += (
+                f"; of {len(null['shuffled'])} other shuffles {null['mean']:.2f} on average, "
+                f"{least:.2f} to {most:.2f}"
+            )
+        lines.append(f"{line} (without an effect {low:.2f} to {high:.2f}).")
+    return lines
+
+
+def _limits(evaluation: Mapping[str, Any], ceiling: Mapping[str, Any] | None) -> list[str]:
+    """What noise leaves to be decoded, as far as repeated pictures tell."""
+    if ceiling is None:
+        return [
+            "No picture was shown twice, neither in the test nor in what was fitted on: how much noise "
+            "leaves to be decoded is not known."
+        ]
+    held_against = "a single showing" if ceiling["averaged"] == 1 else "a picture's mean showing"
+    lines = [
+        f"Noise ceiling of {held_against}, the share of a voxel's variance that any model could explain, "
+        f"from {ceiling['pictures']} pictures that {ceiling['source']} repeats "
+        f"({ceiling['showings']} showings; in brackets, what comes of the same with pictures exchanged):"
+    ]
+    lines += [
+        f"{name} voxels ({one['voxels']:,}): median {_percent(one['median'])} "
+        f"({_percent(one['median_exchanged'])}); {_percent(one['above'])} "
+        f"({_percent(one['above_exchanged'])}) of them above {_percent(WORTH)}."
+        for name, one in ceiling["regions"].items()
+    ]
+    for name, one in evaluation["repeats"].items():
+        own = evaluation["scores"].get(f"{name}_two_way")
+        beside = "" if own is None else f"; its original is identified in {_percent(own['value'])}"
+        low, high = one["interval"]
         lines.append(
-            f"Null decoder, {spoken(name)}: {score['value']:.2f} "
-            f"(without an effect {low:.2f} to {high:.2f})."
+            f"What is decoded of {name} from one showing identifies another showing in "
+            f"{_percent(one['value'])} of pairs ({_percent(low)} to {_percent(high)}; chance "
+            f"{_percent(one['chance'])}){beside}. (Both showings are noisy and an original is not: a "
+            "decoder that misses nothing identifies originals better than showings.)"
         )
     return lines
 

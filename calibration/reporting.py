@@ -9,13 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from calibration.ceiling import ceilings
 from calibration.cluster import Where, fan_out
 from calibration.evaluate import newest_of, scored
 from calibration.explain import RESULTS
 from calibration.learning import default_counts, learning_curve
 from calibration.networks import local_networks
+from calibration.nulls import null_scores
 from calibration.pictures import Drawn, beside
 from calibration.reconstructions import drawn
+from calibration.regions import Region
 from calibration.report import write_report
 from calibration.report_of import report_of
 from calibration.study import Study
@@ -50,34 +53,39 @@ def report(
     maps = _maps(explained)
     save_artifact(study.artifact, folder / DECODER)
     with tqdm(total=4, desc="report", unit="part", disable=None) as progress:
-        decoded, control = (
-            newest_of(study.decoded(one)) for one in (None, study.artifact.control())
-        )
+        held_out, control = study.held_out, study.artifact.control()
+        decoded = held_out.decoded(study.artifact)
+        newest = newest_of(decoded)
         features, left_out = local_networks()
-        pictures = None if study.shown.pictures is None else drawn(decoded, generator)
+        pictures = None if held_out.shown.pictures is None else drawn(newest, generator)
         progress.update()
-        evaluation = scored(
-            study.artifact, study.decoded(), study.shown, study.names, pictures, features, left_out
-        )
-        null = scored(study.artifact.control(), control, study.shown, study.names)["scores"]
+        evaluation = scored(study.artifact, decoded, held_out, pictures, features, left_out)
         progress.update()
-        page = report_of(study.artifact, evaluation, _trust(study, null), _learning(study, where))
+        page = report_of(
+            study.artifact, evaluation, _trust(study), _learning(study, where),
+            ceilings(study.showings, _regions(study.region)),
+        )  # fmt: skip
         progress.update()
         shown: list[Drawn] = []
-        if pictures is not None and study.shown.pictures is not None:
-            controls = drawn(control, generator)
+        if pictures is not None and held_out.shown.pictures is not None:
+            controls = drawn(held_out.newest.decoded(control), generator)
             shown = beside(
-                decoded, study.shown.pictures, pictures, controls, study.artifact.candidates
+                newest, held_out.shown.pictures, pictures, controls, study.artifact.candidates
             )
         progress.update()
     return write_report(folder, page, shown, maps)
 
 
-def _trust(study: Study, null: Mapping[str, Any]) -> dict[str, Any]:
-    """Kinds that were never met, where runs have kinds; and the null decoder's scores."""
-    found: dict[str, Any] = {
-        "null": {name: null[name] for name in ("c_two_way", "z_two_way") if name in null}
-    }
+def _regions(region: Region) -> dict[str, NDArray[np.bool_]]:
+    """Early and ventral, where they are two."""
+    if np.array_equal(region.early, region.ventral):
+        return {"all": region.early}
+    return {"early": region.early, "ventral": region.ventral}
+
+
+def _trust(study: Study) -> dict[str, Any]:
+    """Kinds that were never met, where runs have kinds; and the null decoders' scores."""
+    found: dict[str, Any] = {"null": null_scores(study)}
     samples = study.samples
     kinds = np.array([samples.shown[trial].trial_type for trial in samples.trials])
     several = len(np.unique(samples.runs)) > 1
@@ -96,8 +104,8 @@ def _scores_of(task: tuple[Study, NDArray[np.bool_]]) -> Mapping[str, Any]:
     """Scores of a study's test by decoders of some of its samples."""
     study, some = task
     artifact = study.artifact if some.all() else study.refitted(some)
-    newest = newest_of(study.decoded(artifact))
-    found = scored(artifact, newest, study.shown, study.names)["scores"]
+    newest = study.held_out.newest
+    found = scored(artifact, newest.decoded(artifact), newest)["scores"]
     return {name: found[name] for name in ("c_two_way", "z_two_way") if name in found}
 
 

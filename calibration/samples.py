@@ -10,13 +10,12 @@ from calibration.haemodynamics import fit_response
 from calibration.realigned import RealignedOnce, reference_of
 from calibration.tape import Tape
 from rtrecon.bids import Run
-from rtrecon.decode import Decode
 from rtrecon.errors import BadDataset
 from rtrecon.evidence import Evidence, Model
 from rtrecon.preprocess import Preprocess
 from rtrecon.quality import START_UP
 from rtrecon.response import Response
-from rtrecon.types import Decoded, Geometry, Pattern, Trial, Volume
+from rtrecon.types import Geometry, Pattern, Trial, Volume
 
 MIN_AGE_S = 5.0  # younger evidence is mostly noise and would pull the weights to nothing
 
@@ -131,11 +130,6 @@ def patterns_of(run: Run, preprocess: Preprocess) -> list[Pattern]:
         elif (pattern := preprocess.add(item)) is not None:
             patterns.append(pattern)
     return patterns
-
-
-def decode_run(run: Run, preprocess: Preprocess, decode: Decode) -> list[Decoded]:
-    """What a live session would have decoded in this run."""
-    return [decode(pattern) for pattern in patterns_of(run, preprocess)]
 
 
 def voxel_sd(runs: Sequence[Run], voxels: NDArray[np.int64]) -> NDArray[np.float32]:

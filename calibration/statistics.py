@@ -5,7 +5,7 @@ its own. The score is the mean of the diagonal, and of a session in which nothin
 other pairing is as likely as the true one: the null is the mean along permuted diagonals.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,12 +73,15 @@ class Table:
     units : int64 (n,)
         Rows of one unit (repeats of a picture) are drawn together and never compared.
     lower_is_better : bool
+    blocks : int64 (n,) or None
+        Truths are exchanged within a block only; pairs across blocks are not looked at.
     """
 
     pairs: Array
     wins: Array | None
     units: NDArray[np.int64]
     lower_is_better: bool = False
+    blocks: NDArray[np.int64] | None = None
 
     @property
     def value(self) -> float:
@@ -86,20 +89,15 @@ class Table:
         return float(np.diag(self.pairs).mean())
 
 
-def score(table: Table, rng: np.random.Generator, blocks: NDArray[np.int64] | None = None) -> Score:
+def score(table: Table, rng: np.random.Generator) -> Score:
     """The score of a table, with its null and its interval.
-
-    Parameters
-    ----------
-    blocks : int64 (n,), optional
-        Truths are exchanged within a block only; pairs across blocks are not looked at.
 
     Raises
     ------
     ValueError
         Fewer than two predictions.
     """
-    blocks = np.zeros(len(table.pairs), np.int64) if blocks is None else blocks
+    blocks = _common_blocks([table])
     null = permutation_null(table.pairs, permutations(blocks, rng))
     together = blocks[:, None] == blocks[None, :]
     chance = np.where(together, table.pairs, 0).sum(axis=1) / together.sum(axis=1)
@@ -112,6 +110,15 @@ def score(table: Table, rng: np.random.Generator, blocks: NDArray[np.int64] | No
         interval(table, rng),
         len(table.pairs),
     )
+
+
+def _common_blocks(tables: Sequence[Table]) -> NDArray[np.int64]:
+    """Blocks (n,) within which truths may be exchanged in each of several tables of one length."""
+    known = [table.blocks for table in tables if table.blocks is not None]
+    if not known:
+        return np.zeros(len(tables[0].pairs), np.int64)
+    blocks: NDArray[np.int64] = np.unique(np.stack(known), axis=1, return_inverse=True)[1]
+    return blocks.ravel()
 
 
 def permutations(
@@ -153,8 +160,10 @@ def any_effect(tables: Mapping[str, Table], rng: np.random.Generator) -> dict[st
     Every permutation is applied to all tables of one length at once, and each score is compared
     with the best of all scores in it, in units of its null's spread (Westfall & Young, 1993).
     """
-    lengths = {len(table.pairs) for table in tables.values()}
-    drawn = {n: permutations(np.zeros(n, np.int64), rng) for n in sorted(lengths)}
+    of_length: dict[int, list[Table]] = {}
+    for table in tables.values():
+        of_length.setdefault(len(table.pairs), []).append(table)
+    drawn = {n: permutations(_common_blocks(same), rng) for n, same in sorted(of_length.items())}
     standard, null = {}, []
     for name, table in tables.items():
         sign = -1.0 if table.lower_is_better else 1.0

@@ -1,24 +1,24 @@
 """A person's decoders, what they were fitted on, and trials to test them that they never met."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.ceiling import Showings, showings_of
 from calibration.fit import Targets, fit_known, fit_samples
-from calibration.leakage import refuse_leakage
+from calibration.held_out import HeldOut, held_out_images, held_out_runs
+from calibration.leakage import picture_hashes, refuse_leakage
 from calibration.nsd import NsdData
-from calibration.nsd_fit import encode, fit_nsd
+from calibration.nsd_fit import fit_nsd_known
 from calibration.regions import Region
-from calibration.samples import Samples, patterns_of
-from calibration.truth import Shown, shown_in
+from calibration.samples import Samples
 from rtrecon.artifact import Artifact
 from rtrecon.bids import Run
-from rtrecon.compatibility import check_stream
-from rtrecon.decode import Decode
 from rtrecon.generators import Generator
-from rtrecon.types import Decoded, Pattern
+
+_SOURCE = "what was fitted on"
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ class Study:
         As of `fit_samples`.
     voxels : int or None
         As of `fit_samples`.
-    patterns : sequence of Pattern
-        Of the test, in the order in which they came.
-    shown : Shown
-        In the test's trials.
-    names : sequence of str
-        Runs or sessions of the test.
+    alphas : mapping of "z" and "c" to float64 (n_targets,)
+        Strengths of the ridge.
+    held_out : HeldOut
+        The test.
+    showings : Showings
+        The test's if pictures repeat there, else those of what was fitted on.
     """
 
     artifact: Artifact
@@ -51,27 +51,16 @@ class Study:
     targets: Targets
     groups: NDArray[np.int64] | None
     voxels: int | None
-    patterns: Sequence[Pattern]
-    shown: Shown
-    names: Sequence[str]
-
-    def decoded(self, artifact: Artifact | None = None) -> list[Decoded]:
-        """The test by this decoder, or by another one of the same patterns."""
-        decode = Decode(artifact or self.artifact)
-        return [decode(pattern) for pattern in self.patterns]
+    alphas: Mapping[str, NDArray[np.float64]]
+    held_out: HeldOut
+    showings: Showings
 
     def refitted(self, rows: NDArray[np.bool_]) -> Artifact:
         """The same decoder fitted on some of the samples alone."""
-        samples = replace(
-            self.samples,
-            **{
-                name: getattr(self.samples, name)[rows]
-                for name in ("patterns", "ages_s", "variances", "trials", "runs")
-            },
-        )
         groups = None if self.groups is None else self.groups[rows]
+        samples = self.samples.of(rows)
         decoders = fit_samples(samples, self.targets, self.region, self.voxels, groups)
-        return replace(self.artifact, **(vars(decoders) | {"about": self.artifact.about}))
+        return replace(self.artifact, **decoders.fields())
 
 
 def study_runs(
@@ -92,43 +81,30 @@ def study_runs(
     Mismatch
         Runs of the test that the decoder does not fit.
     """
-    artifact, samples, targets = fit_known(runs, region, generator, name, realign, voxels)
-    refuse_leakage(artifact.about["stimuli"], artifact.about["runs"], tested)
-    preprocess = artifact.preprocess(tested[0].geometry.affine)
-    patterns = []
-    for run in tested:
-        check_stream(artifact, run.geometry, run.name)
-        patterns += patterns_of(run, preprocess)
-    trials = list({one.trial.number: one.trial for one in patterns}.values())
-    shown = shown_in(tested, trials, generator)
-    names = [run.name for run in tested]
-    return Study(artifact, region, samples, targets, None, voxels, patterns, shown, names)
+    refuse_leakage(picture_hashes(runs), [run.name for run in runs], tested)
+    artifact, samples, targets, decoders = fit_known(runs, region, generator, name, realign, voxels)
+    held_out = held_out_runs(artifact, tested, generator)
+    newest = np.append(np.diff(samples.trials) != 0, True)
+    trials = [samples.shown[trial] for trial in samples.trials[newest]]
+    fitted_on = showings_of(samples.patterns[newest], trials, _SOURCE)
+    return Study(
+        artifact, region, samples, targets, None, voxels, decoders.alphas, held_out,
+        _repeated(held_out, fitted_on),
+    )  # fmt: skip
 
 
 def study_nsd(
     data: NsdData, generator: Generator, name: str | None = None, voxels: int | None = None
 ) -> Study:
     """Fit on a person's own images of the Natural Scenes Dataset to test on the shared ones."""
-    artifact = fit_nsd(data, generator, name, voxels)
-    test = data.test
-    patterns = [
-        Pattern(test.shown[trial], n, age_s, row, variance)
-        for n, (trial, age_s, row, variance) in enumerate(
-            zip(test.trials, test.ages_s, test.patterns, test.variances, strict=True)
-        )
-    ]
-    truth, targets = encode(data, test, generator), encode(data, data.train, generator)
-    numbers = [trial.number for trial in test.shown]
-    shown = Shown(
-        numbers,
-        [trial.trial_type for trial in test.shown],
-        [data.captions[number][0] for number in numbers],
-        list(data.images(numbers)),
-        truth.z,
-        truth.c,
-    )
-    sessions = [f"shared images of session {session}" for session in data.sessions]
+    artifact, targets, decoders = fit_nsd_known(data, generator, name, voxels)
+    held_out, train = held_out_images(data, generator), data.train
+    fitted_on = Showings(train.patterns, train.trials, _SOURCE)
     return Study(
-        artifact, data.region, data.train, targets, data.train.trials, voxels, patterns, shown,
-        sessions,
+        artifact, data.region, train, targets, train.trials, voxels, decoders.alphas, held_out,
+        _repeated(held_out, fitted_on),
     )  # fmt: skip
+
+
+def _repeated(held_out: HeldOut, fitted_on: Showings) -> Showings:
+    return held_out.showings if held_out.showings.repeated else fitted_on

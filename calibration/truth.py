@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.ceiling import repeat_identification
 from calibration.dataset import caption_of, load_stimuli
 from calibration.metrics import correlations, mean_of, named, retrieval, two_way
 from calibration.statistics import Table
@@ -106,17 +104,6 @@ class Truth:
         """Which picture each trial showed (n,)."""
         units: NDArray[np.int64] = self._pictures[[self._row[d.trial.number] for d in decoded]]
         return units
-
-    def repeats(self, decoded: Sequence[Decoded], rng: np.random.Generator) -> dict[str, Any]:
-        """How well one repeat of a picture identifies another."""
-        vectors = {"c": _flat([d.c for d in decoded]) - self._mean("c")}
-        if self._artifact.z is not None:
-            vectors["z"] = _flat([d.z for d in decoded if d.z is not None]) - self._mean("z")
-        found = {
-            name: repeat_identification(rows, self.units(decoded), rng)
-            for name, rows in vectors.items()
-        }
-        return {name: one.as_json() for name, one in found.items() if one is not None}
 
     def _mean(self, name: str) -> NDArray[np.float32]:
         linear = self._artifact.z if name == "z" else self._artifact.c

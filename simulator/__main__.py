@@ -30,7 +30,7 @@ def _session(given: argparse.Namespace) -> int:
     from simulator.session import write_session
 
     names = ("runs", "trials", "test_runs", "test_trials", "noise_trials", "tr_s", "trial_s",
-             "stimulus_s", "effect", "ongoing", "motion", "seed", "pictures")  # fmt: skip
+             "stimulus_s", "effect", "ongoing", "motion", "seed", "pictures", "test_repeats")  # fmt: skip
     design = Design(**{name: getattr(given, name) for name in names})
     write_session(given.folder, design, given.processes, given.overwrite, given.quiet)
     return 0
@@ -78,6 +78,7 @@ def _add_session(parser: argparse.ArgumentParser) -> None:
         ("trials", _count, "pictures of a calibration run"),
         ("test-runs", _count, "test runs, the last of the dataset, with pictures of their own"),
         ("test-trials", _count, "pictures of a test run"),
+        ("test-repeats", _positive, "how often each of them is shown in its run"),
         ("noise-trials", _count, "noise patterns among a run's pictures; none among faces"),
         ("effect", _amount, "scale of what pictures evoke; 0: a brain that sees nothing"),
         ("ongoing", _amount, "scale of spontaneous activity, which limits decoding"),

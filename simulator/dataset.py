@@ -63,7 +63,7 @@ class Dataset:
             path = masks / _SUBJECT / "func" / f"{_STEM}_desc-{name}_mask.nii.gz"
             _write_image(path, region.astype(np.uint8), anatomy.affine)
         labels = {test: [s.label for s in scripts if s.test == test] for test in (False, True)}
-        about = {"design": asdict(design), "calibration": labels[False], "test": labels[True]}
+        about = {"design": _told(design), "calibration": labels[False], "test": labels[True]}
         _write_json(simulation / "session.json", about)
 
     def write_pictures(self, scripts: list[RunScript], images: NDArray[np.uint8]) -> None:
@@ -124,6 +124,14 @@ class Dataset:
             return bool(about["GeneratedBy"][0]["Name"] == _PROGRAM)
         except (OSError, ValueError, LookupError, TypeError):
             return False
+
+
+def _told(design: Design) -> dict[str, Any]:
+    """A session without repeats is the same to the byte as before there were any."""
+    told = asdict(design)
+    if design.test_repeats == 1:
+        del told["test_repeats"]
+    return told
 
 
 def _description(kind: str) -> dict[str, Any]:

@@ -26,7 +26,9 @@ class Design:
     runs, trials : int
         Calibration runs and the pictures of each.
     test_runs, test_trials : int
-        The last runs, with pictures that no other run has.
+        The last runs, with pictures that no other run has, and how many pictures each has.
+    test_repeats : int
+        How often each of them is shown in its run.
     noise_trials : int
         How many of a run's pictures are noise patterns; among faces there are none.
     tr_s, trial_s, stimulus_s : float
@@ -51,6 +53,7 @@ class Design:
     motion: float = 1.0
     seed: int = 0
     pictures: str = SCENES.name
+    test_repeats: int = 1
 
     @property
     def gallery(self) -> Gallery:
@@ -72,6 +75,10 @@ class Design:
             raise BadConfig("a session of 0 runs: give --runs or --test-runs 1 or more")
         if min(self.trials, self.test_trials) < 1:
             raise BadConfig("a run of 0 trials: give --trials and --test-trials 1 or more")
+        if self.test_repeats < 1:
+            raise BadConfig(
+                f"pictures shown {self.test_repeats} times: give --test-repeats 1 or more"
+            )
         if self.stimulus_s > self.trial_s - _LATE_S:
             longest_s = self.trial_s - _LATE_S
             raise BadConfig(
@@ -97,15 +104,19 @@ class RunScript:
 
     @property
     def stim_files(self) -> list[str]:
-        """Names of the pictures below `stimuli/`."""
+        """Names of the pictures below `stimuli/`, by the trial that shows them first."""
+        firsts = [self.shown.index(picture) + 1 for picture in self.shown]
         return [
             f"{self.label}_trial-{n:02d}_{picture.kind}.png"
-            for n, picture in enumerate(self.shown, 1)
+            for n, picture in zip(firsts, self.shown, strict=True)
         ]
 
 
 def write_script(design: Design) -> list[RunScript]:
-    """All runs of a session: kinds balanced over calibration and over test, no picture twice."""
+    """All runs of a session: kinds balanced over calibration and over test, no picture twice.
+
+    But for the test's `test_repeats`, in random order.
+    """
     rng = np.random.default_rng([design.seed, 2])
     gallery = design.gallery
     fresh = _Fresh(gallery, rng)
@@ -118,7 +129,10 @@ def write_script(design: Design) -> list[RunScript]:
         kinds = [next(deals[test]) for _ in range(n_trials - n_noise)]
         kinds += gallery.patterns * n_noise
         shown = tuple(fresh(str(kind)) for kind in rng.permutation(kinds))
-        onsets_s = spread_onsets(n_trials, design.trial_s, rng)
+        if test and design.test_repeats > 1:
+            order = rng.permutation(np.repeat(np.arange(n_trials), design.test_repeats))
+            shown = tuple(shown[n] for n in order)
+        onsets_s = spread_onsets(len(shown), design.trial_s, rng)
         n_volumes = volumes_until(onsets_s, design)
         scripts.append(RunScript(number, test, shown, onsets_s, n_volumes))
     return scripts

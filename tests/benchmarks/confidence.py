@@ -14,8 +14,8 @@ import numpy as np
 
 from calibration.confidence import reliability
 from calibration.dataset import load_runs
-from calibration.evaluate import decode_runs
 from calibration.fit import fit
+from calibration.held_out import decode_runs
 from calibration.regions import load_region
 from rtrecon.generators import load_generator
 from tests.benchmarks.simulated import MASKS

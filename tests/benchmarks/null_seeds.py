@@ -18,6 +18,7 @@ import numpy as np
 from calibration.dataset import load_runs
 from calibration.evaluate import evaluate
 from calibration.fit import fit
+from calibration.held_out import held_out_runs
 from calibration.regions import load_region
 from rtrecon.generators import Generator, load_generator
 from simulator import faces
@@ -77,7 +78,7 @@ def one(seed: int, effect: float, generator: Generator) -> dict[str, Any]:
         region = load_region(runs[:RUNS], None, *masks)
         artifact = fit(runs[:RUNS], region, generator, "nobody")
         return evaluate(
-            artifact, runs[RUNS:], generator,
+            artifact, held_out_runs(artifact, runs[RUNS:], generator), generator,
             features={"judge": lambda pictures: judge.features(small(pictures))}, draw=True,
         )  # fmt: skip
 

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from calibration.dataset import load_runs, load_stimuli
-from calibration.evaluate import decode_runs, each_two_way
+from calibration.evaluate import each_two_way
 from calibration.fit import fit
+from calibration.held_out import decode_runs
 from calibration.regions import load_region
 from rtrecon.artifact import Artifact
 from rtrecon.config import Settings

@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from calibration.dataset import load_runs
-from calibration.evaluate import decode_runs
 from calibration.fit import fit
+from calibration.held_out import decode_runs
 from calibration.regions import load_region
 from rtrecon.bids import Run
 from rtrecon.generators import Generator, load_generator

@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from calibration.dataset import load_runs, load_stimuli
-from calibration.evaluate import decode_runs, two_way
+from calibration.evaluate import two_way
 from calibration.fit import fit
+from calibration.held_out import decode_runs
 from calibration.regions import load_region
 from rtrecon.artifact import Artifact
 from rtrecon.bids import Run

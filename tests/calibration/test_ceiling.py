@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from calibration.ceiling import noise_ceiling, repeat_identification
+from calibration.ceiling import (
+    Showings,
+    ceilings,
+    noise_ceiling,
+    repeat_identification,
+    showings_of,
+)
+from rtrecon.types import Trial
 
 
 def responses(signal_sd: float, repeats: int, pictures: int = 3000) -> tuple[np.ndarray, ...]:
@@ -51,3 +58,42 @@ def test_repeats_identify_each_other_as_much_as_they_repeat() -> None:
     assert none is not None
     assert same.value == 1.0
     assert none.null[0] <= none.value <= none.null[1]
+
+
+def test_few_pictures_do_not_lower_the_ceiling() -> None:
+    """Of 6 pictures shown 4 times the variance of all trials is less than signal and noise."""
+    rng = np.random.default_rng(0)
+    pictures = np.tile(np.arange(6), 4)
+    signal, noise = 2 * rng.normal(size=(6, 6000)), rng.normal(size=(24, 6000))
+    ceiling = noise_ceiling(signal[pictures] + noise, pictures, averaged=1)
+    ratio = np.mean(ceiling / (1 - ceiling)) * 16 / 18  # 1 / noise, at 18 degrees of freedom
+    assert ratio == pytest.approx(4, rel=0.05)  # uncorrected 3.5
+
+
+def trial(number: int, file: str = "") -> Trial:
+    return Trial(number, "cat", 0.0, 3.0, file, "a cat")
+
+
+def test_showings_are_told_apart_by_their_picture_alone() -> None:
+    names = ["a", "b", "a", "", ""]
+    found = showings_of(np.zeros((5, 2)), [trial(n, name) for n, name in enumerate(names)], "here")
+    assert found.repeated == 1
+    assert found.pictures[0] == found.pictures[2]
+    assert len(set(found.pictures.tolist())) == 4
+
+
+def test_ceilings_of_regions_stand_beside_those_of_exchanged_pictures() -> None:
+    values, pictures, _ = responses(1.0, 3, 40)
+    rng = np.random.default_rng(1)
+    both = np.hstack([values, *(rng.normal(size=values.shape) for _ in range(20))])
+    early = np.arange(both.shape[1]) < 3
+    found = ceilings(Showings(both, pictures, "the test"), {"early": early, "ventral": ~early})
+    assert found is not None
+    assert (found["pictures"], found["showings"], found["averaged"]) == (40, 120, 1)
+    one, other = found["regions"]["early"], found["regions"]["ventral"]
+    assert one["median"] == pytest.approx(0.5, abs=0.12)
+    assert one["above"] == 1.0
+    assert one["voxels"] == sum(one["histogram"]) == 3
+    assert other["median"] == pytest.approx(other["median_exchanged"], abs=0.05)
+    assert other["above"] == pytest.approx(other["above_exchanged"], abs=0.2)
+    assert ceilings(Showings(both, np.arange(120), "the test"), {"early": early}) is None

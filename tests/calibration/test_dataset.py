@@ -51,6 +51,7 @@ def test_decoders_are_fitted_saved_and_tell_conditions_apart(
     tmp_path: Path, toy_generator: Diffusion
 ) -> None:
     from calibration.evaluate import evaluate
+    from calibration.held_out import held_out_runs
 
     dataset = write_dataset(tmp_path / "data", runs=3)
     runs = load_runs(dataset, ["1", "2"])
@@ -59,12 +60,13 @@ def test_decoders_are_fitted_saved_and_tell_conditions_apart(
     artifact = load_artifact(tmp_path / "decoder")
     assert artifact.candidates == ("cat", "dog")
     with pytest.raises(BadDataset, match="fitted on what it is tested with, 2 pictures: cat.png"):
-        evaluate(artifact, load_runs(dataset, ["3"]), toy_generator)
+        held_out_runs(artifact, load_runs(dataset, ["3"]), toy_generator)
     for name in ("cat", "dog"):
         with Image.open(dataset / "stimuli" / f"{name}.png") as picture:
             shifted = np.asarray(picture) + np.uint8(9)
         Image.fromarray(shifted).save(dataset / "stimuli" / f"{name}.png")
-    scores = evaluate(artifact, load_runs(dataset, ["3"]), toy_generator)
+    test = held_out_runs(artifact, load_runs(dataset, ["3"]), toy_generator)
+    scores = evaluate(artifact, test, toy_generator)
     assert scores["scores"]["kind_top1"]["value"] == 1.0
     assert scores["scores"]["z_two_way"]["value"] > 0.6
 

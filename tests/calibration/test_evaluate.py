@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from calibration.evaluate import evaluate, two_way
+from calibration.held_out import held_out_runs
 from calibration.leakage import picture_hashes
 from rtrecon.artifact import Artifact
 from rtrecon.bids import Run
@@ -58,7 +59,7 @@ def test_scores_of_a_session_are_complete_and_plain_json(
         return pictures.reshape(len(pictures), -1, 3)[:, ::500].reshape(len(pictures), -1)
 
     found = evaluate(
-        toy_artifact, [run], toy_generator,
+        toy_artifact, held_out_runs(toy_artifact, [run], toy_generator), toy_generator,
         {"colour": colour, "swav": colour}, draw=True, left_out={"clip": "not here"},
     )  # fmt: skip
     assert json.loads(json.dumps(found, allow_nan=False)) == found
@@ -87,7 +88,7 @@ def test_pictures_of_the_fitting_are_refused(
     run = toy_session(tmp_path / "stimuli", toy_geometry, 3)
     about = {"runs": ["run-1"], "stimuli": {"old.png": picture_hashes([run])["1.png"]}}
     with pytest.raises(BadDataset, match=r"1 pictures: 1.png \(fitted as old.png\)"):
-        evaluate(replace(toy_artifact, about=about), [run], toy_generator)
+        held_out_runs(replace(toy_artifact, about=about), [run], toy_generator)
     one = replace(run, trials=run.trials[:1])
     with pytest.raises(BadDataset, match="1 trial in the runs"):
-        evaluate(toy_artifact, [one], toy_generator)
+        evaluate(toy_artifact, held_out_runs(toy_artifact, [one], toy_generator), toy_generator)

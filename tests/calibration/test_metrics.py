@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 
 from calibration import metrics
+from calibration.statistics import score
 
 
 def noise(count: int, seed: int, size: int = 48) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
 
 
-def test_pixcorr_is_pearsons() -> None:
-    a, b = noise(3, 0), noise(3, 1)
+@pytest.mark.parametrize("size", [12, 60])
+def test_pixcorr_is_pearsons(size: int) -> None:
+    a, b = noise(3, 0, size), noise(4, 1, size)  # taken at once, and in two parts
     wanted = [[np.corrcoef(x.ravel(), y.ravel())[0, 1] for y in b] for x in a]
     np.testing.assert_allclose(metrics.pixel_correlations(a, b), wanted, atol=1e-9)
 
@@ -42,6 +44,24 @@ def test_ssim_of_a_picture_with_itself_is_one() -> None:
     a = noise(2, 0)
     np.testing.assert_allclose(np.diag(metrics.structural_similarities(a, a)), 1.0)
     assert metrics.structural_similarities(a, a)[0, 1] < 0.2
+
+
+def test_ssim_of_many_pictures_is_computed_within_blocks_alone() -> None:
+    a, b = noise(70, 0, 16), noise(70, 1, 16)
+    blocks = metrics.blocks_of(70)
+    assert np.bincount(blocks).tolist() == [24, 23, 23]
+    some, every = (metrics.structural_similarities(a, b, of) for of in (blocks, None))
+    together = blocks[:, None] == blocks
+    np.testing.assert_allclose(some[together], every[together])
+    assert np.isnan(some[~together]).all()
+    one, other = (
+        score(metrics.mean_of(pairs, None, False, of), np.random.default_rng(0))
+        for pairs, of in ((some, blocks), (every, None))
+    )
+    assert one.value == pytest.approx(other.value)
+    assert one.chance == pytest.approx(other.chance, abs=0.003)
+    np.testing.assert_allclose(one.null, other.null, atol=0.005)
+    assert one.interval == pytest.approx(other.interval, abs=0.003)
 
 
 def test_both_directions_of_two_way_are_their_plain_loops() -> None:
@@ -95,9 +115,3 @@ def test_naming_is_argmax_and_rank() -> None:
     top1, two_way = metrics.named(scores, np.array([1, 2]))
     assert top1.value == 0.5
     assert two_way.value == pytest.approx((0.5 + 1.0) / 2)
-
-
-def test_cosine_keeps_the_mean() -> None:
-    a = np.random.default_rng(0).normal(2, 1, size=(3, 10))
-    wanted = [[x @ y / np.linalg.norm(x) / np.linalg.norm(y) for y in a] for x in a]
-    np.testing.assert_allclose(metrics.cosines(a, a), wanted)

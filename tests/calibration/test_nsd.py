@@ -1,6 +1,7 @@
 """The Natural Scenes Dataset's layout: nothing is off by one, mirrored, rescaled or leaked."""
 
 import csv
+import json
 from pathlib import Path
 
 import nibabel as nib
@@ -12,10 +13,11 @@ from calibration.atlas import Area
 from calibration.nsd import NsdData, load_nsd
 from calibration.nsd_betas import open_betas
 from calibration.nsd_files import Folder, load_design
-from calibration.nsd_fit import encode
+from calibration.nsd_samples import averaged
+from calibration.nsd_targets import encode
 from calibration.regions import Areas
-from rtrecon.artifact import load_artifact
-from rtrecon.errors import BadDataset
+from rtrecon.artifact import Artifact, load_artifact
+from rtrecon.errors import BadDataset, Mismatch
 from rtrecon.generators.diffusion import Diffusion
 from simulator.scenes import render
 from tests.nsd import (
@@ -74,8 +76,10 @@ def test_every_trial_has_its_own_image_and_pattern(written: Person, data: NsdDat
     np.testing.assert_allclose(data.train.patterns, rows[own], atol=0.02)  # rounded to 1/300 %
     assert data.train.patterns.dtype == np.float32
     assert {trial.number for trial in data.test.shown} == set(written.shared.tolist())
+    np.testing.assert_array_equal(ids(data.test), images[~own])
+    np.testing.assert_allclose(data.test.patterns, rows[~own], atol=0.02)
     means = np.stack([rows[images == trial.number].mean(axis=0) for trial in data.test.shown])
-    np.testing.assert_allclose(data.test.patterns, means, atol=0.02)
+    np.testing.assert_allclose(averaged(data.test).patterns, means, atol=0.02)
     assert "less 1 without variance" in data.region.chosen_by
 
 
@@ -218,14 +222,28 @@ def test_decoders_fitted_by_the_program_know_unseen_shared_images(
     decoder = tmp_path / "decoder"
     arguments = ["fit", written.root, "--subject", SUBJECT, "--output", decoder]
     assert main([str(a) for a in arguments]) == 0
-    assert "test set two-way" in capsys.readouterr().out
+    assert "held-out c r = " in capsys.readouterr().out
     about = load_artifact(decoder).about
-    assert about["test"]["images"] == SHARED
-    assert about["test"]["two_way"]["z"] > 0.9  # chance .50; of noise .34 to .68 here
-    assert about["test"]["two_way"]["c"] > 0.9
     assert about["held_out_correlation"]["c"] > 0.1
     assert about["region"].startswith("early and ventral of the atlas streams")
-    assert main(["evaluate", str(decoder), str(written.root)]) == 1
-    assert "scored by fit" in capsys.readouterr().err
-    assert main([*map(str, arguments), "--runs", "1"]) == 1
-    assert "--runs is for a BIDS dataset" in capsys.readouterr().err
+    evaluate = ["evaluate", str(decoder), str(written.root), "--subject"]
+    assert main([*evaluate, str(SUBJECT)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["trials"], found["pictures"]) == (SHARED, SHARED)
+    assert found["scores"]["z_two_way"]["value"] > 0.9  # chance .50; of noise .34 to .68 here
+    assert found["scores"]["c_two_way"]["value"] > 0.9
+    assert found["repeats"]["c"]["n"] == SHARED  # first with second of three showings
+    assert found["repeats"]["c"]["value"] > 0.7
+    for arguments, said in (
+        ([*evaluate, str(SUBJECT), "--runs", "1"], "--runs is for a BIDS dataset"),
+        ([*evaluate, str(SUBJECT), "--sessions", "9"], "for session 9"),
+    ):
+        assert main(arguments) == 1
+        assert said in capsys.readouterr().err
+
+
+def test_another_persons_decoder_is_refused(
+    written: Person, toy_artifact: Artifact, tmp_path: Path
+) -> None:
+    with pytest.raises(Mismatch, match="not fitted on subj02 of the Natural Scenes Dataset"):
+        load_nsd(written.root, SUBJECT, decoder=toy_artifact)

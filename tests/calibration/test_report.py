@@ -42,8 +42,8 @@ class Page(HTMLParser):
         self.said.append(data)
 
 
-def write_person(folder: Path, effect: float, runs: int = 4) -> Path:
-    """Runs of four kinds; every picture is another one."""
+def write_person(folder: Path, effect: float, runs: int = 4, repeat: bool = False) -> Path:
+    """Runs of four kinds; every picture is another one, unless the last run repeats its own."""
     rng = np.random.default_rng(0)
     func, stimuli = folder / "sub-01" / "func", folder / "stimuli"
     func.mkdir(parents=True)
@@ -53,7 +53,8 @@ def write_person(folder: Path, effect: float, runs: int = 4) -> Path:
         data = rng.normal(600, 4, (*SHAPE, 70))
         lines = ["onset\tduration\ttrial_type\tcaption\tstim_file"]
         for trial, name in enumerate(rng.permutation(2 * KINDS)):
-            file, first = f"{run}-{trial}.png", 6 + 8 * trial
+            first = 6 + 8 * trial
+            file = f"{run}-{name if repeat and run == runs else trial}.png"
             grey = 60 * KINDS.index(name)
             pixels = np.clip(rng.normal(grey, 10, (8, 8, 3)), 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(stimuli / file)
@@ -86,7 +87,14 @@ def test_a_report_stands_by_itself(tmp_path: Path, toy_folder: Path) -> None:
     assert data["scores"]["kind, named first"]["value"] > 0.8  # chance .25
     assert len(data["learning"]) == 2  # of 2 and of 3 runs
     assert any(line.startswith("Kinds never met") for line in data["trust"])
-    assert any(line.startswith("Null decoder, c") for line in data["trust"])
+    (told,) = (line for line in data["trust"] if line.startswith("Null decoder, c"))
+    null = data["null"]["c, two-way"]
+    assert f"{null['shipped']:.2f}; of 20 other shuffles {null['mean']:.2f} on average" in told
+    assert 0.35 < null["mean"] < 0.65
+    assert null["range"][0] < null["mean"] < null["range"][1]
+    assert data["ceiling"] is None
+    assert data["limits"][0].startswith("No picture was shown twice")
+    assert any("No picture was shown twice" in line for line in page.said)
     assert len(data["pictures"]) == 8
     # four charts, and two pictures in three rows of three groups
     assert len(page.pictures) == 4 + 2 * 3 * 3
@@ -104,6 +112,22 @@ def test_where_nothing_is_decoded_the_first_line_says_so(tmp_path: Path, toy_fol
     assert first.startswith("Nothing was decoded")
 
 
+def test_repeated_pictures_show_how_good_it_could_be(tmp_path: Path, toy_folder: Path) -> None:
+    dataset = write_person(tmp_path / "data", effect=25.0, runs=3, repeat=True)
+    mask = ("--mask", str(dataset / "mask.nii.gz"), "--no-realign")
+    page, data = reported(dataset, tmp_path / "report", toy_folder, *mask)
+    ceiling = data["ceiling"]
+    assert (ceiling["source"], ceiling["pictures"], ceiling["showings"]) == ("the test", 4, 8)
+    assert list(ceiling["regions"]) == ["all"]
+    every = ceiling["regions"]["all"]
+    assert every["median"] > 0.7  # an effect of 25 in noise of 4
+    assert every["median_exchanged"] < 0.3
+    assert data["repeats"]["c, two-way"]["value"] > 0.8
+    assert any(line.startswith("all voxels") for line in data["limits"])
+    shown = sum(line.strip().startswith("What is decoded of") for line in page.said)
+    assert shown == len(data["repeats"]) == 2
+
+
 def test_the_verdict_is_that_of_the_scores() -> None:
     score = {"value": 0.9, "chance": 0.5, "interval": [0.8, 0.95]}
     told = verdict({"nothing_decoded": False, "scores": {"c_two_way": score}})
@@ -118,6 +142,15 @@ def test_a_natural_scenes_folder_becomes_a_report(tmp_path: Path, toy_folder: Pa
     )
     assert data["scores"]["c, two-way"]["n"] == nsd.SHARED
     assert not any(line.startswith("Kinds never met") for line in data["trust"])
+    ceiling = data["ceiling"]
+    assert (ceiling["pictures"], ceiling["showings"]) == (nsd.SHARED, 3 * nsd.SHARED)
+    assert ceiling["averaged"] is None  # three showings, as predictions are scored
+    early = ceiling["regions"]["early"]
+    assert early["median"] == pytest.approx(
+        0.75, abs=0.12
+    )  # as much noise as signal, a third of it
+    assert early["above_exchanged"] < early["above"]
+    assert set(data["repeats"]) == {"c, two-way", "z, two-way"}
     assert len(page.pictures) > 10
 
 

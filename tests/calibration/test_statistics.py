@@ -93,6 +93,19 @@ def test_permutations_stay_in_their_blocks() -> None:
         permutations(np.zeros(1, np.int64), np.random.default_rng(0))
 
 
+def test_scores_of_blocks_never_look_across_them() -> None:
+    rng = np.random.default_rng(3)
+    blocks = np.arange(40) % 2
+    pairs = session(rng, 0.2, 40)
+    pairs[blocks[:, None] != blocks] = np.nan
+    table = mean_of(pairs, blocks=blocks)
+    one = score(table, rng)
+    assert one.chance == pytest.approx(np.nanmean(pairs))
+    assert one.p < 0.05 < score(mean_of(session(rng, 0.0, 40), blocks=blocks), rng).p
+    family = any_effect({"in blocks": table, "plain": mean_of(session(rng, 0.0, 40))}, rng)
+    assert family["in blocks"] < 0.05 < family["plain"]
+
+
 def test_the_null_is_that_of_a_plain_loop() -> None:
     rng = np.random.default_rng(0)
     pairs = rng.normal(size=(6, 6))

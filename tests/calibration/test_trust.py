@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from calibration.trust import held_out_kinds, null_maps, permuted_trials
+from calibration.trust import held_out_kinds, neutral_shuffle, null_maps, permuted_trials
 from rtrecon.artifact import LinearMap
 
 TRIALS, AGES, VOXELS, TARGETS = 40, 3, 25, 6
@@ -51,6 +51,26 @@ def test_a_null_map_knows_nothing_of_new_trials_and_speaks_as_loudly() -> None:
         assert predicted.std() > 0.1
     assert np.mean(r) == pytest.approx(0, abs=0.15)
     assert not np.allclose(maps[0].weights, maps[1].weights)
+
+
+def test_the_neutral_shuffle_neither_keeps_nor_withholds_kinds() -> None:
+    rng = np.random.default_rng(5)
+    trials = np.repeat(np.arange(24), AGES)
+    kind = np.arange(24) % 4
+    targets = [
+        (scale * (rng.normal(size=(4, 600))[kind] + 0.3 * rng.normal(size=(24, 600))))[trials]
+        for scale in (1.0, 100.0)  # units do not matter
+    ]
+
+    def kept(seed: int) -> list[float]:
+        rows = permuted_trials(trials, np.random.default_rng(seed))
+        centred = [target - target.mean(axis=0) for target in targets]
+        return [float((t * t[rows]).sum() / (t**2).sum()) for t in centred]
+
+    seed = neutral_shuffle(trials, targets)
+    totals = [np.abs(kept(n)).sum() for n in range(50)]
+    assert totals[seed] == min(totals)
+    assert totals[seed] < 0.1 < max(totals)
 
 
 def test_whole_trials_are_shuffled() -> None:
@@ -100,6 +120,12 @@ def test_decoding_that_falls_into_its_training_kinds_is_found_out() -> None:
     assert found.nearest_training_chance == pytest.approx(6 / 8)
     assert found.drop_interval[0] > 0.15
     assert found.as_json()["drop"] == found.drop
+
+
+def test_two_runs_are_enough_for_kinds_never_met() -> None:
+    X, C, trials, _, names = kinds_of(collapsed=False)
+    found = held_out_kinds(X, C, trials, trials // 96, names, np.random.default_rng(0))
+    assert found.known.value > 0.95
 
 
 def test_too_few_kinds_are_told() -> None:

@@ -142,6 +142,32 @@ def test_kinds_are_balanced_and_no_scene_comes_twice() -> None:
     assert len({replace(s, flip=False, seed=0) for s in things}) == len(things)
 
 
+def test_pictures_of_the_test_can_repeat() -> None:
+    design = Design(runs=2, test_trials=6, test_repeats=3)
+    scripts, plain = write_script(design), write_script(replace(design, test_repeats=1))
+    assert scripts[:2] == plain[:2]  # nothing else changes
+    test = scripts[2]
+    assert set(test.shown) == set(plain[2].shown)
+    assert set(Counter(test.shown).values()) == {3}
+    assert len(test.onsets_s) == len(test.stim_files) == 18
+    names = dict(zip(test.stim_files, test.shown, strict=True))
+    assert len(names) == 6
+    assert [names[name] for name in test.stim_files] == list(test.shown)
+    halves = [Counter(test.shown[start : start + 6]) for start in (0, 6, 12)]
+    assert any(set(half.values()) != {1} for half in halves)  # not round after round
+    assert max(test.onsets_s) + design.trial_s <= test.n_volumes * design.tr_s
+
+
+def test_repeated_pictures_are_one_file_and_one_response(tmp_path: Path) -> None:
+    design = replace(SMALL, test_repeats=2)
+    write_session(tmp_path, design, processes=1, quiet=True)
+    run = load_run(find_runs(tmp_path)[1])
+    assert set(Counter(trial.stim_file for trial in run.trials).values()) == {2}
+    assert len(list((tmp_path / "stimuli").glob("run-02*"))) == SMALL.test_trials
+    about = json.loads((tmp_path / "derivatives/simulation/session.json").read_text())
+    assert Design(**about["design"]) == design
+
+
 def test_onsets_fall_anywhere_within_a_tr_and_pictures_never_overlap() -> None:
     for script in write_script(Design()):
         onsets_s = np.array(script.onsets_s)
@@ -156,6 +182,7 @@ def test_onsets_fall_anywhere_within_a_tr_and_pictures_never_overlap() -> None:
     [
         ({"runs": 0, "test_runs": 0}, "--runs"),
         ({"trials": 0}, "--trials"),
+        ({"test_repeats": 0}, "--test-repeats"),
         ({"stimulus_s": 12.0}, "--stimulus-s"),
     ],
 )

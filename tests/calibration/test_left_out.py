@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from calibration import scratch
-from calibration.held_out import MAX_GAIN, correlation, gain
+from calibration.left_out import MAX_GAIN, correlation, gain
 
 
 def test_predictions_get_the_spread_of_the_truth() -> None:
