@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from calibration.cluster import Where, fan_out
 from calibration.confidence import fit_confidence
 from calibration.dataset import caption_of, load_stimuli
 from calibration.leakage import picture_hashes
@@ -30,6 +31,8 @@ MAX_CANDIDATES = 300
 _SHUFFLE = 0
 FOLDS = 6
 MAX_GAIN = 3.0
+
+_Task = tuple[Samples, NDArray[np.bool_], NDArray[np.float32], Sequence[Split], int | None]
 
 
 @dataclass(frozen=True)
@@ -68,18 +71,20 @@ def fit(
     name: str,
     realign: bool = True,
     voxels: int = VOXELS,
+    where: Where | None = None,
 ) -> Artifact:
     """Fit the decoders of one person from runs of one protocol.
 
     Where the events name pictures, z is fitted from the early voxels; c always from the ventral
-    ones. The patterns are those of the live path at every age from `MIN_AGE_S` on.
+    ones. The patterns are those of the live path at every age from `MIN_AGE_S` on. `where` is as of
+    `fit_samples`.
 
     Raises
     ------
     BadDataset
         Fewer than two trials or nothing to tell apart.
     """
-    return fit_known(runs, region, generator, name, realign, voxels)[0]
+    return fit_known(runs, region, generator, name, realign, voxels, where)[0]
 
 
 def fit_known(
@@ -89,6 +94,7 @@ def fit_known(
     name: str,
     realign: bool = True,
     voxels: int = VOXELS,
+    where: Where | None = None,
 ) -> tuple[Artifact, Samples, Targets]:
     """As `fit`, with what was fitted: on these samples, to these targets."""
     with tqdm(total=2, desc="calibration", unit="stage", disable=None) as progress:
@@ -96,7 +102,7 @@ def fit_known(
         progress.update()
         targets = targets_of(runs, samples.shown, generator)
         progress.update()
-    decoders = fit_samples(samples, targets, region, voxels)
+    decoders = fit_samples(samples, targets, region, voxels, where=where)
     about = {
         "runs": [run.name for run in runs],
         "stimuli": picture_hashes(runs),
@@ -111,6 +117,7 @@ def fit_samples(
     region: Region,
     voxels: int | None = VOXELS,
     groups: NDArray[np.int64] | None = None,
+    where: Where | None = None,
 ) -> Decoders:
     """Fit z from the early voxels and c from the ventral ones of any patterns.
 
@@ -124,15 +131,17 @@ def fit_samples(
         That z and c are each predicted from, the best of the region; None: all.
     groups : int64 (n_samples,), optional
         Samples of one group are left out together; default: runs, or the trials of a single run.
+    where : Where, optional
+        z and c are fitted on a cluster, or here with so many threads; default: here with all cores.
     """
     splits = leave_out(_groups(samples) if groups is None else groups, FOLDS)
     c = targets.c[samples.trials]
     z = None if targets.z is None else targets.z[samples.trials]
-    with tqdm(total=2, desc="decoders", unit="decoder", disable=None) as progress:
-        z_fit = None if z is None else _fitted(samples, region.early, z, splits, voxels)
-        progress.update()
-        c_fit = _fitted(samples, region.ventral, c, splits, voxels)
-        progress.update()
+    tasks = [(samples, region.ventral, c, splits, voxels)]
+    tasks += [] if z is None else [(samples, region.early, z, splits, voxels)]
+    done = map(_fitted, tasks) if where is None else fan_out(_fitted, tasks, where)
+    c_fit, *rest = tqdm(done, "decoders", len(tasks), unit="decoder", disable=None)
+    z_fit = rest[0] if rest else None
     names, candidate_c = _candidates(samples, targets.c)
     z_map = None if z is None or z_fit is None else _map(region.early, z_fit, z)
     c_map = _map(region.ventral, c_fit, c)
@@ -208,13 +217,8 @@ def _groups(samples: Samples) -> NDArray[np.int64]:
     return samples.trials if one_run else samples.runs
 
 
-def _fitted(
-    samples: Samples,
-    region: NDArray[np.bool_],
-    targets: NDArray[np.float32],
-    splits: Sequence[Split],
-    voxels: int | None,
-) -> Fitted:
+def _fitted(task: _Task) -> Fitted:
+    samples, region, targets, splits, voxels = task
     X = samples.patterns[:, region]
     count = X.shape[1] if voxels is None else voxels
 

@@ -91,8 +91,7 @@ def load_nsd(
     BadDataset
         All problems, before anything slow starts.
     """
-    folder = Folder(root, parse_subject(None if subject is None else str(subject)))
-    files = _chosen_sessions(folder, sessions)
+    folder, files = _found(root, subject, sessions)
     region, geometry, design, captions = _checked(folder, areas, files)
     betas = {session: open_betas(file) for session, file in files.items()}
     train, test, alive = split(betas, region.voxels, design)
@@ -102,6 +101,24 @@ def load_nsd(
     return NsdData(
         folder.label, geometry, region, train, averaged(test), tuple(betas), Images(folder.images), captions
     )  # fmt: skip
+
+
+def check_nsd(
+    root: Path,
+    subject: str | int | None,
+    sessions: Sequence[str | int] | None = None,
+    areas: Areas = NOTHING_NAMED,
+) -> None:
+    """Raise what `load_nsd` would, all problems at once, and read no betas."""
+    folder, files = _found(root, subject, sessions)
+    _checked(folder, areas, files)
+
+
+def _found(
+    root: Path, subject: str | int | None, sessions: Sequence[str | int] | None
+) -> tuple[Folder, dict[int, Path]]:
+    folder = Folder(root, parse_subject(None if subject is None else str(subject)))
+    return folder, _chosen_sessions(folder, sessions)
 
 
 def _chosen_sessions(folder: Folder, wanted: Sequence[str | int] | None) -> dict[int, Path]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from calibration.cluster import Where
 from calibration.evaluate import two_way
 from calibration.fit import Decoders, Targets, assemble, fit_samples
 from calibration.nsd import NsdData
@@ -21,7 +22,11 @@ _BATCH = 64  # images in memory at once
 
 
 def fit_nsd(
-    data: NsdData, generator: Generator, name: str | None = None, voxels: int | None = None
+    data: NsdData,
+    generator: Generator,
+    name: str | None = None,
+    voxels: int | None = None,
+    where: Where | None = None,
 ) -> Artifact:
     """Fit z from early and c from ventral visual cortex, and score the test set.
 
@@ -32,6 +37,8 @@ def fit_nsd(
     ----------
     voxels : int or None
         That z and c are each predicted from, the best of the region; None: all.
+    where : Where, optional
+        As of `fit_samples`.
 
     Raises
     ------
@@ -39,7 +46,7 @@ def fit_nsd(
         Images that cannot be read.
     """
     train = encode(data, data.train, generator)
-    decoders = fit_samples(data.train, train, data.region, voxels, data.train.trials)
+    decoders = fit_samples(data.train, train, data.region, voxels, data.train.trials, where)
     n_voxels = len(data.region.voxels)
     basis = Basis(data.geometry, None, Response(duration_s=SHOWN_S), np.ones(n_voxels, np.float32))
     about = {
