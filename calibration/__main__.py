@@ -12,7 +12,8 @@ from calibration.cluster import add_options, count
 from rtrecon.errors import Error
 
 DEFAULT_GENERATOR = "miniature"
-_AREA = "a mask, or areas of an atlas: FILE:NAME,NAME or FILE:1,2"
+_AREAS = "Each NIFTI is a mask, or areas of an atlas by name or number: FILE:V1,V2 or FILE:1,2."
+_OF_EACH = " {subject} in its name stands for each person's label."
 _DATASET = "a BIDS dataset, or a Natural Scenes folder"
 
 
@@ -67,8 +68,7 @@ def _add_report(verbs: Any) -> None:
         "the report's folder, with the decoder in it; of several people, with a folder sub-LABEL "
         "for each",
     )
-    _add_selection(report, several=True)
-    report.add_argument(
+    _add_selection(report, several=True).add_argument(
         "--test-runs",
         nargs="+",
         metavar="LABEL",
@@ -77,7 +77,7 @@ def _add_report(verbs: Any) -> None:
     )
     _add_fitting(report)
     report.add_argument(
-        "--explained", metavar="DIR", help="figures that explain wrote, to be shown"
+        "--explained", metavar="DIR", help="show figures that explain wrote (also {subject})"
     )
     add_options(report)
 
@@ -103,9 +103,8 @@ def _add_explain(verbs: Any) -> None:
     _add_dataset(explain, _DATASET)
     _add_output(explain, "for figures, maps and explain.json")
     _add_selection(explain)
-    _add_areas(explain, "to explain", "a region", "a region")
-    explain.add_argument(
-        "--atlas", metavar="NIFTI", help="each of its labels is a region; or only some: FILE:V1,V2"
+    _add_areas(explain, _AREAS, "to explain", "one region", "the other").add_argument(
+        "--atlas", metavar="NIFTI", help="each of its labels is a region, or each that is named"
     )
     explain.add_argument(
         "--conditions",
@@ -118,7 +117,9 @@ def _add_explain(verbs: Any) -> None:
 
 
 def _add(verbs: Any, name: str, command: Any, what: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = verbs.add_parser(name, help=what, description=f"{what}.")
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name, help=what, description=f"{what[0].upper()}{what[1:]}."
+    )
     parser.set_defaults(command=command)
     return parser
 
@@ -131,14 +132,14 @@ def _add_output(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help=what)
 
 
-def _add_selection(parser: argparse.ArgumentParser, several: bool = False) -> None:
+def _add_selection(parser: argparse.ArgumentParser, several: bool = False) -> Any:
     group = parser.add_argument_group("which data")
     if several:
         group.add_argument(
             "--subject",
             nargs="+",
             metavar="LABEL",
-            help="the person, or several, or all (default: the only one)",
+            help="the person, or several, or 'all' (default: the only one)",
         )
     else:
         group.add_argument("--subject", metavar="LABEL", help="the person (default: the only one)")
@@ -153,26 +154,27 @@ def _add_selection(parser: argparse.ArgumentParser, several: bool = False) -> No
     group.add_argument(
         "--space", metavar="NAME", help="use preprocessed runs in this space (fMRIPrep's space-)"
     )
+    return group
 
 
-def _add_areas(parser: argparse.ArgumentParser, mask: str, early: str, ventral: str) -> None:
-    group = parser.add_argument_group("which voxels")
+def _add_areas(
+    parser: argparse.ArgumentParser, about: str, mask: str, early: str, ventral: str
+) -> Any:
+    group = parser.add_argument_group("which voxels", about)
     group.add_argument(
         "--mask",
         metavar="NIFTI",
-        help=f"voxels {mask}: {_AREA} (default: voxels that respond alike to repeated pictures, else "
-        "the posterior third of the head; early and ventral of a Natural Scenes folder)",
+        help=f"voxels {mask} (default: voxels that respond alike to repeated pictures, else the "
+        "posterior third of the head; early and ventral of a Natural Scenes folder)",
     )
-    group.add_argument("--early", metavar="NIFTI", help=f"early visual cortex, {early}: {_AREA}")
-    group.add_argument(
-        "--ventral", metavar="NIFTI", help=f"higher visual cortex, {ventral}: {_AREA}"
-    )
+    group.add_argument("--early", metavar="NIFTI", help=f"early visual cortex, {early}")
+    group.add_argument("--ventral", metavar="NIFTI", help=f"higher visual cortex, {ventral}")
+    return group
 
 
 def _add_fitting(parser: argparse.ArgumentParser) -> None:
-    files = "; {subject} in a file's name stands for each person's label"
-    _add_areas(parser, "for both z and c", "for z", f"for c{files}")
-    parser.add_argument(
+    group = _add_areas(parser, _AREAS + _OF_EACH, "for both z and c", "for z", "for c")
+    group.add_argument(
         "--voxels",
         type=count,
         metavar="N",

@@ -138,14 +138,14 @@ def test_whoever_cannot_be_fitted_keeps_nobody_from_it(
 
 
 def test_reports_of_two_people_with_masks_of_their_own(
-    tmp_path: Path, toy_folder: Path, scheduler: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, toy_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     dataset = add_person(write_person(tmp_path / "data", effect=25.0, runs=2), "02")
     half = np.arange(6)[:, None, None] >= np.full(SHAPE, 3)
     nib.save(nib.Nifti1Image(half.astype(np.uint8), AFFINE), dataset / "mask-02.nii.gz")
     shutil.copy(dataset / "mask.nii.gz", dataset / "mask-01.nii.gz")
     output, masks = tmp_path / "out", str(dataset / "mask-{subject}.nii.gz")
-    more = ("--subject", "all", "--scheduler", scheduler, "--mask", masks)
+    more = ("--subject", "all", "--workers", "1", "--mask", masks)
     assert main(["report", *arguments(dataset, output, toy_folder, *more)]) == 0
     said = sorted(capsys.readouterr().out.splitlines())
     assert said == [f"sub-{n}: report in {output / f'sub-{n}' / PAGE}" for n in ("01", "02")]
