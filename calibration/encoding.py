@@ -14,7 +14,7 @@ from scipy.linalg import eigh
 from scipy.stats import false_discovery_control
 
 from calibration.responses import FOLDS, Responses
-from calibration.ridge import fit_ridge, leave_out
+from calibration.ridge import fit_batches, leave_out
 
 NULLS = 2000  # made-up voxels: the least p is one in as many
 _ENERGY = (
@@ -60,8 +60,8 @@ def encode(features: Sequence[NDArray[np.float32]], responses: Responses, seed: 
     predicted = np.empty_like(Y)
     for train, test in responses.splits():
         inner = leave_out(responses.groups[train], FOLDS - 1)
-        fitted = fit_ridge(X[train], Y[train], inner)
-        predicted[test] = (X[test] - fitted.x_mean) @ fitted.weights
+        for of, fitted in fit_batches(X[train], Y[train], inner):
+            predicted[test, of] = (X[test] - fitted.x_mean) @ fitted.weights
     for values in (predicted, Y):
         _centre(values, responses.parts)
     n_voxels = responses.patterns.shape[1]

@@ -21,7 +21,6 @@ from calibration.report import PAGE
 from rtrecon.artifact import load_artifact
 from rtrecon.errors import BadDataset
 from tests.calibration.test_dataset import AFFINE, SHAPE, write_dataset
-from tests.calibration.test_report import write_person
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +139,7 @@ def test_whoever_cannot_be_fitted_keeps_nobody_from_it(
 def test_reports_of_two_people_with_masks_of_their_own(
     tmp_path: Path, toy_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    dataset = add_person(write_person(tmp_path / "data", effect=25.0, runs=2), "02")
+    dataset = add_person(write_dataset(tmp_path / "data", pictures=False), "02")
     half = np.arange(6)[:, None, None] >= np.full(SHAPE, 3)
     nib.save(nib.Nifti1Image(half.astype(np.uint8), AFFINE), dataset / "mask-02.nii.gz")
     shutil.copy(dataset / "mask.nii.gz", dataset / "mask-01.nii.gz")
