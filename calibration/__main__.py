@@ -1,4 +1,4 @@
-"""The command line: rtrecon-calibrate fit | evaluate | report | explain."""
+"""The command line: rtrecon-calibrate fit | report | evaluate | explain."""
 
 import argparse
 import logging
@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from calibration import commands
-from calibration.cluster import add_options
+from calibration.cluster import add_options, count
 from rtrecon.errors import Error
 
 DEFAULT_GENERATOR = "miniature"
-_AREA = "a mask, or areas of an atlas: FILE:NAME,NAME or FILE:1,2"
+_AREAS = "Each NIFTI is a mask, or areas of an atlas by name or number: FILE:V1,V2 or FILE:1,2."
+_OF_EACH = " {subject} in its name stands for each person's label."
+_DATASET = "a BIDS dataset, or a Natural Scenes folder"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,34 +31,65 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """Tells bad usage in one line."""
+
+    def error(self, message: str) -> Any:
+        self.exit(2, f"{self.prog}: {message} (usage: {self.prog} --help)\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="rtrecon-calibrate", description=__doc__.splitlines()[0])
+    parser = _Parser(
+        prog="rtrecon-calibrate",
+        description="Fit a person's decoders, test them, and see what explains their brain.",
+    )
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
-    fit = verbs.add_parser("fit", help="fit a person's decoders")
-    fit.set_defaults(command=commands.fit)
-    _add_fitting(fit, "the decoder's folder")
-    report = verbs.add_parser("report", help="fit, test on other runs and write a report")
-    report.set_defaults(command=commands.report)
-    _add_fitting(report, "the report's folder, with the decoder in it")
-    report.add_argument(
+    _add_fit(verbs)
+    _add_report(verbs)
+    _add_evaluate(verbs)
+    _add_explain(verbs)
+    return parser
+
+
+def _add_fit(verbs: Any) -> None:
+    fit = _add(verbs, "fit", commands.fit, "fit the decoders of a person, or of several")
+    _add_dataset(fit, _DATASET)
+    _add_output(fit, "the decoder's folder; of several people, with a folder sub-LABEL for each")
+    _add_selection(fit, several=True)
+    _add_fitting(fit)
+    add_options(fit)
+
+
+def _add_report(verbs: Any) -> None:
+    report = _add(verbs, "report", commands.report, "fit, test on other runs and write a report")
+    _add_dataset(report, _DATASET)
+    _add_output(
+        report,
+        "the report's folder, with the decoder in it; of several people, with a folder sub-LABEL "
+        "for each",
+    )
+    _add_selection(report, several=True).add_argument(
         "--test-runs",
         nargs="+",
         metavar="LABEL",
         help="runs to test on and not to fit on (default: the last; the shared images of a Natural "
         "Scenes folder)",
     )
+    _add_fitting(report)
     report.add_argument(
-        "--explained", type=Path, metavar="DIR", help="figures that explain wrote, to be shown"
+        "--explained", metavar="DIR", help="show figures that explain wrote (also {subject})"
     )
     add_options(report)
-    evaluate = verbs.add_parser("evaluate", help="score a decoder on held-out runs or images")
-    evaluate.set_defaults(command=commands.evaluate)
-    evaluate.add_argument("decoder", type=Path, metavar="DIR")
-    evaluate.add_argument(
-        "dataset",
-        type=Path,
-        metavar="DATASET",
-        help="a BIDS dataset, or the Natural Scenes folder that was fitted on: its shared images",
+
+
+def _add_evaluate(verbs: Any) -> None:
+    evaluate = _add(
+        verbs, "evaluate", commands.evaluate, "score a decoder on held-out runs or images"
+    )
+    evaluate.add_argument("decoder", type=Path, metavar="DIR", help="that fit wrote")
+    _add_dataset(
+        evaluate,
+        "a BIDS dataset, or the Natural Scenes folder that was fitted on: its shared images",
     )
     _add_selection(evaluate)
     evaluate.add_argument("--generator", metavar="NAME_OR_DIR", help="default: the decoder's own")
@@ -65,96 +98,123 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="draw the pictures, too, and compare them in pixels and in networks of the local cache",
     )
-    _add_explain(verbs)
-    return parser
-
-
-def _add_fitting(parser: argparse.ArgumentParser, output: str) -> None:
-    parser.add_argument(
-        "dataset", type=Path, metavar="DATASET", help="a BIDS dataset, or a Natural Scenes folder"
-    )
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help=output)
-    _add_selection(parser)
-    parser.add_argument(
-        "--mask",
-        metavar="NIFTI",
-        help=f"voxels for both z and c: {_AREA} (default: voxels that respond alike to repeated "
-        "pictures, else the posterior third of the head)",
-    )
-    parser.add_argument("--early", metavar="NIFTI", help=f"early visual cortex, for z: {_AREA}")
-    parser.add_argument("--ventral", metavar="NIFTI", help=f"higher visual cortex, for c: {_AREA}")
-    parser.add_argument("--generator", default=DEFAULT_GENERATOR, metavar="NAME_OR_DIR")
-    parser.add_argument(
-        "--no-realign", action="store_true", help="the scanner corrects head motion itself"
-    )
-    parser.add_argument(
-        "--voxels",
-        type=_count,
-        metavar="N",
-        help="that z and c are each predicted from, the best of the mask (default: 1000; all of a "
-        "Natural Scenes folder)",
-    )
-    parser.add_argument(
-        "--average-repeats",
-        action="store_true",
-        help="Natural Scenes: one training sample an image, not one a trial",
-    )
-    parser.add_argument("--name", help="the person's label in messages (default: the subject's)")
-
-
-def _add_selection(parser: argparse.ArgumentParser) -> None:
-    for option, what in (("runs", "runs"), ("sessions", "sessions"), ("tasks", "tasks")):
-        parser.add_argument(
-            f"--{option}", nargs="+", metavar="LABEL", help=f"{what} to use (default: all)"
-        )
-    parser.add_argument("--subject", metavar="LABEL", help="the person, where there are several")
-    parser.add_argument(
-        "--space", metavar="NAME", help="use preprocessed runs in this space (fMRIPrep's space-)"
-    )
 
 
 def _add_explain(verbs: Any) -> None:
-    explain = verbs.add_parser(
-        "explain", help="maps and figures of what in the model explains which part of the brain"
-    )
-    explain.set_defaults(command=commands.explain)
-    explain.add_argument("dataset", type=Path, metavar="BIDS_DIR")
-    explain.add_argument(
-        "--output", type=Path, required=True, metavar="DIR", help="for figures and explain.json"
-    )
-    explain.add_argument(
-        "--runs", nargs="+", metavar="N", help="labels of the runs to use (default: all)"
-    )
-    explain.add_argument(
-        "--mask",
-        type=Path,
-        metavar="NIFTI",
-        help="voxels to explain (default: the posterior third of the head)",
-    )
-    explain.add_argument("--early", type=Path, metavar="NIFTI", help="early visual cortex")
-    explain.add_argument("--ventral", type=Path, metavar="NIFTI", help="higher visual cortex")
-    explain.add_argument(
-        "--atlas",
-        type=Path,
-        metavar="NIFTI",
-        help="labelled voxels: each label is a region, named in a table (.tsv) beside it",
+    explain = _add(
+        verbs, "explain", commands.explain,
+        "maps and figures of what in the model explains which part of the brain",
+    )  # fmt: skip
+    _add_dataset(explain, _DATASET)
+    _add_output(explain, "for figures, maps and explain.json")
+    _add_selection(explain)
+    _add_areas(explain, _AREAS, "to explain", "one region", "the other").add_argument(
+        "--atlas", metavar="NIFTI", help="each of its labels is a region, or each that is named"
     )
     explain.add_argument(
         "--conditions",
         action="store_true",
         help="make c of the conditions' names and not of captions, which may tell the layout, too",
     )
-    explain.add_argument("--generator", default=DEFAULT_GENERATOR, metavar="NAME_OR_DIR")
-    explain.add_argument(
-        "--no-realign", action="store_true", help="head motion is corrected already"
-    )
+    _add_generator(explain)
+    _add_no_realign(explain)
     add_options(explain)
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is no number of voxels: 1 or more")
-    return int(text)
+def _add(verbs: Any, name: str, command: Any, what: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name, help=what, description=f"{what[0].upper()}{what[1:]}."
+    )
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _add_dataset(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("dataset", type=Path, metavar="DATASET", help=what)
+
+
+def _add_output(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help=what)
+
+
+def _add_selection(parser: argparse.ArgumentParser, several: bool = False) -> Any:
+    group = parser.add_argument_group("which data")
+    if several:
+        group.add_argument(
+            "--subject",
+            nargs="+",
+            metavar="LABEL",
+            help="the person, or several, or 'all' (default: the only one)",
+        )
+    else:
+        group.add_argument("--subject", metavar="LABEL", help="the person (default: the only one)")
+    for option in ("sessions", "tasks", "runs"):
+        ranges = "; of a Natural Scenes folder also ranges: 1-37" if option == "sessions" else ""
+        group.add_argument(
+            f"--{option}",
+            nargs="+",
+            metavar="LABEL",
+            help=f"{option} to use (default: all){ranges}",
+        )
+    group.add_argument(
+        "--space", metavar="NAME", help="use preprocessed runs in this space (fMRIPrep's space-)"
+    )
+    return group
+
+
+def _add_areas(
+    parser: argparse.ArgumentParser, about: str, mask: str, early: str, ventral: str
+) -> Any:
+    group = parser.add_argument_group("which voxels", about)
+    group.add_argument(
+        "--mask",
+        metavar="NIFTI",
+        help=f"voxels {mask} (default: voxels that respond alike to repeated pictures, else the "
+        "posterior third of the head; early and ventral of a Natural Scenes folder)",
+    )
+    group.add_argument("--early", metavar="NIFTI", help=f"early visual cortex, {early}")
+    group.add_argument("--ventral", metavar="NIFTI", help=f"higher visual cortex, {ventral}")
+    return group
+
+
+def _add_fitting(parser: argparse.ArgumentParser) -> None:
+    group = _add_areas(parser, _AREAS + _OF_EACH, "for both z and c", "for z", "for c")
+    group.add_argument(
+        "--voxels",
+        type=count,
+        metavar="N",
+        help="that z and c are each predicted from, the best of the mask (default: 1000; all of a "
+        "Natural Scenes folder)",
+    )
+    group.add_argument(
+        "--banded",
+        action="store_true",
+        help="predict z and c from early and ventral voxels both, and find how much each of the two "
+        "counts (banded ridge; twelve times the work)",
+    )
+    parser.add_argument(
+        "--average-repeats",
+        action="store_true",
+        help="Natural Scenes: one training sample an image, not one a trial",
+    )
+    _add_generator(parser)
+    _add_no_realign(parser)
+    parser.add_argument("--name", help="the person's label in messages (default: the subject's)")
+
+
+def _add_generator(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--generator",
+        default=DEFAULT_GENERATOR,
+        metavar="NAME_OR_DIR",
+        help="the generative model (default: %(default)s)",
+    )
+
+
+def _add_no_realign(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--no-realign", action="store_true", help="head motion is corrected already"
+    )
 
 
 if __name__ == "__main__":

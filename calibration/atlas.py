@@ -52,6 +52,23 @@ class Area:
         chosen = np.isin(values, self._numbers(values)) if self.labels else np.greater(values, 0)
         return chosen.ravel(order="F")
 
+    def parts(self, geometry: Geometry) -> dict[str, NDArray[np.bool_]]:
+        """Voxels (n_voxels,) of each label, by its name where a table beside the atlas names it.
+
+        Raises
+        ------
+        BadDataset
+            As `within`, and a table that cannot be read.
+        """
+        values = _read(self.file, geometry)
+        every = (n for n in np.unique(values).tolist() if n > 0)
+        numbers = self._numbers(values) if self.labels else list(every)
+        table = {} if _table_of(self.file) is None else label_table(self.file)
+        names: dict[float, str] = {}
+        for name, number in table.items():
+            names.setdefault(number, name)
+        return {names.get(n, f"{n:g}"): (values == n).ravel(order="F") for n in numbers}
+
     def _numbers(self, values: NDArray[np.generic]) -> list[int]:
         numbers: set[int] = set()
         unknown = []
@@ -81,18 +98,11 @@ def label_table(atlas: Path) -> dict[str, int]:
     BadDataset
         No such table, or one that cannot be read.
     """
-    stem = atlas.name.split(".nii")[0]
-    tables = [atlas.with_name(stem + end) for end in (".tsv", ".csv", ".txt", ".lut", ".ctab")]
-    tables += [
-        path
-        for path in sorted(atlas.parent.glob("*_dseg.tsv"), key=lambda p: -len(entities(p)))
-        if entities(path).items() <= entities(atlas).items()
-    ]
-    table = next((path for path in tables if path.is_file()), None)
+    table = _table_of(atlas)
     if table is None:
         raise BadDataset(
-            f"atlas {atlas} has no table of names beside it: add {stem}.tsv with the columns index "
-            "and name, or name its areas by numbers"
+            f"atlas {atlas} has no table of names beside it: add {_stem(atlas)}.tsv with the columns "
+            "index and name, or name its areas by numbers"
         )
     try:
         lines = table.read_text(encoding="utf-8-sig").splitlines()
@@ -102,6 +112,21 @@ def label_table(atlas: Path) -> dict[str, int]:
     if not names:
         raise BadDataset(f"{table} names no labels: it needs the columns index and name")
     return names
+
+
+def _table_of(atlas: Path) -> Path | None:
+    endings = (".tsv", ".csv", ".txt", ".lut", ".ctab")
+    tables = [atlas.with_name(_stem(atlas) + end) for end in endings]
+    tables += [
+        path
+        for path in sorted(atlas.parent.glob("*_dseg.tsv"), key=lambda p: -len(entities(p)))
+        if entities(path).items() <= entities(atlas).items()
+    ]
+    return next((path for path in tables if path.is_file()), None)
+
+
+def _stem(atlas: Path) -> str:
+    return atlas.name.split(".nii")[0]
 
 
 def _columns(lines: list[str], suffix: str) -> dict[str, int]:

@@ -4,7 +4,8 @@ Nunez-Elizalde, Huth & Gallant (2019); the random search over scales is that of 
 (2022), "Feature-space selection with banded ridge regression", as in himalaya.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +16,35 @@ from calibration.ridge_solver import Choice, Solver, Split
 from rtrecon.errors import BadDataset
 
 _CONCENTRATIONS = (0.1, 1.0)  # himalaya's: by turns nearly one band alone, and any mixture
+
+
+@dataclass(frozen=True)
+class Strength:
+    """How strongly each target's weights were held back.
+
+    Attributes
+    ----------
+    alphas : float64 (n_targets,)
+    scales : float64 (n_candidates, n_read)
+        What inputs were multiplied by.
+    chosen : int64 (n_targets,)
+        Which candidate each target took.
+    """
+
+    alphas: NDArray[np.float64]
+    scales: NDArray[np.float64]
+    chosen: NDArray[np.int64]
+
+    @classmethod
+    def plain(cls, fitted: Fitted) -> "Strength":
+        """Of plain ridge."""
+        targets = len(fitted.alphas)
+        return cls(fitted.alphas, np.ones((1, len(fitted.inputs))), np.zeros(targets, np.int64))
+
+    def parts(self) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
+        """The scales (n_read,) that were taken, and the targets that took them."""
+        for n in np.unique(self.chosen):
+            yield self.scales[n].astype(np.float32), np.flatnonzero(self.chosen == n)
 
 
 def fit_banded(

@@ -1,31 +1,29 @@
 """An encoding analysis in numbers, region by region: everything that figures show and JSON holds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.encoding import (
+from calibration.encoding import NULLS
+from calibration.encoding_scores import (
     DRAWS,
-    FOLDS,
-    NULLS,
-    Encoded,
-    Responses,
-    centred,
+    Models,
+    Regions,
+    Scores,
     interval,
     interval_over_voxels,
-    means_drawn,
-    shares_drawn,
 )
-from calibration.features import FeatureSet
+from calibration.feature_files import FeatureSet
+from calibration.responses import FOLDS, Responses
 
 Q = 0.05
 SPACES = ("z", "c", "z_c")  # the first features, in this order
-
-Regions = Mapping[str, NDArray[np.bool_]]
+LATENTS = ("noise", "step")  # families of z_c, of which the paper shows what they explain beyond z
 
 _METHOD = {
     "responses": "evidence at the end of each trial, averaged over a stimulus' trials",
@@ -35,29 +33,35 @@ _METHOD = {
     "interval_stimuli": f"95 % of {DRAWS} bootstraps over stimuli: would other pictures say the same? "
     "Voxels share the pictures and their noise, so this is the one that is drawn",
     "interval_voxels": f"95 % of {DRAWS} bootstraps over the region's voxels, as if independent",
-    "unique": "R2 of z and c together less R2 of the other alone; below 0 where both together are "
-    "fitted worse than the other alone",
+    "unique": "R2 of z and c together less R2 of the other alone, of each voxel; R2 is 0 where the mean "
+    "would have predicted better; below 0 where both together are fitted worse than the other alone",
+    "beyond_z": "R2 of z and this latent together less R2 of z alone",
 }
 
 
+def models_of(features: Sequence[FeatureSet]) -> list[tuple[Path, ...]]:
+    """Which features encoding models are made of: each alone, z with c, and z with every latent."""
+    z, c = (one.file for one in features[:2])
+    alone = [(one.file,) for one in features]
+    return [*alone, (z, c), *((z, one.file) for one in features if one.family in LATENTS)]
+
+
 def numbers(
-    features: Sequence[FeatureSet],
-    encoded: Sequence[Encoded],
-    responses: Responses,
-    regions: Regions,
+    features: Sequence[FeatureSet], models: Models, responses: Responses, regions: Regions
 ) -> dict[str, Any]:
     """Everything that is drawn, as JSON has it.
 
     Parameters
     ----------
-    encoded : sequence of Encoded
-        As `encode_all` gives them.
+    features : sequence of FeatureSet
+        z, c and z_c first.
+    models : mapping
+        Scores of all `models_of` the features.
     """
-    measured = centred(responses)
-    drawn = [means_drawn(one, measured, regions) for one in encoded[:-1]]
-    spaces = dict(zip(SPACES, encoded, strict=False))
+    z, c = (one.file for one in features[:2])
+    spaces = {one.label: models[one.file,] for one in features[:3]}
     return {
-        "stimuli": len(responses.shown),
+        "stimuli": len(responses.repeats),
         "trials": int(responses.repeats.sum()),
         "left_out": "runs" if responses.by_run else "stimuli",
         "folds": len(responses.splits()),
@@ -71,65 +75,61 @@ def numbers(
                 "stage": one.stage,
                 "n_features": one.values.shape[1],
                 "regions": {
-                    name: _score(result.r[voxels], result.q[voxels], draws[name])
+                    name: _score(models[one.file,], name, voxels)
                     for name, voxels in regions.items()
                 },
             }
-            for one, result, draws in zip(features, encoded, drawn, strict=False)
+            | (
+                {"beyond_z": _beyond(models[z, one.file], models[z,], regions)}
+                if one.family in LATENTS
+                else {}
+            )
+            for one in features
         ],
         "differences": {
             name: {
                 f"{one} - {other}": {
                     "r": float((spaces[one].r - spaces[other].r)[voxels].mean()),
                     "interval_stimuli": interval(
-                        drawn[SPACES.index(one)][name] - drawn[SPACES.index(other)][name]
+                        spaces[one].means[name] - spaces[other].means[name]
                     ),
                 }
                 for one, other in combinations(SPACES, 2)
             }
             for name, voxels in regions.items()
         },
-        "unique": _unique(spaces["z"], spaces["c"], encoded[-1], measured, regions),
+        "unique": {
+            "z": _beyond(models[z, c], models[c,], regions),
+            "c": _beyond(models[z, c], models[z,], regions),
+        },
         "best": _shares(best_of([spaces[name] for name in SPACES]), SPACES, regions),
         "versions": {p: version(p) for p in ("rtrecon", "numpy", "scipy", "torch", "diffusers")},
     }
 
 
-def best_of(candidates: Sequence[Encoded]) -> NDArray[np.int64]:
+def best_of(candidates: Sequence[Scores]) -> NDArray[np.int64]:
     """Which of several predicts each voxel best (n_voxels,), from 1; 0 where none does (q >= Q)."""
     r = np.stack([np.where(one.q < Q, one.r, -np.inf) for one in candidates])
     return np.where(np.isfinite(r).any(axis=0), r.argmax(axis=0) + 1, 0)
 
 
-def _score(
-    r: NDArray[np.float64], q: NDArray[np.float64], drawn: NDArray[np.float64]
-) -> dict[str, Any]:
+def _score(scores: Scores, name: str, voxels: NDArray[np.bool_]) -> dict[str, Any]:
     return {
-        "r": float(r.mean()),
-        "interval_stimuli": interval(drawn),
-        "interval_voxels": interval_over_voxels(r),
-        "significant": float((q < Q).mean()),
+        "r": float(scores.r[voxels].mean()),
+        "interval_stimuli": interval(scores.means[name]),
+        "interval_voxels": interval_over_voxels(scores.r[voxels]),
+        "significant": float((scores.q[voxels] < Q).mean()),
     }
 
 
-def _unique(
-    z: Encoded,
-    c: Encoded,
-    both: Encoded,
-    measured: NDArray[np.float32],
-    regions: Regions,
-) -> dict[str, Any]:
-    """What z explains beyond c and c beyond z, of the variance (R2)."""
-    of_z, of_c, of_both = (shares_drawn(one, measured, regions) for one in (z, c, both))
-    beyond = {
-        name: {"z": of_both[name] - of_c[name], "c": of_both[name] - of_z[name]} for name in regions
-    }
+def _beyond(both: Scores, other: Scores, regions: Regions) -> dict[str, dict[str, Any]]:
+    """What one explains of the variance beyond the other, by region."""
     return {
         name: {
-            space: {"r": float(r2[0]), "interval_stimuli": interval(r2[1:])}
-            for space, r2 in of.items()
+            "r2": float((both.r2 - other.r2)[voxels].mean()),
+            "interval_stimuli": interval(both.shares[name] - other.shares[name]),
         }
-        for name, of in beyond.items()
+        for name, voxels in regions.items()
     }
 
 

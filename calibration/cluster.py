@@ -5,10 +5,10 @@ processors of one kind. A worker that dies costs its pieces another go (docs/clu
 """
 
 import argparse
-import os
+import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -35,8 +35,8 @@ class Where:
     scheduler : str
         Address of a dask scheduler, such as tcp://node:8786; empty: this machine alone.
     workers : int or None
-        Processes on this machine, 1 for none of one's own; None: as many as the cores bear, once
-        the first piece has shown that they pay.
+        Processes on this machine, 1 for none of one's own; None: as many as cores and memory bear,
+        once the first piece has shown that they pay and what one takes.
     threads : int
         Of each piece of work.
     """
@@ -48,20 +48,34 @@ class Where:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options --scheduler, --workers and --threads."""
-    parser.add_argument(
-        "--scheduler", default="", metavar="ADDRESS", help="of a dask cluster (tcp://node:8786)"
+    group = parser.add_argument_group("where the work is done (docs/cluster.md)")
+    group.add_argument(
+        "--scheduler", metavar="ADDRESS", help="of a dask cluster, such as tcp://node:8786"
     )
-    parser.add_argument(
-        "--workers", type=int, metavar="N", help="processes here (default: what pays)"
+    group.add_argument(
+        "--workers", type=count, metavar="N", help="processes here (default: as many as pay)"
     )
-    parser.add_argument(
-        "--threads", type=int, default=1, metavar="N", help="of each fit (default: 1)"
+    group.add_argument(
+        "--threads", type=count, metavar="N", help="of each of several fits (default: 1)"
     )
+
+
+def count(text: str) -> int:
+    """An option that is 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 1 on")
+    return int(text)
 
 
 def where(options: argparse.Namespace) -> Where:
     """What the options say."""
-    return Where(options.scheduler, options.workers, options.threads)
+    return Where(options.scheduler or "", options.workers, options.threads or 1)
+
+
+def where_asked(options: argparse.Namespace) -> Where | None:
+    """What the options say, where any of them is given."""
+    given = (options.scheduler, options.workers, options.threads)
+    return where(options) if any(one is not None for one in given) else None
 
 
 def fan_out(
@@ -78,34 +92,85 @@ def fan_out(
         No scheduler answers, dask is not installed, or one task killed several workers. What
         `work` raises comes through as it is, and is not tried again.
     """
+    done: dict[int, Result] = {}
+    following = 0
+    with closing(outcomes(work, tasks, where)) as found:
+        for n, outcome in found:
+            if isinstance(outcome, Error):
+                raise outcome
+            done[n] = outcome
+            while following in done:
+                yield done.pop(following)
+                following += 1
+
+
+def outcomes(
+    work: Callable[[Task], Result], tasks: Sequence[Task], where: Where | None = None
+) -> Generator[tuple[int, Result | Error]]:
+    """As `fan_out`, each with its task's number as soon as it is done, in any order.
+
+    An `Error` of one task is its outcome, and the others are done.
+    """
     where = where or Where()
-    with tqdm(total=len(tasks), desc="fits", unit="fit", leave=False, disable=None) as bar:
-        for result in _results(work, tasks, where):
+    with (
+        tqdm(total=len(tasks), desc="fits", unit="fit", leave=False, disable=None) as bar,
+        closing(_outcomes(work, tasks, where)) as found,
+    ):
+        for outcome in found:
             bar.update()
-            yield result
+            yield outcome
 
 
-def _results(
+def _outcomes(
     work: Callable[[Task], Result], tasks: Sequence[Task], where: Where
-) -> Iterator[Result]:
-    workers = where.workers or max(1, (os.cpu_count() or 1) // where.threads)
+) -> Generator[tuple[int, Result | Error]]:
+    numbered = list(enumerate(tasks))
     if where.scheduler:
         with _client(where.scheduler) as client:
-            yield from _far(client, work, tasks, where.threads)
+            yield from _far(client, work, numbered, where.threads)
         return
-    first = 0
-    if where.workers is None and tasks:  # the first one shows what others of its kind take
+    workers = where.workers
+    if workers is None and tasks:  # the first one shows what others of its kind take
         began = time.monotonic()
-        yield limited(work, tasks[0], where.threads)
-        first = 1
-        left_s = (time.monotonic() - began) * (len(tasks) - 1)
-        if not pays(left_s, workers) or not _have_dask():
-            workers = 1
-    if workers == 1:
-        yield from (limited(work, task, where.threads) for task in tasks[first:])
+        yield 0, _here(work, tasks[0], where.threads)
+        numbered = numbered[1:]
+        workers = _workers(time.monotonic() - began, where.threads, len(numbered))
+    if not numbered or workers == 1:
+        yield from ((n, _here(work, task, where.threads)) for n, task in numbered)
     else:
-        with _own(workers) as client:
-            yield from _far(client, work, tasks[first:], where.threads)
+        with _own(workers or 1) as client:
+            yield from _far(client, work, numbered, where.threads)
+
+
+def _workers(each_s: float, threads: int, left: int) -> int:
+    """As many processes as pay and as cores and memory bear, for so many tasks of so many seconds."""
+    if not left or not _have_dask():
+        return 1
+    import psutil
+    from dask.system import cpu_count  # that this process may use
+
+    memory = psutil.virtual_memory().available // _peak_bytes()
+    workers = max(1, min(cpu_count() // threads, left, memory))
+    return workers if pays(left * each_s, workers) else 1
+
+
+def _peak_bytes() -> int:
+    """The most memory that this process has had."""
+    if sys.platform == "win32":
+        import psutil
+
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def _here(work: Callable[[Task], Result], task: Task, threads: int) -> Result | Error:
+    try:
+        return limited(work, task, threads)
+    except Error as error:
+        return error
 
 
 def pays(left_s: float, workers: int) -> bool:
@@ -127,20 +192,23 @@ def limited(work: Callable[[Task], Result], task: Task, threads: int) -> Result:
 
 
 def _far(
-    client: Any, work: Callable[[Task], Result], tasks: Sequence[Task], threads: int
-) -> Iterator[Result]:
-    from distributed import KilledWorker
+    client: Any, work: Callable[[Task], Result], tasks: Sequence[tuple[int, Task]], threads: int
+) -> Generator[tuple[int, Result | Error]]:
+    from distributed import KilledWorker, as_completed
 
-    futures = [client.submit(limited, work, task, threads, pure=False) for task in tasks]
+    futures = {client.submit(limited, work, task, threads, pure=False): n for n, task in tasks}
     try:
-        for n, future in enumerate(futures):
+        for future in as_completed(list(futures), loop=client.loop):
             try:
-                yield future.result()
+                outcome = future.result()
             except KilledWorker as killed:
-                raise Error(
-                    f"fit {n + 1} of {len(tasks)}: its worker died each time it was tried, as a rule "
+                outcome = Error(
+                    f"fit {futures[future] + 1}: its worker died each time it was tried, as a rule "
                     f"for want of memory: give the workers more, or make the fits smaller ({killed})"
-                ) from None
+                )
+            except Error as error:
+                outcome = error
+            yield futures[future], outcome
             future.release()
     finally:
         client.cancel([future for future in futures if not future.done()])
@@ -174,7 +242,11 @@ def _own(workers: int) -> Iterator[Any]:
     with (
         dask.config.set(settings),
         LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=ANY_PORT
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=ANY_PORT,
+            env={"TQDM_DISABLE": "1"},  # bars of several processes would write over each other
         ) as cluster,
         _client(cluster.scheduler_address) as client,
     ):

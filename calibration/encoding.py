@@ -1,10 +1,10 @@
-"""How well features of the stimuli predict each voxel's responses, and how surely (an encoding model).
+"""How well features of the stimuli predict each voxel's responses (an encoding model).
 
 Nothing that is scored has been seen: runs are left out, and each left-out run is predicted with
 strengths of the ridge that were chosen among the other runs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,62 +13,14 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 from scipy.stats import false_discovery_control
 
-from calibration.ridge import Split, fit_ridge, leave_out
-from calibration.samples import Samples
-from rtrecon.errors import BadDataset
-from rtrecon.types import Trial
+from calibration.responses import FOLDS, Responses
+from calibration.ridge import fit_batches, leave_out
 
-FOLDS = 6
 NULLS = 2000  # made-up voxels: the least p is one in as many
-DRAWS = 1000  # of the bootstrap
-LEAST_STIMULI = 12
 _ENERGY = (
     1e3  # mean squared length of a stimulus' features: the grid of strengths reaches either side
 )
-_INTERVAL = (2.5, 97.5)
-
-
-@dataclass(frozen=True)
-class Responses:
-    """What each stimulus evoked: the mean of its trials.
-
-    Attributes
-    ----------
-    patterns : float32 (n_stimuli, n_voxels)
-    groups : int64 (n_stimuli,)
-        Its run; where stimuli come again in other runs, each is a group of its own.
-    shown : tuple of Trial
-        One trial of each.
-    repeats : int64 (n_stimuli,)
-        How many trials it had.
-    """
-
-    patterns: NDArray[np.float32]
-    groups: NDArray[np.int64]
-    shown: tuple[Trial, ...]
-    repeats: NDArray[np.int64]
-
-    @property
-    def by_run(self) -> bool:
-        """Whether whole runs are left out, and not stimuli."""
-        return len(np.unique(self.groups)) < len(self.groups)
-
-    @property
-    def blocks(self) -> NDArray[np.int64]:
-        """What may differ in level and is never shuffled across (n_stimuli,): runs, where they count."""
-        return self.groups if self.by_run else np.zeros_like(self.groups)
-
-    @property
-    def parts(self) -> NDArray[np.int64]:
-        """With which others each stimulus is left out (n_stimuli,)."""
-        parts = np.empty_like(self.groups)
-        for n, (_, test) in enumerate(self.splits()):
-            parts[test] = n
-        return parts
-
-    def splits(self) -> list[Split]:
-        """Whole runs left out; where stimuli come again in other runs, whole stimuli."""
-        return leave_out(self.groups, FOLDS)
+_COLUMNS = 2048  # that are float64 at a time
 
 
 @dataclass(frozen=True)
@@ -94,38 +46,6 @@ class Encoded:
     predicted: NDArray[np.float32]
 
 
-def responses_of(samples: Samples) -> Responses:
-    """One response a stimulus from the last pattern of each trial, when its evidence is complete.
-
-    Raises
-    ------
-    BadDataset
-        Too few different stimuli to tell features apart.
-    """
-    trials = np.unique(samples.trials)
-    last = np.array([np.flatnonzero(samples.trials == trial)[-1] for trial in trials])
-    shown = [samples.shown[trial] for trial in trials]
-    keys = [(trial.stim_file, trial.caption if not trial.stim_file else "") for trial in shown]
-    index = {key: n for n, key in enumerate(dict.fromkeys(keys))}
-    if len(index) < LEAST_STIMULI:
-        raise BadDataset(
-            f"{len(trials)} trials show {len(index)} different stimuli: features cannot be told apart "
-            f"with fewer than {LEAST_STIMULI}; add runs with other pictures"
-        )
-    of = np.array([index[key] for key in keys])
-    repeats = np.bincount(of)
-    mean = (of == np.arange(len(index))[:, None]) / repeats[:, None]
-    runs = [set(samples.runs[last[of == n]].tolist()) for n in range(len(index))]
-    left_out_by_run = all(len(r) == 1 for r in runs) and len(set.union(*runs)) > 1
-    groups = [min(r) for r in runs] if left_out_by_run else list(range(len(index)))
-    return Responses(
-        (mean @ samples.patterns[last]).astype(np.float32),
-        np.array(groups),
-        tuple(shown[keys.index(key)] for key in index),
-        repeats,
-    )
-
-
 def encode(features: Sequence[NDArray[np.float32]], responses: Responses, seed: int = 0) -> Encoded:
     """Predict every voxel from features, jointly where there are several (n_stimuli, n_features).
 
@@ -136,15 +56,16 @@ def encode(features: Sequence[NDArray[np.float32]], responses: Responses, seed: 
     """
     X = np.concatenate([compact(values, responses.blocks) for values in features], axis=1)
     Y = np.concatenate([responses.patterns, _shuffled(responses, seed)], axis=1)
-    Y = less_mean(Y, responses.blocks)  # else parts of several runs would be scored by their levels
+    _centre(Y, responses.blocks)  # else parts of several runs would be scored by their levels
     predicted = np.empty_like(Y)
     for train, test in responses.splits():
         inner = leave_out(responses.groups[train], FOLDS - 1)
-        fitted = fit_ridge(X[train], Y[train], inner)
-        predicted[test] = (X[test] - fitted.x_mean) @ fitted.weights
-    predicted = less_mean(predicted, responses.parts)
+        for of, fitted in fit_batches(X[train], Y[train], inner):
+            predicted[test, of] = (X[test] - fitted.x_mean) @ fitted.weights
+    for values in (predicted, Y):
+        _centre(values, responses.parts)
     n_voxels = responses.patterns.shape[1]
-    r = correlation(predicted, less_mean(Y, responses.parts))
+    r = correlation(predicted, Y)
     r, null = r[:n_voxels], np.sort(r[n_voxels:])
     above = len(null) - np.searchsorted(null, r, side="left")
     p = (1 + above) / (1 + len(null))
@@ -156,13 +77,19 @@ def compact(values: NDArray[np.float32], blocks: NDArray[np.int64]) -> NDArray[n
 
     Less their mean in each run, as the responses are. Ridge regression knows features by their
     inner products alone, which a rotation leaves as they are: however many there are, nothing is
-    lost, and nothing is fitted to responses.
+    lost, and nothing is fitted to responses. Of a memory map some columns are read at a time.
     """
-    X = less_mean(values.astype(np.float64), blocks)
-    if X.shape[1] > len(X):
-        kernel, turned = eigh(X @ X.T)
-        X = turned * np.sqrt(np.maximum(kernel, 0))
-    energy = max(float((X**2).sum(axis=1).mean()), 1e-12)
+    n, p = values.shape
+    if p <= n:
+        X = less_mean(values.astype(np.float64), blocks)
+    else:
+        kernel = np.zeros((n, n))
+        for of in columns(p):
+            some = less_mean(values[:, of].astype(np.float64), blocks)
+            kernel += some @ some.T
+        strengths, turned = eigh(kernel, overwrite_a=True)
+        X = turned * np.sqrt(np.maximum(strengths, 0))
+    energy = max(float(np.vdot(X, X)) / n, 1e-12)
     return (X * np.sqrt(_ENERGY / energy)).astype(np.float32)
 
 
@@ -170,16 +97,21 @@ def correlation(
     predicted: NDArray[np.floating], measured: NDArray[np.floating]
 ) -> NDArray[np.float64]:
     """Pearson r of each column (n_columns,); 0 where one of them does not change."""
-    a, b = (values - values.mean(axis=0, dtype=np.float64) for values in (predicted, measured))
-    length = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
-    return (a * b).sum(axis=0) / np.maximum(length, 1e-12)
+    r = np.empty(predicted.shape[1])
+    for of in columns(predicted.shape[1]):
+        a, b = (
+            some[:, of] - some[:, of].mean(axis=0, dtype=np.float64)
+            for some in (predicted, measured)
+        )
+        length = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
+        r[of] = (a * b).sum(axis=0) / np.maximum(length, 1e-12)
+    return r
 
 
 def less_mean(values: NDArray[Any], blocks: NDArray[np.int64]) -> NDArray[Any]:
     """Values (n_stimuli, n) less their mean in each block (n_stimuli,)."""
     values = values.copy()
-    for block in np.unique(blocks):
-        values[blocks == block] -= values[blocks == block].mean(axis=0)
+    _centre(values, blocks)
     return values
 
 
@@ -188,58 +120,15 @@ def centred(responses: Responses) -> NDArray[np.float32]:
     return less_mean(less_mean(responses.patterns, responses.blocks), responses.parts)
 
 
-def means_drawn(
-    encoded: Encoded,
-    measured: NDArray[np.float32],
-    regions: Mapping[str, NDArray[np.bool_]],
-    seed: int = 0,
-) -> dict[str, NDArray[np.float64]]:
-    """Each region's mean r (DRAWS,) over stimuli drawn with replacement, models left as they are.
-
-    The draws of one seed are the same for all features, so that differences are paired.
-
-    Parameters
-    ----------
-    measured : float32 (n_stimuli, n_voxels)
-        As `centred` gives them.
-    """
-    P, Y = encoded.predicted.astype(np.float64), measured.astype(np.float64)
-    weights = _drawn(len(Y), seed)
-    p, y, pp, yy, py = (weights @ values for values in (P, Y, P**2, Y**2, P * Y))
-    length = np.sqrt(np.maximum(pp - p**2, 0) * np.maximum(yy - y**2, 0))
-    r = (py - p * y) / np.maximum(length, 1e-12)  # (DRAWS, n_voxels)
-    return {name: r[:, voxels].mean(axis=1) for name, voxels in regions.items()}
+def columns(count: int) -> Iterator[slice]:
+    """Some columns at a time of so many."""
+    return (slice(begin, begin + _COLUMNS) for begin in range(0, count, _COLUMNS))
 
 
-def shares_drawn(
-    encoded: Encoded,
-    measured: NDArray[np.float32],
-    regions: Mapping[str, NDArray[np.bool_]],
-    seed: int = 0,
-) -> dict[str, NDArray[np.float64]]:
-    """Each region's mean explained share of variance, R2: of all stimuli first, then as drawn."""
-    weights = np.vstack([np.full(len(measured), 1 / len(measured)), _drawn(len(measured), seed)])
-    missed = weights @ (measured - encoded.predicted).astype(np.float64) ** 2
-    total = weights @ measured.astype(np.float64) ** 2
-    r2 = 1 - missed / np.maximum(total, 1e-12)
-    return {name: r2[:, voxels].mean(axis=1) for name, voxels in regions.items()}
-
-
-def interval(drawn: NDArray[np.float64]) -> list[float]:
-    """The middle 95 % of what was drawn."""
-    return [float(bound) for bound in np.percentile(drawn, _INTERVAL)]
-
-
-def interval_over_voxels(r: NDArray[np.float64], seed: int = 0) -> list[float]:
-    """The middle 95 % of a region's mean r over voxels (n_voxels,) drawn with replacement."""
-    rng = np.random.default_rng([seed, 3])
-    return interval(np.array([rng.choice(r, len(r)).mean() for _ in range(DRAWS)]))
-
-
-def _drawn(n: int, seed: int) -> NDArray[np.float64]:
-    """How often each stimulus is drawn, as a share: (DRAWS, n)."""
-    rng = np.random.default_rng([seed, 2])
-    return rng.multinomial(n, np.full(n, 1 / n), size=DRAWS) / n
+def _centre(values: NDArray[Any], blocks: NDArray[np.int64]) -> None:
+    for block in np.unique(blocks):
+        rows = blocks == block
+        values[rows] -= values[rows].mean(axis=0)
 
 
 def _shuffled(responses: Responses, seed: int) -> NDArray[np.float32]:

@@ -4,7 +4,7 @@ Colours are those of Okabe & Ito and of viridis, which colour-blind readers tell
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -18,8 +18,9 @@ SPOKEN = {
     "c": "c, the conditioning by words",
     "z_c": "$z_c$, the latent denoised under c",
 }
-_MEAN = "mean r over voxels (95 % over stimuli)"
+_MEAN = "mean r (95 % over stimuli)"
 _COLUMNS = 4
+_LEAST_TOP = 0.05  # of r, where colours end at least
 
 Results = Mapping[str, Any]
 
@@ -42,8 +43,8 @@ def draw_spaces(results: Results) -> "Figure":
         _bars(mean, n, len(COLOURS), scores, space, SPOKEN[space])
     mean.set(title="Held-out correlation", ylabel=_MEAN)
     for n, (space, other) in enumerate((("z", "c"), ("c", "z"))):
-        shares = [results["unique"][region][space] for region in regions]
-        _bars(unique, n, 2, shares, space, f"{space} beyond {other}")
+        shares = [results["unique"][space][region] for region in regions]
+        _bars(unique, n, 2, shares, space, f"{space} beyond {other}", of="r2")
     unique.set(
         title="Variance that only one explains", ylabel="$R^2$ of both less $R^2$ of the other"
     )
@@ -79,7 +80,7 @@ def draw_blocks(results: Results) -> "Figure":
         )
         for stage in stages
     }
-    top = max(float(values.max()) for values in r.values())
+    top = max(_LEAST_TOP, *(float(values.max()) for values in r.values()))
     size = {"width": 2.5 + 0.6 * len(blocks) * len(stages), "height": 1.8 + 0.5 * len(regions)}
     figure, panels = _canvas(1, len(stages), sharey=True, **size)
     for axes, stage in zip(panels, stages, strict=True):
@@ -100,45 +101,53 @@ def draw_blocks(results: Results) -> "Figure":
 
 
 def _curves(results: Results, family: str, label: str) -> "Figure":
-    """A panel a region: z_c with its band, and z and c as they are without any noise."""
+    """For each region above how well z_c predicts it, below what it explains beyond z."""
     regions = list(results["regions"])
     columns = min(_COLUMNS, len(regions))
     rows = -(-len(regions) // columns)
     figure, panels = _canvas(
-        rows, columns, width=1 + 3.8 * columns, height=0.5 + 3.1 * rows, sharey=True
+        2 * rows, columns, width=1 + 3.8 * columns, height=0.5 + 5.6 * rows, sharey="row"
     )
-    panels = np.ravel(panels)
-    x = [float(feature["label"]) for feature in _family(results, family)]
-    for axes, region in zip(panels, regions, strict=False):
-        scores = _scores(results, family, region)
-        low, high = np.transpose([score["interval_stimuli"] for score in scores])
+    halves = np.reshape(panels, (2, rows * columns))
+    features = _family(results, family)
+    x = [float(feature["label"]) for feature in features]
+    for (above, below), region in zip(halves.T, regions, strict=False):
         for space in ("z", "c"):
             (score,) = _scores(results, "space", region, label=space)
-            axes.axhspan(*score["interval_stimuli"], color=COLOURS[space], alpha=0.12, linewidth=0)
+            above.axhspan(*score["interval_stimuli"], color=COLOURS[space], alpha=0.12, linewidth=0)
             style = "--" if space == "z" else ":"
-            axes.axhline(score["r"], color=COLOURS[space], linestyle=style, label=SPOKEN[space])
-        axes.fill_between(x, low, high, color=COLOURS["z_c"], alpha=0.25, linewidth=0)
-        r = [score["r"] for score in scores]
-        axes.plot(x, r, "o-", color=COLOURS["z_c"], label=SPOKEN["z_c"], linewidth=2)
-        axes.set(title=f"{region}, {results['regions'][region]} voxels", xlabel=label, xticks=x)
-        axes.axhline(0, color="black", linewidth=0.8)
-    for axes in panels[::columns]:
-        axes.set_ylabel(_MEAN)
-    for axes in panels[len(regions) :]:
-        axes.set_visible(False)
-    handles = panels[0].get_legend_handles_labels()
+            above.axhline(score["r"], color=COLOURS[space], linestyle=style, label=SPOKEN[space])
+        _curve(above, x, [feature["regions"][region] for feature in features], "r")
+        _curve(below, x, [feature["beyond_z"][region] for feature in features], "r2")
+        above.set(title=f"{region}, {results['regions'][region]} voxels", xticks=x)
+        below.set(xlabel=label, xticks=x)
+    for half, said in zip(halves, (_MEAN, "$R^2$ of both less $R^2$ of z"), strict=True):
+        for axes in half[::columns]:
+            axes.set_ylabel(said)
+        for axes in half[len(regions) :]:
+            axes.set_visible(False)
+    handles = halves[0, 0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=3, frameon=False)
     return figure
 
 
-def _bars(axes: "Axes", n: int, of: int, scores: Sequence[Any], space: str, label: str) -> None:
-    width = 0.8 / of
-    at = np.arange(len(scores)) + (n - (of - 1) / 2) * width
-    r = np.array([score["r"] for score in scores])
+def _curve(axes: "Axes", x: Sequence[float], scores: Sequence[Any], of: str) -> None:
+    """z_c with its band."""
     low, high = np.transpose([score["interval_stimuli"] for score in scores])
-    error = np.abs(np.stack([r - low, high - r]))
-    axes.bar(at, r, 0.92 * width, color=COLOURS[space], label=label)
-    axes.errorbar(at, r, error, fmt="none", ecolor="black", capsize=3, linewidth=1.2)
+    axes.fill_between(x, low, high, color=COLOURS["z_c"], alpha=0.25, linewidth=0)
+    values = [score[of] for score in scores]
+    axes.plot(x, values, "o-", color=COLOURS["z_c"], label=SPOKEN["z_c"], linewidth=2)
+    axes.axhline(0, color="black", linewidth=0.8)
+
+
+def _bars(
+    axes: "Axes", n: int, among: int, scores: Sequence[Any], space: str, label: str, of: str = "r"
+) -> None:
+    width = 0.8 / among
+    at = np.arange(len(scores)) + (n - (among - 1) / 2) * width
+    axes.bar(at, [score[of] for score in scores], 0.92 * width, color=COLOURS[space], label=label)
+    low, high = np.transpose([score["interval_stimuli"] for score in scores])
+    axes.vlines(at, low, high, "black", linewidth=1.5)
 
 
 def _stacked(axes: "Axes", results: Results, regions: Sequence[str]) -> None:
@@ -169,7 +178,7 @@ def _family(results: Results, family: str) -> list[Any]:
 
 
 def _canvas(
-    rows: int, columns: int, width: float, height: float, sharey: bool = False
+    rows: int, columns: int, width: float, height: float, sharey: Literal["row"] | bool = False
 ) -> tuple["Figure", Any]:
     from matplotlib.figure import Figure  # takes a second, and most of the time nobody needs it
 

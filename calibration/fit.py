@@ -9,25 +9,45 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from calibration.banded import Strength
+from calibration.cluster import Where, fan_out
 from calibration.dataset import caption_of, load_stimuli
 from calibration.leakage import picture_hashes
-from calibration.left_out import confidence, correlation, gain
 from calibration.regions import Region
-from calibration.ridge import Split, fit_ridge, leave_out
+from calibration.ridge import leave_out
 from calibration.samples import Basis, Samples, samples_of
-from calibration.scratch import Floats, empty, repeated
-from calibration.trust import neutral_shuffle, null_maps
-from calibration.voxels import chosen
+from calibration.space import Space, Task, fit_space
+from calibration.trust import neutral_shuffle
 from rtrecon.artifact import Artifact, GeneratorTie, LinearMap, Null
 from rtrecon.bids import Run
 from rtrecon.confidence import Confidence
+from rtrecon.errors import BadDataset
 from rtrecon.evidence import Model
 from rtrecon.generators import Generator
 from rtrecon.types import Trial
 
-VOXELS = 1000  # that z and c are each predicted from
 MAX_CANDIDATES = 300
 FOLDS = 6
+
+
+@dataclass(frozen=True)
+class Method:
+    """How decoders are fitted.
+
+    Attributes
+    ----------
+    voxels : int or None
+        That z and c are each predicted from, the best of their region; None: all.
+    banded : bool
+        Whether both are predicted from early and from ventral voxels, so many of each, and how much
+        each of the two counts is found target by target (`banded.fit_banded`).
+    """
+
+    voxels: int | None = 1000
+    banded: bool = False
+
+
+PLAIN = Method()
 
 
 @dataclass(frozen=True)
@@ -50,7 +70,7 @@ class Targets:
 class Decoders:
     """What is fitted from patterns, whatever they were made of. The fields are those of `Artifact`.
 
-    But for `alphas`, the ridge strengths of z and c, float64 (n_targets,) each.
+    But for `strengths`, those of the ridge by space.
     """
 
     z: LinearMap | None
@@ -60,11 +80,13 @@ class Decoders:
     candidate_c: NDArray[np.float32]
     confidence: Confidence
     about: Mapping[str, Any]
-    alphas: Mapping[str, NDArray[np.float64]]
+    strengths: Mapping[str, Strength]
 
     def fields(self) -> dict[str, Any]:
         """Those of `Artifact`, less what is about it."""
-        return {key: value for key, value in vars(self).items() if key not in ("about", "alphas")}
+        return {
+            key: value for key, value in vars(self).items() if key not in ("about", "strengths")
+        }
 
 
 def fit(
@@ -73,19 +95,21 @@ def fit(
     generator: Generator,
     name: str,
     realign: bool = True,
-    voxels: int = VOXELS,
+    method: Method = PLAIN,
+    where: Where | None = None,
 ) -> Artifact:
     """Fit the decoders of one person from runs of one protocol.
 
     Where the events name pictures, z is fitted from the early voxels; c always from the ventral
-    ones. The patterns are those of the live path at every age from `MIN_AGE_S` on.
+    ones. The patterns are those of the live path at every age from `MIN_AGE_S` on. `where` is as of
+    `fit_samples`.
 
     Raises
     ------
     BadDataset
         Fewer than two trials or nothing to tell apart.
     """
-    return fit_known(runs, region, generator, name, realign, voxels)[0]
+    return fit_known(runs, region, generator, name, realign, method, where)[0]
 
 
 def fit_known(
@@ -94,7 +118,8 @@ def fit_known(
     generator: Generator,
     name: str,
     realign: bool = True,
-    voxels: int = VOXELS,
+    method: Method = PLAIN,
+    where: Where | None = None,
 ) -> tuple[Artifact, Samples, Targets, Decoders]:
     """As `fit`, with what was fitted: on these samples, to these targets, and how."""
     with tqdm(total=2, desc="calibration", unit="stage", disable=None) as progress:
@@ -102,7 +127,7 @@ def fit_known(
         progress.update()
         targets = targets_of(runs, samples.shown, generator)
         progress.update()
-    decoders = fit_samples(samples, targets, region, voxels)
+    decoders = fit_samples(samples, targets, region, method, where=where)
     about = {
         "runs": [run.name for run in runs],
         "stimuli": picture_hashes(runs),
@@ -115,8 +140,9 @@ def fit_samples(
     samples: Samples,
     targets: Targets,
     region: Region,
-    voxels: int | None = VOXELS,
+    method: Method = PLAIN,
     groups: NDArray[np.int64] | None = None,
+    where: Where | None = None,
 ) -> Decoders:
     """Fit z from the early voxels and c from the ventral ones of any patterns.
 
@@ -126,37 +152,55 @@ def fit_samples(
         Of the region's voxels.
     targets : Targets
     region : Region
-    voxels : int or None
-        That z and c are each predicted from, the best of the region; None: all.
+    method : Method
     groups : int64 (n_samples,), optional
         Samples of one group are left out together; default: runs, or the trials of a single run.
+    where : Where, optional
+        z and c are fitted on a cluster, or here with so many threads; default: here with all cores.
+
+    Raises
+    ------
+    BadDataset
+        Two bands are asked for in a region that is one; or as `fit_ridge`.
     """
     splits = leave_out(_groups(samples) if groups is None else groups, FOLDS)
-    shuffle = _shuffle(samples, targets)
-    with tqdm(total=2, desc="decoders", unit="decoder", disable=None) as progress:
-        spaces = {}
-        for name, values, where in (
-            ("z", targets.z, region.early),
-            ("c", targets.c, region.ventral),
-        ):
-            if values is not None:
-                spaces[name] = _space(samples, where, values, splits, voxels, shuffle)
-            progress.update()
-    z, c = spaces.get("z"), spaces["c"]
-    names, candidate_c = _candidates(samples, targets.c)
+    shuffle, candidates = _shuffle(samples, targets), _candidates(samples, targets.c)
+    early, ventral, bands = region.early, region.ventral, None
+    if method.banded:
+        if (early == ventral).all():
+            raise BadDataset("banded ridge needs two regions: name --early and --ventral")
+        bands = np.where(early, 0, 1)
+        early = ventral = early | ventral
+    more = splits, method.voxels, shuffle, bands
+    tasks = {"c": Task(samples, ventral, targets.c, *more, candidates)}
+    if targets.z is not None:
+        tasks["z"] = Task(samples, early, targets.z, *more)
+    each = list(tasks.values())
+    done = map(fit_space, each) if where is None else fan_out(fit_space, each, where)
+    shown = tqdm(done, "decoders", len(each), unit="decoder", disable=None)
+    return _decoders(dict(zip(tasks, shown, strict=True)), candidates, samples)
+
+
+def _decoders(
+    spaces: Mapping[str, Space],
+    candidates: tuple[tuple[str, ...], NDArray[np.float32]],
+    samples: Samples,
+) -> Decoders:
+    c, z = spaces["c"], spaces.get("z")
+    assert c.confidence is not None
     return Decoders(
         z=None if z is None else z.map,
         c=c.map,
         null=Null(None if z is None else z.null, c.null),
-        candidates=names,
-        candidate_c=candidate_c,
-        confidence=confidence(samples, c.held_out, c.map.y_mean, names, candidate_c),
+        candidates=candidates[0],
+        candidate_c=candidates[1],
+        confidence=c.confidence,
         about={
             "held_out_correlation": {name: one.correlation for name, one in spaces.items()},
             "gain": {name: one.gain for name, one in spaces.items()},
             "trials": len(np.unique(samples.trials)),
         },
-        alphas={name: one.alphas for name, one in spaces.items()},
+        strengths={name: one.strength for name, one in spaces.items()},
     )
 
 
@@ -221,43 +265,6 @@ def _shuffle(samples: Samples, targets: Targets) -> int:
     shown = np.unique(samples.trials)
     values = [one[shown] for one in (targets.z, targets.c) if one is not None]
     return neutral_shuffle(np.arange(len(shown)), values)
-
-
-@dataclass(frozen=True)
-class _Space:
-    """A space's map and its control, and how the samples fared that the fit had left out."""
-
-    map: LinearMap
-    null: LinearMap
-    alphas: NDArray[np.float64]
-    held_out: Floats
-    correlation: float
-    gain: float
-
-
-def _space(
-    samples: Samples,
-    region: NDArray[np.bool_],
-    targets: Floats,
-    splits: Sequence[Split],
-    voxels: int | None,
-    shuffle: int,
-) -> _Space:
-    X, Y = samples.patterns[:, region], repeated(targets, samples.trials)
-
-    def choice(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        return chosen(X[rows], Y[rows], samples.trials[rows], voxels or 0)
-
-    every = voxels is None or voxels >= X.shape[1]
-    fitted = fit_ridge(X, Y, splits, None if every else choice, held_out=empty(Y.shape))
-    read = np.zeros_like(region)
-    read[np.flatnonzero(region)[fitted.inputs]] = True
-    own = gain(fitted.held_out, Y)
-    linear = LinearMap(read, fitted.x_mean, fitted.weights * np.float32(own), fitted.y_mean)
-    rng = np.random.default_rng(shuffle)
-    maps = null_maps(linear, samples.patterns, Y, samples.trials, fitted.alphas, rng, gain=own)
-    found = correlation(fitted.held_out, Y)
-    return _Space(linear, next(maps), fitted.alphas, fitted.held_out, found, own)
 
 
 def _candidates(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SLICES = 7
 _RIGHT = 0.89  # of a figure: where maps end and scales begin
+_WHITE = 1.2  # of the bright voxels, which then stand out from the paper
 _IN_HEAD = 0.1  # of the bright voxels: what is darker is left white
 _MNI_SFORM = 4  # NIfTI's code for "coordinates are those of the MNI152 template"
 _VIEWS = (("left", "lateral"), ("left", "medial"), ("left", "ventral"))
@@ -64,7 +65,8 @@ class Space:
         at = np.array(np.unravel_index(self.voxels, self.geometry.shape, order="F"))
         z_mm = nib.affines.apply_affine(self.geometry.affine, at.T)[:, 2]
         low, high = np.percentile(z_mm, (6, 94)).tolist()
-        return [float(z) for z in np.linspace(low, high, SLICES).round(1)]
+        cuts = np.linspace(low, high, SLICES).round(1)
+        return [float(z) for z in cuts.clip(z_mm.min(), z_mm.max())]  # rounded, they may lie beyond
 
     def _image(self, volume: NDArray[np.float32]) -> Any:
         return nib.Nifti1Image(volume, self.geometry.affine)
@@ -83,12 +85,15 @@ class Map:
         Value at which the colours end; they begin at 0.
     colours : mapping of str to str
         Names and colours of labels, where the values are labels, 1 and up; else empty.
+    unit : str
+        Of values that are no labels, for the scale.
     """
 
     title: str
     values: NDArray[np.generic]
     top: float
     colours: Mapping[str, str] = field(default_factory=dict)
+    unit: str = "r"
 
     @property
     def colour_map(self) -> Any:
@@ -117,12 +122,17 @@ def draw_slices(space: Space, maps: Sequence[Map]) -> "Figure":
 
     figure, grid = _grid(len(maps), 1, height=2.15)
     rows = grid[:, 0]
-    in_head = _IN_HEAD * float(np.percentile(space.mean, 98))
+    bright = float(np.percentile(space.mean, 98)) or 1.0
     for axes, row in zip(rows, maps, strict=True):
         display = plot_anat(
             space.background, axes=axes, display_mode="z", cut_coords=space.cuts(), colorbar=False,
-            black_bg=False, draw_cross=False, threshold=in_head, figure=figure,
+            black_bg=False, draw_cross=False, threshold=_IN_HEAD * bright, vmin=0, vmax=_WHITE * bright,
+            annotate=False, figure=figure,
         )  # fmt: skip
+        display.annotate(positions=False)
+        for z_mm, cut in display.axes.items():  # z is a latent here: heights say what they are
+            below = {"transform": cut.ax.transAxes, "ha": "center", "va": "top", "fontsize": 8}
+            cut.ax.text(0.5, 0, f"{z_mm:.0f} mm", **below)
         if row.values.any():
             display.add_overlay(
                 space.image(row.values), threshold=1e-6, cmap=row.colour_map, vmin=0, vmax=row.top,
@@ -206,4 +216,6 @@ def _scales(figure: "Figure", rows: Iterable[Any], maps: Sequence[Map]) -> None:
             figure.legend(handles=patches, loc="center left", bbox_to_anchor=at, frameon=False)
             continue
         bar = figure.add_axes((_RIGHT + 0.02, box.y0 + 0.12 * box.height, 0.012, 0.7 * box.height))
-        figure.colorbar(ScalarMappable(Normalize(0, row.top), row.colour_map), cax=bar, label="r")
+        figure.colorbar(
+            ScalarMappable(Normalize(0, row.top), row.colour_map), cax=bar, label=row.unit
+        )

@@ -98,8 +98,7 @@ def load_nsd(
     Mismatch
         The decoder is not this person's.
     """
-    folder = Folder(root, parse_subject(None if subject is None else str(subject)))
-    files = _chosen_sessions(folder, sessions)
+    folder, files = _found(root, subject, sessions)
     if decoder is not None and decoder.about.get("subject") != folder.label:
         raise Mismatch(
             f"decoder '{decoder.name}' was not fitted on {folder.label} of the {DATASET}: name its own "
@@ -119,6 +118,24 @@ def load_nsd(
     return NsdData(
         folder.label, geometry, region, train, test, tuple(betas), Images(folder.images), captions
     )
+
+
+def check_nsd(
+    root: Path,
+    subject: str | int | None,
+    sessions: Sequence[str | int] | None = None,
+    areas: Areas = NOTHING_NAMED,
+) -> None:
+    """Raise what `load_nsd` would, all problems at once, and read no betas."""
+    folder, files = _found(root, subject, sessions)
+    _checked(folder, areas, files)
+
+
+def _found(
+    root: Path, subject: str | int | None, sessions: Sequence[str | int] | None
+) -> tuple[Folder, dict[int, Path]]:
+    folder = Folder(root, parse_subject(None if subject is None else str(subject)))
+    return folder, _chosen_sessions(folder, sessions)
 
 
 def _chosen_sessions(folder: Folder, wanted: Sequence[str | int] | None) -> dict[int, Path]:
@@ -148,7 +165,7 @@ def _range(text: str) -> range:
 
 
 def _checked(
-    folder: Folder, areas: Areas, files: dict[int, Path], decoder: Artifact | None
+    folder: Folder, areas: Areas, files: dict[int, Path], decoder: Artifact | None = None
 ) -> tuple[Region, Geometry, Design, dict[int, tuple[str, ...]]]:
     """Everything but the betas themselves; all that is wrong is told together."""
     problems: list[str] = []

@@ -57,8 +57,16 @@ class Folder:
     @property
     def streams(self) -> Path:
         """The atlas of visual cortex's streams."""
-        person = self.root / "nsddata" / "ppdata" / self.label
-        return person / PREPARATION / "roi" / "streams.nii.gz"
+        return self._prepared / "roi" / "streams.nii.gz"
+
+    @property
+    def brain_mask(self) -> Path:
+        """Which voxels are brain."""
+        return self._prepared / "brainmask.nii.gz"
+
+    @property
+    def _prepared(self) -> Path:
+        return self.root / "nsddata" / "ppdata" / self.label / PREPARATION
 
     @property
     def _stimuli(self) -> Path:
@@ -97,6 +105,12 @@ def is_nsd(folder: Path) -> bool:
     return (folder / "nsddata").is_dir()
 
 
+def people_of(root: Path) -> list[str]:
+    """Numbers of all people whose betas are there, as `01`."""
+    numbers = (path.name.removeprefix("subj") for path in root.glob("nsddata_betas/ppdata/subj*"))
+    return sorted(n for n in numbers if n.isdecimal() and Folder(root, int(n)).betas)
+
+
 def parse_subject(text: str | None) -> int:
     """`1`, `01` or `subj01` -> 1.
 
@@ -106,7 +120,8 @@ def parse_subject(text: str | None) -> int:
     """
     match = re.fullmatch(r"(?:subj)?0*([1-9]\d?)", text or "")
     if match is None:
-        raise BadDataset(f"--subject {text}: name one person of the Natural Scenes folder, 1 to 8")
+        given = "no --subject" if text is None else f"--subject {text}"
+        raise BadDataset(f"{given}: name one person of the Natural Scenes folder, 1 to 8")
     return int(match[1])
 
 

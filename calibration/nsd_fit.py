@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from calibration.fit import Decoders, Targets, assemble, fit_samples
+from calibration.cluster import Where
+from calibration.fit import Decoders, Method, Targets, assemble, fit_samples
 from calibration.nsd import DATASET, NsdData
 from calibration.nsd_samples import SHOWN_S
 from calibration.nsd_targets import encode
@@ -11,9 +12,15 @@ from rtrecon.artifact import Artifact
 from rtrecon.generators import Generator
 from rtrecon.response import Response
 
+EVERY = Method(voxels=None)  # voxel of the region
+
 
 def fit_nsd(
-    data: NsdData, generator: Generator, name: str | None = None, voxels: int | None = None
+    data: NsdData,
+    generator: Generator,
+    name: str | None = None,
+    method: Method = EVERY,
+    where: Where | None = None,
 ) -> Artifact:
     """Fit z from early and c from ventral visual cortex, on the person's own images.
 
@@ -22,23 +29,28 @@ def fit_nsd(
 
     Parameters
     ----------
-    voxels : int or None
-        That z and c are each predicted from, the best of the region; None: all.
+    method : Method
+    where : Where, optional
+        As of `fit_samples`.
 
     Raises
     ------
     BadDataset
         Images that cannot be read.
     """
-    return fit_nsd_known(data, generator, name, voxels)[0]
+    return fit_nsd_known(data, generator, name, method, where)[0]
 
 
 def fit_nsd_known(
-    data: NsdData, generator: Generator, name: str | None = None, voxels: int | None = None
+    data: NsdData,
+    generator: Generator,
+    name: str | None = None,
+    method: Method = EVERY,
+    where: Where | None = None,
 ) -> tuple[Artifact, Targets, Decoders]:
     """As `fit_nsd`, with what was fitted to, and how."""
     train = encode(data, data.train, generator)
-    decoders = fit_samples(data.train, train, data.region, voxels, data.train.trials)
+    decoders = fit_samples(data.train, train, data.region, method, data.train.trials, where)
     n_voxels = len(data.region.voxels)
     basis = Basis(data.geometry, None, Response(duration_s=SHOWN_S), np.ones(n_voxels, np.float32))
     about = {

@@ -56,7 +56,7 @@ def _shuffled(study: Study, name: str, linear: LinearMap, seed: int) -> LinearMa
     samples, targets = study.samples, getattr(study.targets, name)
     rng, gain = np.random.default_rng(seed), study.artifact.about["gain"][name]
     (made,) = null_maps(
-        linear, samples.patterns, targets[samples.trials], samples.trials, study.alphas[name], rng,
+        linear, samples.patterns, targets[samples.trials], samples.trials, study.strengths[name], rng,
         gain=gain,
     )  # fmt: skip
     return made

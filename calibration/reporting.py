@@ -35,7 +35,7 @@ def report(
     study: Study,
     generator: Generator,
     folder: Path,
-    explained: Path | None = None,
+    figures: Mapping[str, bytes] | None = None,
     where: Where | None = None,
 ) -> Path:
     """Score a study and write its page, its data and its decoder; returns the page.
@@ -45,12 +45,11 @@ def report(
     study : Study
     generator : Generator
     folder : Path
-    explained : Path, optional
-        What `explain` wrote: its figures come into the page.
+    figures : mapping of caption to PNG, optional
+        More figures for the page, as `figures_of` reads them.
     where : Where, optional
         Decoders of fewer runs are fitted here, or on a cluster.
     """
-    maps = _maps(explained)
     save_artifact(study.artifact, folder / DECODER)
     with tqdm(total=4, desc="report", unit="part", disable=None) as progress:
         held_out, control = study.held_out, study.artifact.control()
@@ -73,7 +72,7 @@ def report(
                 newest, held_out.shown.pictures, pictures, controls, study.artifact.candidates
             )
         progress.update()
-    return write_report(folder, page, shown, maps)
+    return write_report(folder, page, shown, figures)
 
 
 def _regions(region: Region) -> dict[str, NDArray[np.bool_]]:
@@ -126,8 +125,14 @@ def _learning(study: Study, where: Where | None) -> list[dict[str, Any]]:
     ]
 
 
-def _maps(explained: Path | None) -> dict[str, bytes]:
-    """Figures by what they show, as `explain` left them."""
+def figures_of(explained: Path | None) -> dict[str, bytes]:
+    """Figures by what they show (PNG), as `explain` left them in a folder.
+
+    Raises
+    ------
+    BadDataset
+        No such folder, or not all in it.
+    """
     if explained is None:
         return {}
     try:

@@ -94,7 +94,7 @@ def fit_batches(
     splits: Sequence[Split],
     choice: Choice | None = None,
     alphas: ArrayLike | None = None,
-) -> Iterator[tuple[slice, Fitted]]:
+) -> Iterator[tuple[slice | NDArray[np.int64], Fitted]]:
     """As `fit_ridge`, some targets at a time, for what is too large to be kept whole.
 
     Y may be a memory map, of which only these targets are read. A progress bar tells the time that

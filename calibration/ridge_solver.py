@@ -76,20 +76,29 @@ class Solver:
             of = self._all if choice is None else read(choice(train))
             self._parts.append(_Part(of, train, test, self.alphas))
 
-    def targets(self, Y: NDArray[np.floating]) -> Iterator[tuple[slice, Tensor]]:
+    def targets(
+        self, Y: NDArray[np.floating], which: NDArray[np.int64] | None = None
+    ) -> Iterator[tuple[slice | NDArray[np.int64], Tensor]]:
         """Y (n_samples, n_targets) on the device, as many targets at a time as memory bears.
+
+        Parameters
+        ----------
+        which : int64 (n,), optional
+            Some of the targets; default: all.
 
         Raises
         ------
         BadDataset
             A value of them is not finite.
         """
-        with tqdm(total=Y.shape[1], desc="ridge", unit="target", leave=False, disable=None) as bar:
-            for of in _slices(Y.shape[1], self._at_once):
+        count = Y.shape[1] if which is None else len(which)
+        with tqdm(total=count, desc="ridge", unit="target", leave=False, disable=None) as bar:
+            for some in _slices(count, self._at_once):
+                of = some if which is None else which[some]
                 y = np.ascontiguousarray(Y[:, of], dtype=np.float32)
                 if not np.isfinite(y).all():
                     row, column = np.argwhere(~np.isfinite(y))[0]
-                    where = f"sample {row}, target {of.start + column}"
+                    where = f"sample {row}, target {np.arange(Y.shape[1])[of][column]}"
                     raise BadDataset(f"Y: {where} is {y[row, column]}: leave it out")
                 yield of, torch.from_numpy(y).to(self.device)
                 bar.update(y.shape[1])

@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.banded import Strength
 from calibration.ceiling import Showings, showings_of
-from calibration.fit import Targets, fit_known, fit_samples
+from calibration.fit import Method, Targets, fit_known, fit_samples
 from calibration.held_out import HeldOut, held_out_images, held_out_runs
 from calibration.leakage import picture_hashes, refuse_leakage
 from calibration.nsd import NsdData
-from calibration.nsd_fit import fit_nsd_known
+from calibration.nsd_fit import EVERY, fit_nsd_known
 from calibration.regions import Region
 from calibration.samples import Samples
 from rtrecon.artifact import Artifact
@@ -35,10 +36,9 @@ class Study:
         A row for each of what the samples showed.
     groups : int64 (n_samples,) or None
         As of `fit_samples`.
-    voxels : int or None
-        As of `fit_samples`.
-    alphas : mapping of "z" and "c" to float64 (n_targets,)
-        Strengths of the ridge.
+    method : Method
+    strengths : mapping of "z" and "c" to Strength
+        Of the ridge.
     held_out : HeldOut
         The test.
     showings : Showings
@@ -50,8 +50,8 @@ class Study:
     samples: Samples
     targets: Targets
     groups: NDArray[np.int64] | None
-    voxels: int | None
-    alphas: Mapping[str, NDArray[np.float64]]
+    method: Method
+    strengths: Mapping[str, Strength]
     held_out: HeldOut
     showings: Showings
 
@@ -59,7 +59,7 @@ class Study:
         """The same decoder fitted on some of the samples alone."""
         groups = None if self.groups is None else self.groups[rows]
         samples = self.samples.of(rows)
-        decoders = fit_samples(samples, self.targets, self.region, self.voxels, groups)
+        decoders = fit_samples(samples, self.targets, self.region, self.method, groups)
         return replace(self.artifact, **decoders.fields())
 
 
@@ -70,7 +70,7 @@ def study_runs(
     generator: Generator,
     name: str,
     realign: bool,
-    voxels: int,
+    method: Method,
 ) -> Study:
     """Fit on some runs to test on others.
 
@@ -82,26 +82,26 @@ def study_runs(
         Runs of the test that the decoder does not fit.
     """
     refuse_leakage(picture_hashes(runs), [run.name for run in runs], tested)
-    artifact, samples, targets, decoders = fit_known(runs, region, generator, name, realign, voxels)
+    artifact, samples, targets, decoders = fit_known(runs, region, generator, name, realign, method)
     held_out = held_out_runs(artifact, tested, generator)
     newest = np.append(np.diff(samples.trials) != 0, True)
     trials = [samples.shown[trial] for trial in samples.trials[newest]]
     fitted_on = showings_of(samples.patterns[newest], trials, _SOURCE)
     return Study(
-        artifact, region, samples, targets, None, voxels, decoders.alphas, held_out,
+        artifact, region, samples, targets, None, method, decoders.strengths, held_out,
         _repeated(held_out, fitted_on),
     )  # fmt: skip
 
 
 def study_nsd(
-    data: NsdData, generator: Generator, name: str | None = None, voxels: int | None = None
+    data: NsdData, generator: Generator, name: str | None = None, method: Method = EVERY
 ) -> Study:
     """Fit on a person's own images of the Natural Scenes Dataset to test on the shared ones."""
-    artifact, targets, decoders = fit_nsd_known(data, generator, name, voxels)
+    artifact, targets, decoders = fit_nsd_known(data, generator, name, method)
     held_out, train = held_out_images(data, generator), data.train
     fitted_on = Showings(train.patterns, train.trials, _SOURCE)
     return Study(
-        artifact, data.region, train, targets, train.trials, voxels, decoders.alphas, held_out,
+        artifact, data.region, train, targets, train.trials, method, decoders.strengths, held_out,
         _repeated(held_out, fitted_on),
     )  # fmt: skip
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from calibration.banded import Strength
 from calibration.metrics import correlations
 from calibration.ridge import fit_ridge, leave_out
 from calibration.ridge_solver import Solver
@@ -27,7 +28,7 @@ def null_maps(
     X: Floats,
     Y: Floats,
     trials: Numbers,
-    alphas: NDArray[np.float64],
+    strength: Strength,
     rng: np.random.Generator,
     count: int = 1,
     gain: float = 1.0,
@@ -48,22 +49,28 @@ def null_maps(
         The same in all samples of a trial.
     trials : int64 (n_samples,)
         Whole trials are permuted: samples of one stay together.
-    alphas : float64 (n_targets,)
+    strength : Strength
         The true map's.
     gain : float
         The true map's.
     """
-    solver = Solver(X[:, linear.voxels], splits=(), alphas=alphas)
+    read = X[:, linear.voxels]
+    solvers = [
+        (scales, took, Solver(read * scales, splits=(), alphas=strength.alphas))
+        for scales, took in strength.parts()
+    ]
     for _ in range(count):
         rows = permuted_trials(trials, rng)
         mean = np.empty(Y.shape[1], np.float32)
-        weights = np.empty((len(solver.inputs), Y.shape[1]), np.float32)
-        for of, y in solver.targets(Y):
-            shuffled = y[rows]
-            mean[of] = shuffled.mean(dim=0).cpu()
-            strengths = torch.from_numpy(alphas[of]).to(y.device)
-            weights[:, of] = gain * solver.weights(shuffled, strengths).cpu()
-        yield LinearMap(linear.voxels, solver.x_mean, weights, mean)
+        weights = np.empty((read.shape[1], Y.shape[1]), np.float32)
+        for scales, took, solver in solvers:
+            for of, y in solver.targets(Y, took):
+                shuffled = y[rows]
+                alphas = torch.from_numpy(strength.alphas[of]).to(y.device)
+                mean[of] = shuffled.mean(dim=0).cpu()
+                made = solver.weights(shuffled, alphas).cpu().numpy()
+                weights[:, of] = np.float32(gain) * scales[:, None] * made
+        yield LinearMap(linear.voxels, linear.x_mean, weights, mean)
 
 
 def neutral_shuffle(trials: Numbers, targets: Sequence[Floats], draws: int = 50) -> int:

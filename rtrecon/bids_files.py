@@ -49,15 +49,7 @@ def find_runs(
         No folder, no run, several people's or spaces' runs, or labels that no run has.
     """
     select = select or Selection(runs)
-    if not dataset.is_dir():
-        raise BadDataset(f"{dataset} is no folder: name a BIDS dataset")
-    found = _bold_files(dataset, select.space)
-    if not found:
-        raise BadDataset(
-            f"{dataset} has no sub-*/func/*_bold.nii.gz"
-            + (f" in space {select.space}" if select.space else "")
-            + ": is it a BIDS dataset?"
-        )
+    found = _every_run(dataset, select.space)
     subject = None if select.subject is None else [select.subject.removeprefix("sub-")]
     asked = (
         ("subject", _entity("sub"), subject),
@@ -72,6 +64,22 @@ def find_runs(
         found = [p for p in found if wanted is None or label(p) in {_plain(w) for w in wanted}]
     _check_unambiguous(dataset, found)
     return found
+
+
+def find_people(dataset: Path, space: str | None = None) -> list[str]:
+    """Labels of all who have runs, as their files are named (`01`).
+
+    Raises
+    ------
+    BadDataset
+        No folder, or no run.
+    """
+    return sorted({entities(path)["sub"] for path in _every_run(dataset, space)})
+
+
+def same_label(one: str, other: str) -> bool:
+    """Whether two labels are the same but for leading zeros."""
+    return _plain(one) == _plain(other)
 
 
 def inherited(bold: Path, ending: str) -> Path | None:
@@ -130,6 +138,19 @@ def _bold_files(dataset: Path, space: str | None) -> list[Path]:
         return sorted(p for p in paths if is_bold(p) and entities(p).get("space") == space)
 
     return derived(found) or derived(dataset.glob(f"derivatives/*/{pattern}"))
+
+
+def _every_run(dataset: Path, space: str | None) -> list[Path]:
+    if not dataset.is_dir():
+        raise BadDataset(f"{dataset} is no folder: name a BIDS dataset")
+    found = _bold_files(dataset, space)
+    if not found:
+        raise BadDataset(
+            f"{dataset} has no sub-*/func/*_bold.nii.gz"
+            + (f" in space {space}" if space else "")
+            + ": is it a BIDS dataset?"
+        )
+    return found
 
 
 def _entity(key: str, default: str = "") -> Callable[[Path], str]:

@@ -236,14 +236,15 @@ def test_fitting_leaves_region_and_samples_to_their_own_rooms(
     tmp_path: Path, toy_generator: Diffusion
 ) -> None:
     """`fit` is its parts put together."""
-    from calibration.fit import fit_samples, targets_of
+    from calibration.fit import Method, fit_samples, targets_of
     from calibration.samples import samples_of
 
     dataset = write_dataset(tmp_path / "data")
     runs = load_runs(dataset)
     region = load_region(runs, dataset / "mask.nii.gz")
-    whole = fit(runs, region, toy_generator, "x", realign=False, voxels=40)
+    whole = fit(runs, region, toy_generator, "x", realign=False, method=Method(40))
     samples, _ = samples_of(runs, region.voxels, realign=False)
-    parts = fit_samples(samples, targets_of(runs, samples.shown, toy_generator), region, 40)
+    targets = targets_of(runs, samples.shown, toy_generator)
+    parts = fit_samples(samples, targets, region, Method(40))
     np.testing.assert_array_equal(whole.c.weights, parts.c.weights)
     assert whole.candidates == parts.candidates == ("cat", "dog")

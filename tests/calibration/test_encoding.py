@@ -1,22 +1,16 @@
 """Encoding of voxels, with known answers and against plain loops."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import stats
 from sklearn.linear_model import Ridge
 
-from calibration.encoding import (
-    FOLDS,
-    Responses,
-    _drawn,
-    centred,
-    compact,
-    encode,
-    less_mean,
-    means_drawn,
-    responses_of,
-    shares_drawn,
-)
+from calibration import encoding
+from calibration.encoding import centred, compact, encode, less_mean
+from calibration.encoding_scores import DRAWS, drawn, scores_of
+from calibration.responses import FOLDS, Responses, responses_of
 from calibration.ridge import ALPHAS, leave_out
 from calibration.samples import Samples
 from rtrecon.errors import BadDataset
@@ -50,19 +44,14 @@ def driven_by(features: np.ndarray, rng: np.random.Generator, noise: float = 1.0
 def test_voxels_made_of_z_and_voxels_made_of_c_are_told_apart() -> None:
     z, c, rng = made_up()
     measured = responses(np.hstack([driven_by(z, rng), driven_by(c, rng)]) + 5 * RUNS[:, None])
-    of_z, of_c, both = encode([z], measured), encode([c], measured), encode([z, c], measured)
     regions = {"z": np.arange(VOXELS) < VOXELS // 2, "c": np.arange(VOXELS) >= VOXELS // 2}
-    truth = centred(measured)
-    drawn_z, drawn_c = (means_drawn(one, truth, regions) for one in (of_z, of_c))
-    assert np.percentile(drawn_z["z"], 2.5) > 0.4 > np.percentile(drawn_c["z"], 97.5)
-    assert np.percentile(drawn_c["c"], 2.5) > 0.4 > np.percentile(drawn_z["c"], 97.5)
+    of_z, of_c, both = (
+        scores_of(encode(features, measured), measured, regions) for features in ([z], [c], [z, c])
+    )
+    assert np.percentile(of_z.means["z"], 2.5) > 0.4 > np.percentile(of_c.means["z"], 97.5)
+    assert np.percentile(of_c.means["c"], 2.5) > 0.4 > np.percentile(of_z.means["c"], 97.5)
     assert (of_z.q < 0.05)[regions["z"]].mean() > 0.9 > 0.2 > (of_z.q < 0.05)[regions["c"]].mean()
-    beyond_c = (
-        shares_drawn(both, truth, regions)["z"][0] - shares_drawn(of_c, truth, regions)["z"][0]
-    )
-    beyond_z = (
-        shares_drawn(both, truth, regions)["z"][0] - shares_drawn(of_z, truth, regions)["z"][0]
-    )
+    beyond_c, beyond_z = ((both.r2 - one.r2)[regions["z"]].mean() for one in (of_c, of_z))
     assert beyond_c > 0.25 > 0.05 > beyond_z
 
 
@@ -76,6 +65,17 @@ def test_a_brain_that_sees_nothing_is_significant_nowhere() -> None:
     assert significant <= 4
     share = float((np.concatenate(found) < 0.05).mean())
     assert share == pytest.approx(0.05, abs=0.02)
+
+
+def test_what_knows_nothing_adds_nothing() -> None:
+    """Fitted to noise both models do worse than the mean, and the larger one less so (by .011)."""
+    rng = np.random.default_rng(0)
+    z, c, patterns = rng.normal(size=(3, 36, VOXELS)).astype(np.float32)
+    shown = np.arange(36)
+    measured = Responses(patterns, shown, (), np.ones_like(shown))
+    every = {"all": np.ones(VOXELS, bool)}
+    of_z, both = (scores_of(encode(some, measured), measured, every) for some in ([z], [z, c]))
+    assert abs(float((both.r2 - of_z.r2).mean())) < 0.004
 
 
 def test_r_of_nothing_scatters_more_widely_than_that_of_independent_samples() -> None:
@@ -109,7 +109,8 @@ def test_predictions_are_those_of_a_plain_nested_loop() -> None:
     np.testing.assert_allclose(ours.r, theirs, atol=1e-6)
 
 
-def test_compact_features_have_the_same_inner_products() -> None:
+def test_compact_features_have_the_same_inner_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoding, "_COLUMNS", 40)  # of 90
     _, c, _ = made_up()
     small, whole = compact(c, RUNS), less_mean(c, RUNS)
     assert small.shape[1] == STIMULI < c.shape[1]
@@ -117,17 +118,29 @@ def test_compact_features_have_the_same_inner_products() -> None:
     np.testing.assert_allclose(small @ small.T, scale * whole @ whole.T, atol=0.1)
 
 
-def test_drawn_means_are_those_of_stimuli_drawn_one_by_one() -> None:
+def test_drawn_scores_are_those_of_stimuli_drawn_one_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        encoding, "_COLUMNS", 4
+    )  # so that a region begins in one part and ends in another
     z, _, rng = made_up()
     measured = responses(driven_by(z, rng)[:, :6])
     ours, truth = encode([z], measured), centred(measured)
-    region = {"some": np.arange(6) < 4}
-    drawn = means_drawn(ours, truth, region)["some"]
-    for n, counts in enumerate(np.rint(_drawn(STIMULI, 0)[:5] * STIMULI).astype(int)):
+    some = np.array([1, 2, 4, 5])
+    scores = scores_of(ours, measured, {"some": np.isin(np.arange(6), some)})
+    for n, counts in enumerate(np.rint(drawn(STIMULI, 0)[:5] * STIMULI).astype(int)):
         rows = np.repeat(np.arange(STIMULI), counts)
-        r = [stats.pearsonr(ours.predicted[rows, v], truth[rows, v])[0] for v in range(4)]
-        assert drawn[n] == pytest.approx(np.mean(r), abs=1e-6)
-    assert drawn.std() == pytest.approx(np.std(_resampled(ours.predicted, truth), ddof=1), rel=0.25)
+        r = [stats.pearsonr(ours.predicted[rows, v], truth[rows, v])[0] for v in some]
+        assert scores.means["some"][n] == pytest.approx(np.mean(r), abs=1e-6)
+        missed = ((ours.predicted[rows] - truth[rows]) ** 2).sum(axis=0)
+        share = np.maximum(1 - missed / (truth[rows] ** 2).sum(axis=0), 0)[some].mean()
+        assert scores.shares["some"][n] == pytest.approx(share, abs=1e-5)
+    whole = np.maximum(1 - ((ours.predicted - truth) ** 2).sum(axis=0) / (truth**2).sum(axis=0), 0)
+    np.testing.assert_allclose(scores.r2, whole, atol=1e-5)
+    resampled = _resampled(ours.predicted[:, some], truth[:, some])
+    assert len(scores.means["some"]) == DRAWS
+    assert scores.means["some"].std() == pytest.approx(np.std(resampled, ddof=1), rel=0.25)
 
 
 def _resampled(predicted: np.ndarray, truth: np.ndarray) -> list[float]:
@@ -161,3 +174,13 @@ def test_a_response_is_the_mean_of_a_stimulus_last_patterns() -> None:
     assert not again.by_run  # else a picture in one run would foretell itself in the other
     with pytest.raises(BadDataset, match="24 trials show 2 different stimuli"):
         responses_of(samples(["a.png", "b.png"] * 12, [0, 1] * 12))
+
+
+def test_responses_come_back_from_their_file(tmp_path: Path) -> None:
+    _, _, rng = made_up()
+    measured = responses(rng.normal(size=(STIMULI, 5)))
+    measured.save(tmp_path / "responses.npz")
+    again = Responses.load(tmp_path / "responses.npz")
+    np.testing.assert_array_equal(again.patterns, measured.patterns)
+    np.testing.assert_array_equal(again.parts, measured.parts)
+    assert again.by_run

@@ -1,6 +1,7 @@
 """From a dataset to maps, figures and numbers; and what is found in a simulated visual cortex."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -9,23 +10,28 @@ import pytest
 from PIL import Image
 
 from calibration.__main__ import main
-from calibration.by_region import numbers
+from calibration.atlas import Area
+from calibration.by_region import models_of, numbers
 from calibration.dataset import load_runs
-from calibration.encoding import Responses
-from calibration.explain import Masks, encode_all, find_regions
-from calibration.features import FeatureSet
-from rtrecon.errors import BadDataset
+from calibration.encoding_scores import score_all
+from calibration.evoked import regions_of
+from calibration.feature_files import FeatureSet
+from calibration.regions import Region, load_region
+from calibration.responses import Responses
 from rtrecon.generators import load_generator
 from rtrecon.types import Trial
 from simulator.scenes import SCENES
 from simulator.vision import EarlyVision, VentralVision
+from tests import nsd
 from tests.calibration.test_dataset import AFFINE, SHAPE, write_dataset
 
 STIMULI, VOXELS = 150, 150
 
 
 @pytest.fixture(scope="module")
-def simulated() -> tuple[Responses, dict[str, np.ndarray], list[FeatureSet]]:
+def simulated(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Responses, dict[str, np.ndarray], list[FeatureSet]]:
     """What a simulated visual cortex evokes, with noise, and features of the same scenes.
 
     c is that of the kind alone: the scenes' own captions say so much of where things are and of
@@ -47,7 +53,11 @@ def simulated() -> tuple[Responses, dict[str, np.ndarray], list[FeatureSet]]:
     responses = Responses(
         patterns.astype(np.float32), np.arange(STIMULI) // 30, shown, np.ones(STIMULI, np.int64)
     )
-    features = [FeatureSet("space", "z", z), FeatureSet("space", "c", c), FeatureSet("space", "z_c", z)]  # fmt: skip
+    folder = tmp_path_factory.mktemp("features")
+    np.save(folder / "z.npy", z)
+    np.save(folder / "c.npy", c)
+    spaces = {"z": "z", "c": "c", "z_c": "z"}
+    features = [FeatureSet("space", label, folder / f"{f}.npy") for label, f in spaces.items()]
     is_early = np.arange(2 * VOXELS) < VOXELS
     return responses, {"early": is_early, "ventral": ~is_early}, features
 
@@ -56,7 +66,10 @@ def test_z_explains_early_cortex_and_c_ventral_cortex(
     simulated: tuple[Responses, dict[str, np.ndarray], list[FeatureSet]],
 ) -> None:
     responses, regions, features = simulated
-    results = numbers(features, encode_all(features, responses), responses, regions)
+    file = features[0].file.with_name("responses.npz")
+    responses.save(file)
+    models = score_all(models_of(features), file, regions)
+    results = numbers(features, models, responses, regions)
     intervals = {
         (feature["label"], region): feature["regions"][region]["interval_stimuli"]
         for feature in results["features"]
@@ -66,6 +79,8 @@ def test_z_explains_early_cortex_and_c_ventral_cortex(
     assert intervals["c", "ventral"][0] > intervals["z", "ventral"][1]
     assert results["differences"]["early"]["z - c"]["interval_stimuli"][0] > 0
     assert results["differences"]["ventral"]["z - c"]["interval_stimuli"][1] < 0
+    assert results["unique"]["z"]["early"]["interval_stimuli"][0] > 0
+    assert results["unique"]["c"]["ventral"]["interval_stimuli"][0] > 0
     assert results["best"]["ventral"]["c"] > results["best"]["ventral"]["z"]
     json.dumps(results, allow_nan=False)
 
@@ -96,7 +111,8 @@ def test_the_command_leaves_numbers_maps_and_figures(
     assert "maps are on slices alone" in said
     assert "mask, 120 voxels: mean r of z" in said
     assert {p.name for p in output.glob("*.png")} == {f"{n}.png" for n in (
-        "spaces", "noise", "steps", "blocks", "map_spaces", "map_blocks")}  # fmt: skip
+        "spaces", "noise", "steps", "blocks", "map_spaces", "map_noise", "map_steps", "map_blocks")}  # fmt: skip
+    assert not list(output.glob("features-*"))
     r = np.asarray(nib.load(output / "maps" / "c_r.nii.gz").dataobj)
     (c,) = (f for f in results["features"] if f["label"] == "c")
     assert r.mean() == pytest.approx(c["regions"]["mask"]["r"], abs=1e-5)
@@ -105,26 +121,77 @@ def test_the_command_leaves_numbers_maps_and_figures(
 
 
 def test_every_label_of_an_atlas_is_a_region(tmp_path: Path) -> None:
-    dataset = write_dataset(tmp_path / "data", runs=2)
+    runs = load_runs(write_dataset(tmp_path / "data", runs=2))
     labels = np.zeros(SHAPE, np.int16)
     labels[:2], labels[4:] = 3, 7
     atlas = tmp_path / "visual_dseg.nii.gz"
     nib.Nifti1Image(labels, AFFINE).to_filename(atlas)
     (tmp_path / "visual_dseg.tsv").write_text("index\tname\n3\tV1\n")
-    region, regions = find_regions(load_runs(dataset, None), Masks(atlas=atlas))
+
+    def found(area: Area) -> tuple[Region, dict[str, np.ndarray]]:
+        region = load_region(runs, area)
+        return region, dict(regions_of(region, area, runs[0].geometry))
+
+    region, regions = found(Area(atlas))
     assert list(regions) == ["V1", "7"]
     np.testing.assert_array_equal(labels.ravel(order="F")[region.voxels[regions["V1"]]], 3)
     assert sum(map(np.sum, regions.values())) == len(region.voxels) == (labels > 0).sum()
-    with pytest.raises(BadDataset, match="has its own regions"):
-        find_regions(load_runs(dataset, None), Masks(mask=atlas, atlas=atlas))
-    (tmp_path / "visual_dseg.tsv").write_text("number\tname\n3\tV1\n")
-    with pytest.raises(BadDataset, match="columns index and name"):
-        find_regions(load_runs(dataset, None), Masks(atlas=atlas))
+    region, regions = found(Area.parse(f"{atlas}:V1"))
+    assert list(regions) == ["V1"]
+    assert len(region.voxels) == (labels == 3).sum()
 
 
-def test_captions_alone_cannot_be_explained(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_regions_are_called_by_how_their_voxels_were_chosen(tmp_path: Path) -> None:
+    runs = load_runs(write_dataset(tmp_path / "data", runs=2))
+    back = load_region(runs)
+    assert list(regions_of(back, None, runs[0].geometry)) == ["posterior third"]
+    few = replace(back, chosen_by="reliable over 9 repeated stimuli (false discovery rate 0.01)")
+    assert list(regions_of(few, None, runs[0].geometry)) == ["reliable voxels"]
+    half = replace(back, early=np.arange(len(back.voxels)) < 5)
+    assert list(regions_of(half, None, runs[0].geometry)) == ["early", "ventral"]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--atlas", "a.nii", "--mask", "b.nii"], "an --atlas has its own regions"),
+        (["--early", "a.nii"], "name one --mask, or both --early and --ventral"),
+        (["--sessions", "9"], "has no session 9: it has runs without a session"),
+        (["--space", "T1w"], "in space T1w"),
+        (["--subject", "4"], "has no subject 4"),
+        ([], "no trial names a stim_file"),
+    ],
+)
+def test_what_cannot_be_explained_is_told_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], said: str
 ) -> None:
     dataset = write_dataset(tmp_path / "data", pictures=False)
-    assert main(["explain", str(dataset), "--output", str(tmp_path / "out"), "--no-realign"]) == 1
-    assert "16 trials show 2 different stimuli" in capsys.readouterr().err
+    given = ["explain", str(dataset), "--output", str(tmp_path / "out"), "--no-realign"]
+    assert main([*given, *more]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_natural_scenes_folder_is_explained(
+    tmp_path: Path,
+    toy_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("calibration.encoding.NULLS", 100)
+    written, output = nsd.person(tmp_path / "nsd"), tmp_path / "explained"
+    given = ["explain", str(written.root), "--output", str(output), "--generator", str(toy_folder)]
+    given += ["--workers", "1"]
+    assert main([*given, "--conditions", "--subject", "2"]) == 1
+    assert main(given) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert "--conditions is for a BIDS dataset" in said[0]
+    assert "no --subject: name one person" in said[1]
+    assert main([*given, "--subject", str(nsd.SUBJECT)]) == 0
+    results = json.loads((output / "explain.json").read_text())
+    assert (results["stimuli"], results["left_out"]) == (nsd.OWN, "stimuli")
+    assert results["trials"] == nsd.OWN * nsd.REPEATS
+    assert list(results["regions"]) == ["early", "ventral"]
+    z = results["features"][0]
+    assert z["regions"]["early"]["interval_stimuli"][0] > 0  # early voxels are linear in pixels

@@ -8,10 +8,13 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 
-from calibration.features import Denoiser, diffusion_preset, features_of, pooled
+from calibration import features
+from calibration.denoiser import Denoiser, pooled
+from calibration.features import diffusion_preset, features_of
+from calibration.fit import Targets
 from rtrecon.config import Settings
 from rtrecon.errors import BadGenerator
-from rtrecon.generators import Aim
+from rtrecon.generators import Aim, Generator
 from rtrecon.generators.compute import Compute
 from rtrecon.generators.diffusion import Diffusion
 from rtrecon.generators.presets import Preset
@@ -69,18 +72,27 @@ def test_stimuli_do_not_depend_on_their_batch(denoiser: Denoiser, toy_generator:
     torch.testing.assert_close(together.latents[2:], alone.latents, atol=1e-4, rtol=1e-4)
 
 
-def test_features_of_all_kinds(toy_folder: Path, toy_generator: Diffusion) -> None:
+def test_features_of_all_kinds(
+    toy_folder: Path, toy_generator: Diffusion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features, "_BATCH", 2)
+    monkeypatch.setattr(features, "_ENCODED", 2)
     rng = np.random.default_rng(0)
     pictures = [rng.integers(0, 256, (8, 8, 3), dtype=np.uint8) for _ in range(3)]
     captions = ["a dog", "a cat", "noise"]
-    sets = features_of(Preset(str(toy_folder)), "toy", pictures, captions)
+
+    def encode(generator: Generator, part: slice) -> Targets:
+        return Targets(
+            generator.encode_images(pictures[part]), generator.encode_captions(captions[part])
+        )
+
+    sets = features_of(Preset(str(toy_folder)), "toy", encode, 3, tmp_path)
     of = {(one.family, one.label, one.stage): one.values for one in sets}
     assert [one.label for one in sets[:3]] == ["z", "c", "z_c"]
-    np.testing.assert_array_equal(
-        of["space", "c", ""], toy_generator.encode_captions(captions).reshape(3, -1)
-    )
+    c = toy_generator.encode_captions(captions).reshape(3, -1)
+    np.testing.assert_allclose(of["space", "c", ""], c, atol=1e-5)
     latents = toy_generator.encode_images(pictures).reshape(3, -1)
-    np.testing.assert_array_equal(of["space", "z", ""], latents)
+    np.testing.assert_allclose(of["space", "z", ""], latents, atol=1e-5)
     steps = sorted(int(label) for family, label, _ in of if family == "step")
     assert steps[0] == 0
     np.testing.assert_array_equal(of["step", str(steps[-1]), ""], of["space", "z_c", ""])

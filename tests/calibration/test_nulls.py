@@ -7,6 +7,7 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from calibration.dataset import load_runs
+from calibration.fit import Method
 from calibration.metrics import correlations
 from calibration.nulls import null_scores
 from calibration.regions import load_region
@@ -22,7 +23,7 @@ def test_each_shuffle_scores_as_a_ridge_regression_of_its_trials(
     data = write_person(tmp_path / "data", effect=25.0)
     runs = load_runs(data, None)
     region = load_region(runs, data / "mask.nii.gz", None, None)
-    study = study_runs(runs[:3], runs[3:], region, toy_generator, "person", False, 60)
+    study = study_runs(runs[:3], runs[3:], region, toy_generator, "person", False, Method(60))
     found = null_scores(study, shuffles=3)
     samples, read = study.samples, study.artifact.c.voxels
     test = study.held_out.newest
@@ -31,7 +32,9 @@ def test_each_shuffle_scores_as_a_ridge_regression_of_its_trials(
 
     def scored(seed: int) -> float:
         rows = permuted_trials(samples.trials, np.random.default_rng(seed))
-        ridge = Ridge(alpha=study.alphas["c"]).fit(samples.patterns[:, read].astype(float), Y[rows])
+        ridge = Ridge(alpha=study.strengths["c"].alphas).fit(
+            samples.patterns[:, read].astype(float), Y[rows]
+        )
         mean = Y.mean(axis=0)
         r = correlations(ridge.predict(patterns) - mean, test.shown.c - mean)
         said = np.array(test.shown.captions)  # trials of one caption are not compared

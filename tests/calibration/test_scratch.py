@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from calibration import scratch
-from calibration.fit import Targets, fit_samples
+from calibration.fit import Method, Targets, fit_samples
 from calibration.regions import Region
 from calibration.samples import Samples
 from rtrecon.types import Trial
@@ -37,9 +37,9 @@ def test_decoders_are_the_same_from_files(monkeypatch: pytest.MonkeyPatch) -> No
     half = np.arange(voxels) < voxels // 2
     region = Region(np.arange(voxels), half, ~half)
     samples = Samples(patterns, np.full(n, 4.0), np.ones(n), trials, trials // 5, shown)
-    small = fit_samples(samples, targets, region, None)
+    small = fit_samples(samples, targets, region, Method(voxels=None))
     monkeypatch.setattr(scratch, "LARGE_BYTES", 1)
-    large = fit_samples(samples, targets, region, None)
+    large = fit_samples(samples, targets, region, Method(voxels=None))
     for name in ("z", "c"):
         for one, other in ((small, large), (small.null, large.null)):
             maps = getattr(one, name), getattr(other, name)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
+from calibration.banded import Strength
 from calibration.trust import held_out_kinds, neutral_shuffle, null_maps, permuted_trials
 from rtrecon.artifact import LinearMap
 
@@ -30,20 +31,27 @@ def true_map(X: np.ndarray, Y: np.ndarray) -> LinearMap:
 def test_a_null_map_is_the_ridge_of_shuffled_trials() -> None:
     X, Y, trials = data()
     alphas = np.array([1.0, 10, 100, 1, 10, 100])
+    scales = np.stack([np.ones(VOXELS), np.linspace(0, 2, VOXELS)])[:, ::2]
+    took = np.array([0, 1, 1, 0, 0, 1])
+    strength = Strength(alphas, scales, took)
     (found,) = null_maps(
-        true_map(X, Y), X, Y, trials, alphas, np.random.default_rng(3), count=1, gain=2.0
+        true_map(X, Y), X, Y, trials, strength, np.random.default_rng(3), count=1, gain=2.0
     )
     rows = permuted_trials(trials, np.random.default_rng(3))
-    reference = Ridge(alpha=alphas).fit(X[:, found.voxels].astype(float), Y[rows])
-    np.testing.assert_allclose(found.weights, 2 * reference.coef_.T, rtol=1e-3, atol=1e-5)
+    for target, alpha in enumerate(alphas):
+        by = scales[took[target]]
+        reference = Ridge(alpha=alpha).fit(X[:, found.voxels] * by, Y[rows, target])
+        wanted = 2 * by * reference.coef_
+        np.testing.assert_allclose(found.weights[:, target], wanted, rtol=1e-3, atol=1e-5)
     np.testing.assert_array_equal(found.voxels, np.arange(VOXELS) % 2 == 0)
 
 
 def test_a_null_map_knows_nothing_of_new_trials_and_speaks_as_loudly() -> None:
     X, Y, trials = data()
-    alphas = np.ones(TARGETS)
+    read = (VOXELS + 1) // 2
+    strength = Strength(np.ones(TARGETS), np.ones((1, read)), np.zeros(TARGETS, np.int64))
     rng = np.random.default_rng(0)
-    maps = list(null_maps(true_map(X, Y), X, Y, trials, alphas, rng, count=20))
+    maps = list(null_maps(true_map(X, Y), X, Y, trials, strength, rng, count=20))
     r = []
     for one in maps:
         predicted = np.stack([one(row) for row in X])
