@@ -179,7 +179,12 @@ def test_a_natural_scenes_folder_is_explained(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("calibration.encoding.NULLS", 100)
+    for what, value in (
+        ("encoding.NULLS", 100),
+        ("features.STRENGTHS", (0.6, 0.8)),
+        ("features.MOMENTS", 3),
+    ):
+        monkeypatch.setattr(f"calibration.{what}", value)  # toy size
     written, output = nsd.person(tmp_path / "nsd"), tmp_path / "explained"
     given = ["explain", str(written.root), "--output", str(output), "--generator", str(toy_folder)]
     given += ["--workers", "1"]
