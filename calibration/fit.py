@@ -49,10 +49,7 @@ class Targets:
 
 @dataclass(frozen=True)
 class Decoders:
-    """What is fitted from patterns, whatever they were made of. The fields are those of `Artifact`.
-
-    But for `alphas`, the ridge strengths of z and c, float64 (n_targets,) each.
-    """
+    """What is fitted from patterns; fields are those of `Artifact`, and the ridge's `alphas` by map."""
 
     z: LinearMap | None
     c: LinearMap
@@ -142,17 +139,15 @@ def fit_samples(
         progress.update()
     names, candidate_c = _candidates(samples, targets.c)
     shuffle = neutral_shuffle(samples.trials, [y for y in (z, c) if y is not None])
-    z_map = None if z is None or z_fit is None else _map(region.early, z_fit, z)
+    z_map = z_null = None
+    if z is not None and z_fit is not None:
+        z_map = _map(region.early, z_fit, z)
+        z_null = _null(z_map, samples, z_fit, z, shuffle)
     c_map = _map(region.ventral, c_fit, c)
     return Decoders(
         z=z_map,
         c=c_map,
-        null=Null(
-            None
-            if z_map is None or z_fit is None or z is None
-            else _null(z_map, samples, z_fit, z, shuffle),
-            _null(c_map, samples, c_fit, c, shuffle),
-        ),
+        null=Null(z_null, _null(c_map, samples, c_fit, c, shuffle)),
         candidates=names,
         candidate_c=candidate_c,
         confidence=_confidence(samples, c_fit, names, candidate_c),
@@ -241,16 +236,12 @@ def _map(region: NDArray[np.bool_], fitted: Fitted, truth: NDArray[np.float32]) 
 
 
 def _null(
-    linear: LinearMap,
-    samples: Samples,
-    fitted: Fitted,
-    truth: NDArray[np.float32],
-    shuffle: int,
+    linear: LinearMap, samples: Samples, fitted: Fitted, truth: NDArray[np.float32], shuffle: int
 ) -> LinearMap:
     """The map's control."""
     rng, own = np.random.default_rng(shuffle), gain(fitted.held_out, truth)
-    made = null_maps(linear, samples.patterns, truth, samples.trials, fitted.alphas, rng, gain=own)
-    return made[0]
+    X, trials = samples.patterns, samples.trials
+    return null_maps(linear, X, truth, trials, fitted.alphas, rng, gain=own)[0]
 
 
 def gain(held_out: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
