@@ -187,7 +187,8 @@ def interval(table: Table, rng: np.random.Generator, count: int = RESAMPLES) -> 
     each = np.diag(table.pairs)
     if np.ptp(each) < 1e-12 and 0 <= each[0] <= 1:
         return _wilson(float(each[0]), len(np.unique(table.units)))
-    if table.wins is None and 0 <= each.min() and each.max() <= 1 and {0, 1} & {*each.tolist()}:
+    least, most = each.min(), each.max()
+    if table.wins is None and least >= 0 and most <= 1 and (least == 0 or most == 1):
         one_more = np.append(table.units, table.units.max() + 1)
         weights = _drawn(one_more, rng, count)
         means = weights @ np.append(each, 0.5) / weights.sum(axis=1)
