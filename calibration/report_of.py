@@ -171,8 +171,12 @@ def _limits(evaluation: Mapping[str, Any], ceiling: Mapping[str, Any] | None) ->
         lines.append(
             f"What is decoded of {name} from one showing identifies another showing in "
             f"{_percent(one['value'])} of pairs ({_percent(low)} to {_percent(high)}; chance "
-            f"{_percent(one['chance'])}){beside}. (Both showings are noisy and an original is not: a "
-            "decoder that misses nothing identifies originals better than showings.)"
+            f"{_percent(one['chance'])}){beside}."
+        )
+    if evaluation["repeats"]:
+        lines.append(
+            "Both showings are noisy and an original is not: a decoder that misses nothing identifies "
+            "originals better than showings."
         )
     return lines
 

@@ -180,11 +180,19 @@ def interval(table: Table, rng: np.random.Generator, count: int = RESAMPLES) -> 
 
     Percentiles, expanded for small samples. Pictures drawn twice are not compared with themselves,
     which would be a tie that no session has. Where all rows are worth the same, resampling shows no
-    spread and the interval is that of as many yes-or-no trials (Wilson's).
+    spread and the interval is that of as many yes-or-no trials (Wilson's). Of shares that reach 0 or
+    1 few rows may tell of the rare failure: one more, worth a half, is drawn with them, as in Agresti
+    and Coull's interval (docs/known-truth.md).
     """
     each = np.diag(table.pairs)
     if np.ptp(each) < 1e-12 and 0 <= each[0] <= 1:
         return _wilson(float(each[0]), len(np.unique(table.units)))
+    least, most = each.min(), each.max()
+    if table.wins is None and least >= 0 and most <= 1 and (least == 0 or most == 1):
+        one_more = np.append(table.units, table.units.max() + 1)
+        weights = _drawn(one_more, rng, count)
+        means = weights @ np.append(each, 0.5) / weights.sum(axis=1)
+        return _middle(means, _expanded(len(np.unique(table.units))))
     weights, level = _drawn(table.units, rng, count), _expanded(len(np.unique(table.units)))
     if table.wins is None:
         return _middle(weights @ each / weights.sum(axis=1), level)

@@ -74,14 +74,12 @@ def null_maps(
 
 
 def neutral_shuffle(trials: Numbers, targets: Sequence[Floats], draws: int = 50) -> int:
-    """The seed, of the first so many, whose shuffle neither gives trials back what is theirs nor withholds it.
+    """The seed, of the first so many, whose shuffle neither keeps what is the trials' own nor shuns it.
 
     By chance a shuffle leaves some trials with pictures like their own, and its decoder identifies
-    pictures a little above chance, or below. Nor would one do in which no trial, or no kind, keeps
-    its own: that decoder has learnt what each picture is not. So the shuffle is taken whose targets
-    correlate least with the trials' own ones, in simulations half to a third of the spread of any
-    shuffle's scores, around chance; without its own trials .45 to .50, without its own kinds .19 to
-    .38 were reached.
+    pictures a little above chance, or below. One that leaves no trial, or no kind, its own is worse:
+    that decoder has learnt what each picture is not. So the shuffle is taken whose targets correlate
+    least with the trials' own (docs/known-truth.md).
 
     Parameters
     ----------

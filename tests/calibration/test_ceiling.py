@@ -92,6 +92,7 @@ def test_ceilings_of_regions_stand_beside_those_of_exchanged_pictures() -> None:
     assert (found["pictures"], found["showings"], found["averaged"]) == (40, 120, 1)
     one, other = found["regions"]["early"], found["regions"]["ventral"]
     assert one["median"] == pytest.approx(0.5, abs=0.12)
+    assert one["median_exchanged"] < 0.1
     assert one["above"] == 1.0
     assert one["voxels"] == sum(one["histogram"]) == 3
     assert other["median"] == pytest.approx(other["median_exchanged"], abs=0.05)

@@ -10,6 +10,7 @@ import pytest
 
 from calibration.__main__ import main
 from calibration.atlas import Area
+from calibration.held_out import held_out_images
 from calibration.nsd import NsdData, load_nsd
 from calibration.nsd_betas import open_betas
 from calibration.nsd_files import Folder, load_design
@@ -240,6 +241,18 @@ def test_decoders_fitted_by_the_program_know_unseen_shared_images(
     ):
         assert main(arguments) == 1
         assert said in capsys.readouterr().err
+
+
+def test_the_test_is_the_mean_of_each_shared_images_showings(
+    data: NsdData, toy_generator: Diffusion
+) -> None:
+    test = held_out_images(data, toy_generator)
+    assert [one.trial.number for one in test.patterns] == list(test.shown.trials)
+    rows = data.test.patterns[ids(data.test) == test.patterns[3].trial.number]
+    assert len(rows) == 3
+    np.testing.assert_allclose(test.patterns[3].voxels, rows.mean(axis=0), atol=1e-5)
+    assert test.patterns[3].variance == pytest.approx(1 / 3)
+    assert (len(test.patterns), len(test.showings.pictures)) == (SHARED, 3 * SHARED)
 
 
 def test_another_persons_decoder_is_refused(

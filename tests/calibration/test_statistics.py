@@ -84,6 +84,22 @@ def test_all_right_is_not_all_sure() -> None:
     assert high == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("full", [0.8, 0.6, 0.2])
+def test_intervals_cover_the_mean_of_shares_of_which_many_are_whole(full: float) -> None:
+    """As of kinds, two-way: most trials beat all other kinds, and a few only some."""
+    rng = np.random.default_rng(12)
+
+    def shares(n: int) -> np.ndarray:
+        some = np.minimum(np.floor(12 * rng.beta(3, 1.2, n)), 11) / 12
+        return np.where(rng.random(n) < full, 1.0, some)
+
+    truth, held = shares(200_000).mean(), []
+    for _ in range(300):
+        low, high = interval(mean_of(np.diag(shares(24))), rng, 400)
+        held.append(low <= truth <= high)
+    assert 0.92 <= np.mean(held) <= 0.99
+
+
 def test_permutations_stay_in_their_blocks() -> None:
     blocks = np.array([0, 1, 0, 1, 1])
     drawn = permutations(blocks, np.random.default_rng(0), 200)
