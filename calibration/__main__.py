@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from calibration import commands
 from calibration.cluster import add_options, count
+from calibration.commands import explaining, fitting, testing
 from rtrecon.errors import Error
 
 DEFAULT_GENERATOR = "miniature"
@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_fit(verbs: Any) -> None:
-    fit = _add(verbs, "fit", commands.fit, "fit the decoders of a person, or of several")
+    fit = _add(verbs, "fit", fitting.fit, "fit the decoders of a person, or of several")
     _add_dataset(fit, _DATASET)
     _add_output(fit, "the decoder's folder; of several people, with a folder sub-LABEL for each")
     _add_selection(fit, several=True)
@@ -61,7 +61,7 @@ def _add_fit(verbs: Any) -> None:
 
 
 def _add_report(verbs: Any) -> None:
-    report = _add(verbs, "report", commands.report, "fit, test on other runs and write a report")
+    report = _add(verbs, "report", fitting.report, "fit, test on other runs and write a report")
     _add_dataset(report, _DATASET)
     _add_output(
         report,
@@ -84,7 +84,7 @@ def _add_report(verbs: Any) -> None:
 
 def _add_evaluate(verbs: Any) -> None:
     evaluate = _add(
-        verbs, "evaluate", commands.evaluate, "score a decoder on held-out runs or images"
+        verbs, "evaluate", testing.evaluate, "score a decoder on held-out runs or images"
     )
     evaluate.add_argument("decoder", type=Path, metavar="DIR", help="that fit wrote")
     _add_dataset(
@@ -102,7 +102,7 @@ def _add_evaluate(verbs: Any) -> None:
 
 def _add_explain(verbs: Any) -> None:
     explain = _add(
-        verbs, "explain", commands.explain,
+        verbs, "explain", explaining.explain,
         "maps and figures of what in the model explains which part of the brain",
     )  # fmt: skip
     _add_dataset(explain, _DATASET)

@@ -20,8 +20,8 @@ from rtrecon.errors import BadDataset
 
 ALPHAS = np.logspace(0, 6, 13)
 FEW = 8  # alphas: up to so many, a Cholesky factor for each costs less than eigenvectors (docs/ridge.md)
-# What a batch of targets may take: so much, or this share of what the splits take, since samples are
-# gathered once a batch, and that must cost less than products.
+# What a batch of targets may take: so much, or this share of what the splits take (samples are gathered
+# once a batch, which must cost less than products).
 BATCH_BYTES, BATCH_SHARE = 2**28, 1 / 8
 _EXACT = 1e-12  # of a matrix's norm: below that an alpha is lost in a Cholesky factor
 _COLUMNS = 4096  # that are float64 at a time
@@ -235,8 +235,7 @@ class _Products:
     """Of cross (n_test, n) and inverse(gram + alpha), for each of few alphas by a Cholesky factor."""
 
     def __init__(self, gram: Tensor, cross: Tensor, alphas: NDArray) -> None:
-        size = (len(alphas), *cross.shape)
-        self._made = torch.empty(size, dtype=torch.float32, device=gram.device)
+        self._made = torch.empty((len(alphas), *cross.shape)).to(gram.device)
         for n, alpha in enumerate(alphas):
             shifted = gram.clone()
             shifted.diagonal().add_(alpha)

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from distributed import LocalCluster
 
-from calibration import cluster, commands, fit
+from calibration import cluster, fit
 from calibration.__main__ import _parser, main
+from calibration.commands import fitting
 from calibration.nsd_files import people_of
 from calibration.people import for_each, persons
 from calibration.report import PAGE
@@ -79,7 +80,7 @@ def dies_once(options: argparse.Namespace) -> str:
 
     fit.assemble = deadly  # type: ignore[assignment]
     try:
-        return commands.fit_one(options)
+        return fitting.fit_one(options)
     finally:
         fit.assemble = whole
 
@@ -98,7 +99,7 @@ def test_two_people_on_two_workers_one_of_which_dies_are_the_same_to_the_bit(
     assert [line.partition(":")[0] for line in said] == ["sub-01", "sub-02"]
     assert said[1].endswith(f"decoder in {here / 'sub-02'}")
     given = ["fit", *arguments(dataset, there, toy_folder, *everyone, *far)]
-    for_each(_parser().parse_args(given), dies_once, commands.check)
+    for_each(_parser().parse_args(given), dies_once, fitting.check)
     said = sorted(capsys.readouterr().out.splitlines())
     assert [line.partition(":")[0] for line in said] == ["sub-01", "sub-02"]
     assert int((tmp_path / "dead").read_text()) != os.getpid()
