@@ -136,8 +136,8 @@ def regions_of(region: Region, atlas: Area | None, geometry: Geometry) -> Region
         return {name: part for name, part in parts.items() if part.any()}
     if (region.early != region.ventral).any():
         return {"early": region.early, "ventral": region.ventral}
-    name = next(name for start, name in _REGIONS.items() if region.chosen_by.startswith(start))
-    return {name: np.ones(len(region.voxels), bool)}
+    found = (name for start, name in _REGIONS.items() if region.chosen_by.startswith(start))
+    return {next(found, "voxels"): np.ones(len(region.voxels), bool)}
 
 
 def _head(folder: Folder, data: NsdData) -> NDArray[np.float32]:
