@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from calibration.ceiling import WORTH
+from calibration.evaluate import ERROR
 from calibration.report import Report
 from rtrecon.artifact import Artifact
 
@@ -19,9 +20,19 @@ _SPOKEN = {
     "pixels_two_way": "pixels, two-way",
     "pixcorr": "pixels, correlation",
     "ssim": "structural similarity",
+    "effnet": "EfficientNet-B1, distance",
+    "swav": "SwAV, distance",
 }
+_NETWORKS = {
+    "miniature_clip": "miniature CLIP",
+    "clip": "CLIP",
+    "alexnet2": "AlexNet(2)",
+    "alexnet5": "AlexNet(5)",
+    "inception": "Inception",
+}
+_IDENTIFIED = ("kind_two_way", "c_two_way", "z_two_way")
+_FROM = {"kind_two_way": "what kind of thing it is", "c_two_way": "c", "z_two_way": "z"}
 _MOST_NAMES = 24
-_CURVES = ("kind_two_way", "c_two_way", "z_two_way")
 
 
 def report_of(
@@ -55,7 +66,7 @@ def report_of(
         scores={spoken(name): score for name, score in scores.items()},
         by_age={
             spoken(name): evaluation["by_age_s"][name]
-            for name in _CURVES
+            for name in _IDENTIFIED
             if name in evaluation["by_age_s"]
         },
         reliability=() if reliability is None else reliability["bins"],
@@ -66,7 +77,7 @@ def report_of(
         repeats={spoken(f"{name}_two_way"): one for name, one in evaluation["repeats"].items()},
         ceiling=ceiling,
         learning=[{spoken(key): value for key, value in row.items()} for row in learning],
-        learned=[spoken(name) for name in _CURVES if learning and name in learning[0]],
+        learned=[spoken(name) for name in _IDENTIFIED if learning and name in learning[0]],
         left_out={spoken(name): why for name, why in evaluation["left_out"].items()},
         facts=_facts(artifact, evaluation),
     )
@@ -79,16 +90,21 @@ def verdict(evaluation: Mapping[str, Any]) -> str:
             "Nothing was decoded: no score is better than when pictures are exchanged between "
             "trials. Whatever reconstructions look like, they do not come from this brain."
         )
-    scores = evaluation["scores"]
-    best = max(
-        (name for name in ("c_two_way", "z_two_way", "kind_two_way") if name in scores),
-        key=lambda name: scores[name]["value"],
-    )
+    scores, p = evaluation["scores"], evaluation["family_p"]
+    found = [name for name in _IDENTIFIED if name in scores and p[name] <= ERROR]
+    if not found:
+        best = min(p, key=lambda name: p[name])
+        low, high = scores[best]["null"]
+        return (
+            f"Hardly anything was decoded: two pictures are not told apart; only {spoken(best)} is "
+            f"{scores[best]['value']:.2f}, where {low:.2f} to {high:.2f} is to be expected of nothing."
+        )
+    best = max(found, key=lambda name: scores[name]["interval"][0])
     two, (low, high) = scores[best]["value"], scores[best]["interval"]
     line = (
         f"Decoded: of two pictures the one that was seen is found in {_percent(two)} "
         f"({_percent(low)} to {_percent(high)}; chance {_percent(scores[best]['chance'])}), from "
-        f"{spoken(best).split(',')[0]}."
+        f"{_FROM[best]}."
     )
     if "kind_top1" in scores:
         top = scores["kind_top1"]
@@ -102,7 +118,9 @@ def spoken(name: str) -> str:
         return f"{spoken(name.removesuffix('_of_originals'))}, among originals"
     if name in _SPOKEN:
         return _SPOKEN[name]
-    return name.removesuffix("_two_way") + ", two-way" if name.endswith("_two_way") else name
+    network = name.removesuffix("_two_way")
+    said = _NETWORKS.get(network, network)
+    return f"{said}, two-way" if name.endswith("_two_way") else said
 
 
 def _about(artifact: Artifact, evaluation: Mapping[str, Any]) -> str:
@@ -202,7 +220,8 @@ def _facts(artifact: Artifact, evaluation: Mapping[str, Any]) -> dict[str, dict[
         "evidence": _said(vars(artifact.model)),
         "confidence": _said(vars(artifact.confidence)),
     }
-    simple = {k: _said(v) for k, v in about.items() if not isinstance(v, dict) or len(v) < 8}
+    few = {k: v for k, v in about.items() if v != {} and not (isinstance(v, dict) and len(v) > 7)}
+    simple = {key: _said(value) for key, value in few.items()}
     return {"Data": data, "Settings": settings | simple, "Versions": versions}
 
 

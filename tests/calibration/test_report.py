@@ -129,10 +129,20 @@ def test_repeated_pictures_show_how_good_it_could_be(tmp_path: Path, toy_folder:
 
 
 def test_the_verdict_is_that_of_the_scores() -> None:
-    score = {"value": 0.9, "chance": 0.5, "interval": [0.8, 0.95]}
-    told = verdict({"nothing_decoded": False, "scores": {"c_two_way": score}})
-    assert re.search("found in 90 % .80 % to 95 %; chance 50 %., from c", told)
-    assert "Nothing" in verdict({"nothing_decoded": True, "scores": {"c_two_way": score}})
+    def told(nothing: bool = False, **p: float) -> str:
+        scores = {
+            "c_two_way": {"value": 0.9, "chance": 0.5, "interval": [0.8, 0.95]},
+            "z_two_way": {"value": 0.95, "chance": 0.5, "interval": [0.4, 1.0]},
+            "ssim": {"value": 0.3, "null": [0.1, 0.2], "interval": [0.2, 0.4]},
+        }
+        return verdict({"nothing_decoded": nothing, "scores": scores, "family_p": p})
+
+    line = told(c_two_way=0.01, z_two_way=0.02, ssim=0.5)
+    assert re.search("found in 90 % .80 % to 95 %; chance 50 %., from c", line)
+    assert re.search("found in 95 % .40 % to 100 %", told(c_two_way=0.2, z_two_way=0.04, ssim=0.5))
+    line = told(c_two_way=0.2, z_two_way=0.3, ssim=0.01)
+    assert re.search("not told apart; only structural similarity is 0.30, where 0.10 to 0.20", line)
+    assert "Nothing" in told(nothing=True, c_two_way=0.2, z_two_way=0.3, ssim=0.5)
 
 
 def test_a_natural_scenes_folder_becomes_a_report(tmp_path: Path, toy_folder: Path) -> None:
