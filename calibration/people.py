@@ -8,7 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from calibration.cluster import outcomes, where
-from calibration.nsd_files import is_nsd, parse_subject, people_of
+from calibration.nsd.files import is_nsd, parse_subject, people_of
 from rtrecon.bids_files import find_people, same_label
 from rtrecon.errors import BadDataset, Error
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.banded import Strength
-from calibration.ceiling import Showings, showings_of
-from calibration.fit import Method, Targets, fit_known, fit_samples
-from calibration.held_out import HeldOut, held_out_images, held_out_runs
-from calibration.leakage import picture_hashes, refuse_leakage
-from calibration.nsd import NsdData
-from calibration.nsd_fit import EVERY, fit_nsd_known
-from calibration.regions import Region
-from calibration.samples import Samples
+from calibration.data.leakage import picture_hashes, refuse_leakage
+from calibration.data.regions import Region
+from calibration.data.samples import Samples
+from calibration.fitting.banded import Strength
+from calibration.fitting.fit import Method, Targets, fit_known, fit_samples
+from calibration.nsd.fit import EVERY, fit_nsd_known
+from calibration.nsd.person import NsdData
+from calibration.scoring.ceiling import Showings, showings_of
+from calibration.scoring.held_out import HeldOut, held_out_images, held_out_runs
 from rtrecon.artifact import Artifact
 from rtrecon.bids import Run
 from rtrecon.generators import Generator

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from calibration.evaluate import two_way
+from calibration.scoring.evaluate import two_way
 from rtrecon.artifact import load_artifact
 from rtrecon.decode import unit
 from rtrecon.generators import load_generator

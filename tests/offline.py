@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calibration.evaluate import evaluate
-from calibration.held_out import decode_runs
+from calibration.scoring.evaluate import evaluate
+from calibration.scoring.held_out import decode_runs
 from rtrecon.artifact import load_artifact
 from rtrecon.bids import Run
 from rtrecon.generators import load_generator

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calibration.dataset import load_runs
+from calibration.data.dataset import load_runs
 from tests.offline import assert_live_is_offline
 
 

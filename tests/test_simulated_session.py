@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from calibration.dataset import load_runs
+from calibration.data.dataset import load_runs
 from rtrecon.artifact import load_artifact
 from simulator.scoring import score_session
 from tests.offline import assert_live_is_offline

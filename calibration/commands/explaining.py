@@ -7,17 +7,17 @@ from calibration.commands.options import areas_of, realigned, refuse_bids_option
 from rtrecon.errors import BadDataset
 
 if TYPE_CHECKING:
-    from calibration.atlas import Area
-    from calibration.evoked import Evoked
-    from calibration.regions import Areas
+    from calibration.data.atlas import Area
+    from calibration.data.regions import Areas
+    from calibration.explaining.evoked import Evoked
 
 
 def explain(options: argparse.Namespace) -> None:
     """Write figures and maps, and print what they say."""
     from calibration.cluster import where
-    from calibration.explain import explain as explained
-    from calibration.features import diffusion_preset
-    from calibration.nsd_files import is_nsd
+    from calibration.explaining.explain import explain as explained
+    from calibration.explaining.features import diffusion_preset
+    from calibration.nsd.files import is_nsd
 
     diffusion_preset(options.generator)  # before anything long begins
     evoked = (_evoked_nsd if is_nsd(options.dataset) else _evoked_bids)(options)
@@ -36,8 +36,8 @@ def explain(options: argparse.Namespace) -> None:
 
 
 def _evoked_bids(options: argparse.Namespace) -> "Evoked":
-    from calibration.dataset import open_dataset
-    from calibration.evoked import evoked_in_runs
+    from calibration.data.dataset import open_dataset
+    from calibration.explaining.evoked import evoked_in_runs
 
     areas, atlas = _areas_explained(options)
     found = open_dataset(options.dataset, selection_of(options), areas, not options.no_realign)
@@ -45,8 +45,8 @@ def _evoked_bids(options: argparse.Namespace) -> "Evoked":
 
 
 def _evoked_nsd(options: argparse.Namespace) -> "Evoked":
-    from calibration.evoked import evoked_in_betas
-    from calibration.nsd import load_nsd
+    from calibration.explaining.evoked import evoked_in_betas
+    from calibration.nsd.person import load_nsd
 
     refuse_bids_options(options)
     if options.conditions:
@@ -58,8 +58,8 @@ def _evoked_nsd(options: argparse.Namespace) -> "Evoked":
 
 def _areas_explained(options: argparse.Namespace) -> "tuple[Areas, Area | None]":
     """The voxels to look at, and the atlas whose labels are regions."""
-    from calibration.atlas import Area
-    from calibration.regions import Areas
+    from calibration.data.atlas import Area
+    from calibration.data.regions import Areas
 
     if options.atlas is None:
         return areas_of(options), None

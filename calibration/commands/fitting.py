@@ -16,8 +16,8 @@ from rtrecon.bids_files import entities
 from rtrecon.errors import BadDataset
 
 if TYPE_CHECKING:
-    from calibration.fit import Method
-    from calibration.nsd import NsdData
+    from calibration.fitting.fit import Method
+    from calibration.nsd.person import NsdData
     from calibration.study import Study
     from rtrecon.artifact import Artifact
     from rtrecon.bids import Recording
@@ -35,7 +35,7 @@ def fit(options: argparse.Namespace) -> None:
 
 def fit_one(options: argparse.Namespace) -> str:
     """Fit one person's decoder and write its folder; returns how well it does."""
-    from calibration.nsd_files import is_nsd
+    from calibration.nsd.files import is_nsd
     from rtrecon.artifact import save_artifact
 
     artifact = (_fit_nsd if is_nsd(options.dataset) else _fit_bids)(options)
@@ -50,8 +50,8 @@ def fit_one(options: argparse.Namespace) -> str:
 
 def check(options: argparse.Namespace) -> None:
     """Raise what can be found wrong with one person before anything slow begins."""
-    from calibration.nsd import check_nsd
-    from calibration.nsd_files import is_nsd
+    from calibration.nsd.files import is_nsd
+    from calibration.nsd.person import check_nsd
 
     if is_nsd(options.dataset):
         refuse_bids_options(options)
@@ -62,9 +62,9 @@ def check(options: argparse.Namespace) -> None:
 
 def _fit_bids(options: argparse.Namespace) -> "Artifact":
     from calibration.cluster import where_asked
-    from calibration.fit import PLAIN
-    from calibration.fit import fit as fitted
-    from calibration.regions import load_region
+    from calibration.data.regions import load_region
+    from calibration.fitting.fit import PLAIN
+    from calibration.fitting.fit import fit as fitted
     from rtrecon.generators import load_generator
 
     found, areas = found_runs(options), areas_of(options)
@@ -79,7 +79,7 @@ def _fit_bids(options: argparse.Namespace) -> "Artifact":
 
 def _fit_nsd(options: argparse.Namespace) -> "Artifact":
     from calibration.cluster import where_asked
-    from calibration.nsd_fit import EVERY, fit_nsd
+    from calibration.nsd.fit import EVERY, fit_nsd
     from rtrecon.generators import load_generator
 
     data, generator = _nsd(options), load_generator(options.generator)
@@ -97,8 +97,8 @@ def report(options: argparse.Namespace) -> None:
 
 def check_report(options: argparse.Namespace) -> None:
     """As `check`, for a report."""
-    from calibration.nsd_files import is_nsd
-    from calibration.reporting import figures_of
+    from calibration.nsd.files import is_nsd
+    from calibration.reporting.make import figures_of
 
     check(options)
     if not is_nsd(options.dataset):
@@ -109,9 +109,9 @@ def check_report(options: argparse.Namespace) -> None:
 def report_one(options: argparse.Namespace) -> str:
     """Fit, test and write one person's report; returns where it is."""
     from calibration.cluster import where
-    from calibration.nsd_files import is_nsd
-    from calibration.reporting import figures_of
-    from calibration.reporting import report as written
+    from calibration.nsd.files import is_nsd
+    from calibration.reporting.make import figures_of
+    from calibration.reporting.make import report as written
     from rtrecon.generators import load_generator
 
     figures = figures_of(_folder(options.explained))
@@ -126,8 +126,8 @@ def _folder(text: str | None) -> Path | None:
 
 
 def _study_bids(options: argparse.Namespace, generator: "Generator") -> "Study":
-    from calibration.fit import PLAIN
-    from calibration.regions import load_region
+    from calibration.data.regions import load_region
+    from calibration.fitting.fit import PLAIN
     from calibration.study import study_runs
 
     found, areas = found_runs(options), areas_of(options)
@@ -156,14 +156,14 @@ def _split(
 
 
 def _study_nsd(options: argparse.Namespace, generator: "Generator") -> "Study":
-    from calibration.nsd_fit import EVERY
+    from calibration.nsd.fit import EVERY
     from calibration.study import study_nsd
 
     return study_nsd(_nsd(options), generator, options.name, _method(options, EVERY))
 
 
 def _nsd(options: argparse.Namespace) -> "NsdData":
-    from calibration.nsd import load_nsd
+    from calibration.nsd.person import load_nsd
 
     refuse_bids_options(options)
     return load_nsd(

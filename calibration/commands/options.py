@@ -8,7 +8,7 @@ from rtrecon.bids_files import Selection
 from rtrecon.errors import BadDataset
 
 if TYPE_CHECKING:
-    from calibration.regions import Areas
+    from calibration.data.regions import Areas
     from rtrecon.bids import Recording
 
 
@@ -19,8 +19,8 @@ def selection_of(options: argparse.Namespace) -> Selection:
 
 def areas_of(options: argparse.Namespace) -> "Areas":
     """The voxels that are named."""
-    from calibration.atlas import Area
-    from calibration.regions import Areas
+    from calibration.data.atlas import Area
+    from calibration.data.regions import Areas
 
     named = (options.mask, options.early, options.ventral)
     return Areas(*(None if text is None else Area.parse(text) for text in named))
@@ -34,7 +34,7 @@ def found_runs(options: argparse.Namespace) -> "Sequence[Recording]":
     BadDataset
         As `open_dataset`.
     """
-    from calibration.dataset import open_dataset
+    from calibration.data.dataset import open_dataset
 
     if options.average_repeats:
         raise BadDataset("--average-repeats is for a Natural Scenes folder: leave it out")

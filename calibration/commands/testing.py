@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 from calibration.commands.options import refuse_bids_options, selection_of
 
 if TYPE_CHECKING:
-    from calibration.held_out import HeldOut
+    from calibration.scoring.held_out import HeldOut
     from rtrecon.artifact import Artifact
     from rtrecon.generators import Generator
 
 
 def evaluate(options: argparse.Namespace) -> None:
     """Print the scores of a decoder."""
-    from calibration.evaluate import evaluate as scored
-    from calibration.networks import local_networks
-    from calibration.nsd_files import is_nsd
+    from calibration.nsd.files import is_nsd
+    from calibration.scoring.evaluate import evaluate as scored
+    from calibration.scoring.networks import local_networks
     from rtrecon.artifact import load_artifact
     from rtrecon.session import open_generator
 
@@ -32,8 +32,8 @@ def evaluate(options: argparse.Namespace) -> None:
 def _test_bids(
     options: argparse.Namespace, artifact: "Artifact", generator: "Generator"
 ) -> "HeldOut":
-    from calibration.dataset import load_runs
-    from calibration.held_out import held_out_runs
+    from calibration.data.dataset import load_runs
+    from calibration.scoring.held_out import held_out_runs
 
     runs = load_runs(options.dataset, select=selection_of(options))
     return held_out_runs(artifact, runs, generator)
@@ -42,8 +42,8 @@ def _test_bids(
 def _test_nsd(
     options: argparse.Namespace, artifact: "Artifact", generator: "Generator"
 ) -> "HeldOut":
-    from calibration.held_out import held_out_images
-    from calibration.nsd import load_nsd
+    from calibration.nsd.person import load_nsd
+    from calibration.scoring.held_out import held_out_images
 
     refuse_bids_options(options)
     data = load_nsd(options.dataset, options.subject, options.sessions, decoder=artifact)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from calibration.evaluate import two_way
+from calibration.scoring.evaluate import two_way
 from rtrecon.generators import Aim, Generator
 from rtrecon.generators.adversarial import Adversarial
 from simulator.faces import JUDGE, PRESET

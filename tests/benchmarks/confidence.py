@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from calibration.confidence import reliability
-from calibration.dataset import load_runs
-from calibration.fit import fit
-from calibration.held_out import decode_runs
-from calibration.regions import load_region
+from calibration.data.dataset import load_runs
+from calibration.data.regions import load_region
+from calibration.fitting.confidence import reliability
+from calibration.fitting.fit import fit
+from calibration.scoring.held_out import decode_runs
 from rtrecon.generators import load_generator
 from tests.benchmarks.simulated import MASKS
 

@@ -24,12 +24,12 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import spearmanr
 
-from calibration.ceiling import noise_ceiling, showings_of
-from calibration.dataset import load_runs
-from calibration.evaluate import scored
-from calibration.fit import fit
-from calibration.held_out import held_out_runs, newest_patterns, patterns_in
-from calibration.regions import load_region
+from calibration.data.dataset import load_runs
+from calibration.data.regions import load_region
+from calibration.fitting.fit import fit
+from calibration.scoring.ceiling import noise_ceiling, showings_of
+from calibration.scoring.evaluate import scored
+from calibration.scoring.held_out import held_out_runs, newest_patterns, patterns_in
 from rtrecon.artifact import Artifact
 from rtrecon.bids import Run
 from rtrecon.generators import Generator, load_generator

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.samples import Samples
+from calibration.data.samples import Samples
 from rtrecon.bids import Run
 from rtrecon.evidence import Evidence, Model
 from rtrecon.free_viewing import FreeViewing

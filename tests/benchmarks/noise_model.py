@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.dataset import load_runs
-from calibration.regions import load_region
-from calibration.samples import default_response
+from calibration.data.dataset import load_runs
+from calibration.data.regions import load_region
+from calibration.data.samples import default_response
 from rtrecon.bids import Run
 from rtrecon.evidence import Model
 from rtrecon.quality import START_UP

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from calibration.dataset import load_runs
-from calibration.evaluate import evaluate
-from calibration.fit import fit
-from calibration.held_out import held_out_runs
-from calibration.regions import load_region
+from calibration.data.dataset import load_runs
+from calibration.data.regions import load_region
+from calibration.fitting.fit import fit
+from calibration.scoring.evaluate import evaluate
+from calibration.scoring.held_out import held_out_runs
 from rtrecon.generators import Generator, load_generator
 from simulator import faces
 from simulator.judge import Judge
@@ -85,7 +85,7 @@ def one(seed: int, effect: float, generator: Generator) -> dict[str, Any]:
 
 def small(pictures: np.ndarray) -> np.ndarray:
     """At the judge's own size."""
-    from calibration.metrics import resized
+    from calibration.scoring.metrics import resized
 
     return resized(pictures, 128)
 

@@ -19,11 +19,11 @@ from diffusers import DDIMScheduler
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from calibration.dataset import load_runs, load_stimuli
-from calibration.evaluate import each_two_way
-from calibration.fit import fit
-from calibration.held_out import decode_runs
-from calibration.regions import load_region
+from calibration.data.dataset import load_runs, load_stimuli
+from calibration.data.regions import load_region
+from calibration.fitting.fit import fit
+from calibration.scoring.evaluate import each_two_way
+from calibration.scoring.held_out import decode_runs
 from rtrecon.artifact import Artifact
 from rtrecon.config import Settings
 from rtrecon.decode import unit

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from calibration.dataset import load_runs
-from calibration.fit import fit
-from calibration.held_out import decode_runs
-from calibration.regions import load_region
+from calibration.data.dataset import load_runs
+from calibration.data.regions import load_region
+from calibration.fitting.fit import fit
+from calibration.scoring.held_out import decode_runs
 from rtrecon.bids import Run
 from rtrecon.generators import Generator, load_generator
 from tests.benchmarks.evidence import AGES_S, DATA

@@ -23,10 +23,10 @@ from sklearn.linear_model import Ridge
 from sklearn.linear_model import RidgeCV as SklearnRidgeCV
 from threadpoolctl import threadpool_limits
 
-from calibration.ridge import fit_ridge, leave_out
+from calibration.fitting.ridge import fit_ridge, leave_out
 from tests.benchmarks.document import seconds, table
 
-OURS = "calibration.ridge"
+OURS = "calibration.fitting.ridge"
 ALPHAS = np.logspace(0, 6, 10)
 BATCH = 500  # targets: himalaya keeps (alphas, voxels, targets) while it refits
 

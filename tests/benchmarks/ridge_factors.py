@@ -1,6 +1,6 @@
 """Eigenvectors, or a Cholesky factor for each alpha: from how many alphas on do they pay?
 
-The table behind `calibration.ridge_solver.FEW`: solving one fold of five, float64, processor time of
+The table behind `calibration.fitting.ridge_solver.FEW`: solving one fold of five, float64, processor time of
 one thread.
 """
 
@@ -10,7 +10,7 @@ import time
 import numpy as np
 import torch
 
-from calibration.ridge_solver import _Factors, _Products
+from calibration.fitting.ridge_solver import _Factors, _Products
 from tests.benchmarks.document import seconds, table
 
 SIZES = (250, 500, 1000, 2000)

@@ -32,8 +32,8 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from calibration.ridge import fit_batches, leave_out
-from calibration.ridge_solver import FEW
+from calibration.fitting.ridge import fit_batches, leave_out
+from calibration.fitting.ridge_solver import FEW
 from tests.benchmarks.document import table
 
 TRIALS, VOXELS, TARGETS, FOLDS = 25_000, 15_000, 66_000, 5

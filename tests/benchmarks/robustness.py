@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from calibration.dataset import load_runs, load_stimuli
-from calibration.evaluate import two_way
-from calibration.fit import fit
-from calibration.held_out import decode_runs
-from calibration.regions import load_region
+from calibration.data.dataset import load_runs, load_stimuli
+from calibration.data.regions import load_region
+from calibration.fitting.fit import fit
+from calibration.scoring.evaluate import two_way
+from calibration.scoring.held_out import decode_runs
 from rtrecon.artifact import Artifact
 from rtrecon.bids import Run
 from rtrecon.decode import unit

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from calibration.dataset import load_runs
-from calibration.regions import load_region
-from calibration.ridge import fit_ridge, leave_out
-from calibration.samples import Samples, default_response, voxel_sd
+from calibration.data.dataset import load_runs
+from calibration.data.regions import load_region
+from calibration.data.samples import Samples, default_response, voxel_sd
+from calibration.fitting.ridge import fit_ridge, leave_out
 from rtrecon.bids import Run
 from rtrecon.decode import unit
 from rtrecon.evidence import Model

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.dataset import load_runs
-from calibration.regions import load_region
+from calibration.data.dataset import load_runs
+from calibration.data.regions import load_region
 from rtrecon.bids import Run
 from rtrecon.evidence import Estimate, Evidence
 from rtrecon.response import Response

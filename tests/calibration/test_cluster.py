@@ -13,7 +13,7 @@ from distributed import LocalCluster
 
 from calibration import cluster
 from calibration.cluster import Where, fan_out
-from calibration.ridge import fit_ridge, leave_out
+from calibration.fitting.ridge import fit_ridge, leave_out
 from rtrecon.errors import BadDataset, Error
 
 Task = tuple[Path, int, str]  # folder, which targets, what goes wrong there

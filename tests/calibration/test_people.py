@@ -13,15 +13,16 @@ import numpy as np
 import pytest
 from distributed import LocalCluster
 
-from calibration import cluster, fit
+from calibration import cluster
 from calibration.__main__ import _parser, main
 from calibration.commands import fitting
-from calibration.nsd_files import people_of
+from calibration.fitting import fit
+from calibration.nsd.files import people_of
 from calibration.people import for_each, persons
-from calibration.report import PAGE
+from calibration.reporting.report import PAGE
 from rtrecon.artifact import load_artifact
 from rtrecon.errors import BadDataset
-from tests.calibration.test_dataset import AFFINE, SHAPE, write_dataset
+from tests.calibration.data.test_dataset import AFFINE, SHAPE, write_dataset
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import numpy as np
 import pylsl
 from PIL import Image
 
-from calibration.samples import patterns_of
+from calibration.data.samples import patterns_of
 from rtrecon.artifact import Artifact
 from rtrecon.bids import Run
 from rtrecon.decode import Decode

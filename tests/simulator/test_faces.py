@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from calibration.evaluate import two_way
+from calibration.scoring.evaluate import two_way
 from rtrecon.bids import load_run
 from rtrecon.bids_files import find_runs
 from rtrecon.errors import BadConfig

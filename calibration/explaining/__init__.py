@@ -1,0 +1,1 @@
+"""What of the model explains which part of the brain."""

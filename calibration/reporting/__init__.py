@@ -1,0 +1,1 @@
+"""The page that a laboratory would attach to a paper."""

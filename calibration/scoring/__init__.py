@@ -1,0 +1,1 @@
+"""What decoders are worth, and what speaks against them."""
