@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from calibration.scoring.evaluate import evaluate
-from calibration.scoring.held_out import decode_runs
+from calibration.scoring.held_out import decode_runs, held_out_runs
 from rtrecon.artifact import load_artifact
 from rtrecon.bids import Run
 from rtrecon.generators import load_generator
@@ -30,7 +30,8 @@ def assert_live_is_offline(session: Path, decoder: Path, runs: Sequence[Run]) ->
     assert [float(row["confidence"]) for row in rows] == pytest.approx(
         [one.confidence for one in offline], abs=1e-4
     )
-    scored = evaluate(artifact, runs, load_generator(artifact.generator.name))
+    generator = load_generator(artifact.generator.name)
+    scored = evaluate(artifact, held_out_runs(artifact, runs, generator), generator)
     summary = json.loads((session / "summary.json").read_text())["identification"]
     assert (summary["trials"], summary["candidates"]) == (scored["trials"], scored["candidates"])
     for live, score in (("top1", "kind_top1"), ("two_way", "kind_two_way")):
