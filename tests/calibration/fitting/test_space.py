@@ -54,6 +54,9 @@ def test_bands_find_out_which_voxels_count() -> None:
 
 def test_a_banded_decoder_is_that_of_fit_banded_and_so_is_its_control() -> None:
     samples, targets, region = problem()
+    seen = targets.c @ np.random.default_rng(1).normal(size=(targets.c.shape[1], EARLY))
+    patterns = samples.patterns + np.pad(seen, ((0, 0), (0, VENTRAL))).astype(np.float32)
+    samples = replace(samples, patterns=patterns)  # both bands tell something of c
     decoders = fit_samples(samples, targets, region, Method(voxels=None, banded=True))
     splits = leave_out(samples.runs, 6)
     bands = np.where(region.early, 0, 1)
@@ -62,6 +65,7 @@ def test_a_banded_decoder_is_that_of_fit_banded_and_so_is_its_control() -> None:
     gain = decoders.about["gain"]["c"]
     np.testing.assert_allclose(decoders.c.weights, gain * fitted.weights, rtol=1e-5)
     null = decoders.null.c
+    assert 0.2 < scales[took[0]][0] < 0.8
     by = np.sqrt(scales)[took[0]][bands]
     same = [
         permuted_trials(samples.trials, np.random.default_rng(seed)) for seed in range(50)
