@@ -17,9 +17,8 @@ from calibration.explaining.responses import FOLDS, Responses
 from calibration.fitting.ridge import fit_batches, leave_out
 
 NULLS = 2000  # made-up voxels: the least p is one in as many
-_ENERGY = (
-    1e3  # mean squared length of a stimulus' features: the grid of strengths reaches either side
-)
+# Mean squared length of a stimulus' features: the grid of strengths reaches either side.
+_ENERGY = 1e3
 _COLUMNS = 2048  # that are float64 at a time
 
 

@@ -25,9 +25,8 @@ from rtrecon.generators.diffusion import Diffusion
 from rtrecon.generators.presets import Preset
 
 STRENGTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
-STRENGTH = (
-    0.8  # of z_c and of the run whose steps and blocks are looked at, as in the paper's pictures
-)
+# Of z_c and of the run whose steps and blocks are looked at, as in the paper's pictures.
+STRENGTH = 0.8
 LEAST_STEPS = 8  # of that run: a model that draws in two would have no middle
 MOMENTS = 9  # of the run that z_c is kept at, the noised latent and the last step among them
 STAGES = ("first step", "midway", "last step")
