@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from calibration.scoring.evaluate import evaluate
-from calibration.scoring.held_out import decode_runs, held_out_runs
+from calibration.scoring.held_out import held_out_runs
 from rtrecon.artifact import load_artifact
 from rtrecon.bids import Run
 from rtrecon.generators import load_generator
@@ -18,7 +18,9 @@ from rtrecon.generators import load_generator
 def assert_live_is_offline(session: Path, decoder: Path, runs: Sequence[Run]) -> None:
     """The same values decoded of every volume, and the same scores of them."""
     artifact = load_artifact(decoder)
-    offline = decode_runs(artifact, runs)
+    generator = load_generator(artifact.generator.name)
+    held_out = held_out_runs(artifact, runs, generator)
+    offline = held_out.decoded(artifact)
     for name in ("z", "c"):
         wanted = [getattr(one, name) for one in offline if getattr(one, name) is not None]
         if wanted:
@@ -30,8 +32,7 @@ def assert_live_is_offline(session: Path, decoder: Path, runs: Sequence[Run]) ->
     assert [float(row["confidence"]) for row in rows] == pytest.approx(
         [one.confidence for one in offline], abs=1e-4
     )
-    generator = load_generator(artifact.generator.name)
-    scored = evaluate(artifact, held_out_runs(artifact, runs, generator), generator)
+    scored = evaluate(artifact, held_out, generator)
     summary = json.loads((session / "summary.json").read_text())["identification"]
     assert (summary["trials"], summary["candidates"]) == (scored["trials"], scored["candidates"])
     for live, score in (("top1", "kind_top1"), ("two_way", "kind_two_way")):

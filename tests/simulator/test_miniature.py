@@ -193,14 +193,14 @@ def losses(folder: Path, stage: str) -> list[float]:
 
 def test_a_short_training_learns_and_resumes(tmp_path: Path) -> None:
     smoke = ["--output", str(tmp_path), "--smoke", "--threads", "2"]
-    train.main([*smoke, "--steps", "4"])
+    train.main([*smoke, "--steps", "2"])
     rendered = (tmp_path / "scenes" / "images.npy").stat().st_mtime_ns
     first = {stage: losses(tmp_path, stage) for stage in train.STAGES}
-    train.main([*smoke, "--steps", "8"])
+    train.main([*smoke, "--steps", "6"])
     assert (tmp_path / "scenes" / "images.npy").stat().st_mtime_ns == rendered
     for stage in train.STAGES:
-        assert losses(tmp_path, stage)[:2] == first[stage]
-        assert len(losses(tmp_path, stage)) == 4
+        assert losses(tmp_path, stage)[:1] == first[stage]
+        assert len(losses(tmp_path, stage)) == 3
     for stage in ("judge", "autoencoder", "towers", "diffusion"):
         assert losses(tmp_path, stage)[-1] < losses(tmp_path, stage)[0]
     assert (tmp_path / "pipeline" / "model_index.json").exists()
