@@ -17,8 +17,9 @@ GENERATOR := miniature
 demo: $(READY)
 	$(BIN)/python -m simulator.demo --generator $(GENERATOR) --output $(DEMO)
 
+# In two processes, a file of tests in one of them: several parts wait for a scanner's clock.
 test: lint
-	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -q
+	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .
