@@ -35,6 +35,10 @@ class Geometry:
         What a voxel is sent as.
     speed : float
         1 for a scanner; a replay at ten times the speed says 10.
+    slice_times_s : tuple of float
+        When each slice k is acquired after the volume's start; empty where unknown.
+    echo_times_s : tuple of float
+        Of the echo sent, or of all that were combined; empty where unknown.
     """
 
     shape: tuple[int, int, int]
@@ -42,6 +46,8 @@ class Geometry:
     tr_s: float
     dtype: str = "int16"
     speed: float = 1.0
+    slice_times_s: tuple[float, ...] = ()
+    echo_times_s: tuple[float, ...] = ()
 
     @property
     def n_voxels(self) -> int:
@@ -78,6 +84,7 @@ class Event(Enum):
 
     RUN_START = "run_start"
     TRIAL = "trial"
+    TRIGGER = "trigger"  # the scanner's pulse at the start of a volume; recorded, nothing more
     RUN_END = "run_end"
 
 

@@ -1,0 +1,1 @@
+"""From the files that a scanner exports to the wire."""
