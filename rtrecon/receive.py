@@ -1,4 +1,4 @@
-"""From two LSL inlets to one sequence of volumes and markers; nothing is dropped in silence."""
+"""From LSL inlets to one sequence of volumes and markers; nothing is dropped in silence."""
 
 import logging
 import threading
@@ -8,12 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pylsl
 from numpy.typing import NDArray
-from pylsl.util import LostError
-from pylsl.util import TimeoutError as LslTimeoutError
 
 from rtrecon import wire
 from rtrecon.connect import POLL_S, Clock, find_stream, open_volumes
 from rtrecon.errors import BadStream
+from rtrecon.marker_inlets import MarkerInlets
 from rtrecon.types import Event, Marker, Times, Volume, VolumeCounts
 
 log = logging.getLogger(__name__)
@@ -56,9 +55,7 @@ class Receiver:
         self._until_idle_s = until_idle_s
         self.geometry, self._volumes = open_volumes(found)
         self._clock = Clock(self._volumes)
-        self._marker_search = pylsl.ContinuousResolver("name", wire.marker_stream(name))
-        self._markers: tuple[pylsl.StreamInlet, Clock] | None = None
-        self._joining: threading.Thread | None = None
+        self._markers = MarkerInlets(name)
         self.counts = VolumeCounts()
         self.last_received = pylsl.local_clock()  # of a volume; before the first, of listening
         self.silent = False
@@ -73,8 +70,8 @@ class Receiver:
         while not (self.stop.is_set() or self._over()):
             samples, stamps = self._volumes.pull_chunk(POLL_S, max_samples=1, as_numpy=True)
             received = pylsl.local_clock()
-            if len(stamps):
-                self._let_markers_join()
+            if len(stamps) and self._expected == 0:
+                self._markers.let_join()
             # A marker of before this volume's end is here by now, and belongs before it.
             yield from self._pull_markers(
                 _GRACE_S if len(stamps) and self._hurried(received) else 0
@@ -87,10 +84,7 @@ class Receiver:
     def close(self) -> None:
         """Let go of the streams."""
         self._volumes.close_stream()
-        if self._joining is not None:
-            self._joining.join()
-        if self._markers is not None:
-            self._markers[0].close_stream()
+        self._markers.close()
 
     def _over(self) -> bool:
         idle_s = pylsl.local_clock() - self.last_received
@@ -170,20 +164,8 @@ class Receiver:
         return self._expected == 0 or received - self.last_received < hurry_s
 
     def _pull_markers(self, grace_s: float) -> Iterator[Marker]:
-        if self._markers is None:
-            self._look_for_markers()
-            return
-        inlet, clock = self._markers
-        while True:
-            try:
-                sample, stamp = inlet.pull_sample(timeout=grace_s)
-                if sample is None:
-                    return
-                marker = wire.marker_of(sample[0], stamp + clock.correction())
-            except (BadStream, UnicodeDecodeError) as error:
-                log.warning("a marker was skipped: %s", error)
-            else:
-                yield from self._ordered(marker)
+        for marker in self._markers.pull(grace_s):
+            yield from self._ordered(marker)
 
     def _ordered(self, marker: Marker) -> Iterator[Marker]:
         if marker.event is Event.RUN_END:
@@ -203,33 +185,6 @@ class Receiver:
             return marker
         end_s, stamp = self._anchor
         return replace(marker, onset_s=end_s + (marker.stamp - stamp) * self.geometry.speed)
-
-    def _look_for_markers(self) -> None:
-        """Markers may join at any time; connecting takes a second that volumes must not wait."""
-        found = [i for i in self._marker_search.results() if i.type() == wire.MARKER_TYPE]
-        if found and self._joining is None:
-            self._joining = threading.Thread(
-                target=self._join_markers, args=(found[0],), name="rtrecon-markers"
-            )
-            self._joining.start()
-
-    def _let_markers_join(self) -> None:
-        """The first volume waits for a marker stream that is just connecting.
-
-        Its sender already counts on us and may send a whole run at once.
-        """
-        if self._expected == 0 and self._joining is not None:
-            self._joining.join()
-
-    def _join_markers(self, found: pylsl.StreamInfo) -> None:
-        inlet = pylsl.StreamInlet(found, max_buflen=3600)
-        clock = Clock(inlet)  # first: from the moment it is open, its sender counts on us
-        try:
-            inlet.open_stream(timeout=10.0)
-        except (LslTimeoutError, LostError):
-            log.warning("marker stream '%s' does not answer: no trial will be known", found.name())
-            return
-        self._markers = inlet, clock
 
     def _finish(self) -> Iterator[Marker]:
         if self._end is None:

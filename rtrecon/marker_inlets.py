@@ -1,0 +1,174 @@
+"""All marker streams that belong to one volume stream, heard as one."""
+
+import heapq
+import logging
+import queue
+import threading
+from collections.abc import Iterator
+
+import pylsl
+from pylsl.util import LostError
+from pylsl.util import TimeoutError as LslTimeoutError
+
+from rtrecon import wire
+from rtrecon.connect import Clock
+from rtrecon.errors import BadStream
+from rtrecon.types import Marker
+
+log = logging.getLogger(__name__)
+
+_MOST = 1000  # markers that one stream may hand over before the next volume is looked at
+_FORGOTTEN_S = 5.0  # for so long LSL still lists a stream whose program is gone
+
+
+class MarkerInlets:
+    """The markers of every program that sends for one volume stream, on the local clock.
+
+    Programs may join, end and begin again at any time. They are told apart by their source ids:
+    LSL finds a restarted program again by it, and keeps what it had sent before it ended. A stream
+    without one is another stream after a restart. Owned by one thread.
+
+    Parameters
+    ----------
+    name : str
+        Of the volume stream.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._search = pylsl.ContinuousResolver(
+            "name", wire.marker_stream(name), forget_after=_FORGOTTEN_S
+        )
+        self._joining: dict[str, threading.Thread] = {}  # by source, as all of these
+        self._connected: queue.SimpleQueue[tuple[str, _Inlet | None]] = queue.SimpleQueue()
+        self._inlets: dict[str, _Inlet] = {}
+        self._doubled: dict[str, float] = {}  # since when two streams have one source id
+        self._told: set[str] = set()
+
+    def pull(self, grace_s: float) -> Iterator[Marker]:
+        """What has come since the last time, in the order of the stamps.
+
+        Markers of one stream stay in the order in which they were sent.
+
+        Parameters
+        ----------
+        grace_s : float
+            How long to wait for one more, where markers are about to come. 0 does not wait.
+        """
+        self._look()
+        came: dict[str, list[Marker]] = {source: [] for source in self._inlets}
+        more = bool(came)
+        while more:
+            more, wait_s = False, grace_s  # one wait serves all: it passes for each of them
+            for source, inlet in list(self._inlets.items()):
+                new = self._new(source, inlet, wait_s)
+                came[source] += new
+                more, wait_s = more or bool(new and grace_s), 0.0
+            more = more and sum(map(len, came.values())) < _MOST
+        yield from heapq.merge(*came.values(), key=lambda marker: marker.stamp)
+
+    def let_join(self) -> None:
+        """Wait for the streams that are just connecting.
+
+        Their senders already count on us and may send a whole run at once.
+        """
+        for thread in list(self._joining.values()):
+            thread.join()
+
+    def close(self) -> None:
+        """Let go of the streams."""
+        self.let_join()
+        self._take_connected()
+        for inlet in self._inlets.values():
+            inlet.close()
+        self._inlets.clear()
+
+    def _look(self) -> None:
+        """Connecting takes a second that volumes must not wait: each stream joins in a thread."""
+        self._take_connected()
+        heard: set[str] = set()
+        for info in self._search.results():
+            source = info.source_id() or info.uid()
+            if info.type() != wire.MARKER_TYPE or not self._usable(source, info):
+                continue
+            if source in heard:
+                self._doubt(source, info)
+            elif source not in self._inlets and source not in self._joining:
+                self._joining[source] = threading.Thread(
+                    target=self._join, args=(source, info), name="rtrecon-markers"
+                )
+                self._joining[source].start()
+            heard.add(source)
+
+    def _take_connected(self) -> None:
+        while not self._connected.empty():
+            source, inlet = self._connected.get()
+            self._joining.pop(source).join()
+            if inlet is not None:
+                self._inlets[source] = inlet
+
+    def _join(self, source: str, info: pylsl.StreamInfo) -> None:
+        inlet = None
+        try:
+            inlet = _Inlet(info)
+        except (LslTimeoutError, LostError):
+            self._tell(source, f"{_named(info)} does not answer: its markers are not heard")
+        self._connected.put((source, inlet))
+
+    def _new(self, source: str, inlet: "_Inlet", wait_s: float) -> list[Marker]:
+        try:
+            return list(inlet.new(wait_s))
+        except LostError:  # it had no source id to be found again by
+            log.warning("%s ended: markers are heard again once it is back", inlet.named)
+            del self._inlets[source]
+            return []
+
+    def _usable(self, source: str, info: pylsl.StreamInfo) -> bool:
+        if info.channel_format() == pylsl.cf_string and info.channel_count() == 1:
+            return True
+        self._tell(
+            source, f"{_named(info)} is not one string channel and is not heard: see docs/wire.md"
+        )
+        return False
+
+    def _doubt(self, source: str, info: pylsl.StreamInfo) -> None:
+        """Two at once are a program and its restart, unless both stay."""
+        since = self._doubled.setdefault(source, pylsl.local_clock())
+        if pylsl.local_clock() - since > 2 * _FORGOTTEN_S:
+            self._tell(
+                f"{source} twice",
+                f"{_named(info)} is there twice and only one is heard: give each program its own",
+            )
+
+    def _tell(self, about: str, what: str) -> None:
+        if about not in self._told:
+            self._told.add(about)
+            log.warning("%s", what)
+
+
+class _Inlet:
+    """One stream, open, with its own clock. The constructor waits for the sender's answers."""
+
+    def __init__(self, info: pylsl.StreamInfo) -> None:
+        self.named = _named(info)
+        self._inlet = pylsl.StreamInlet(info, max_buflen=3600, recover=True)
+        self._clock = Clock(self._inlet)  # first: once it is open, its sender counts on us
+        self._inlet.open_stream(timeout=10.0)
+
+    def new(self, wait_s: float) -> Iterator[Marker]:
+        """Markers until none has come for `wait_s`, on the local clock; what is none is told."""
+        for _ in range(_MOST):
+            try:
+                sample, stamp = self._inlet.pull_sample(timeout=wait_s)
+                if sample is None:
+                    return
+                yield wire.marker_of(sample[0], stamp + self._clock.correction())
+            except (BadStream, UnicodeDecodeError) as error:
+                log.warning("a marker was skipped: %s", error)
+
+    def close(self) -> None:
+        self._inlet.close_stream()
+
+
+def _named(info: pylsl.StreamInfo) -> str:
+    source = f" with source id '{info.source_id()}'" if info.source_id() else ""
+    return f"marker stream '{info.name()}'{source} on {info.hostname()}"
