@@ -10,7 +10,7 @@ import pylsl
 from numpy.typing import NDArray
 
 from rtrecon import wire
-from rtrecon.connect import POLL_S, Clock, find_stream, open_volumes
+from rtrecon.connect import PACED_POLL_S, POLL_S, Clock, find_stream, open_volumes
 from rtrecon.errors import BadStream
 from rtrecon.marker_inlets import MarkerInlets
 from rtrecon.types import Event, Marker, Times, Volume, VolumeCounts
@@ -53,7 +53,7 @@ class Receiver:
         self.name = name
         self.stop = stop
         self._until_idle_s = until_idle_s
-        self.geometry, self._volumes = open_volumes(found)
+        self.geometry, self._volumes, self._taken = open_volumes(found)
         self._clock = Clock(self._volumes)
         self._markers = MarkerInlets(name)
         self.counts = VolumeCounts()
@@ -67,8 +67,9 @@ class Receiver:
 
     def __iter__(self) -> Iterator[Volume | Marker]:
         self.last_received = pylsl.local_clock()  # what has come since connecting waits to be read
+        poll_s = POLL_S if self._taken is None else PACED_POLL_S
         while not (self.stop.is_set() or self._over()):
-            samples, stamps = self._volumes.pull_chunk(POLL_S, max_samples=1, as_numpy=True)
+            samples, stamps = self._volumes.pull_chunk(poll_s, max_samples=1, as_numpy=True)
             received = pylsl.local_clock()
             if len(stamps) and self._expected == 0:
                 self._markers.let_join()
@@ -79,12 +80,15 @@ class Receiver:
             if len(stamps):
                 stamp = float(stamps[0]) + self._clock.correction()
                 yield from self._take(samples[0], stamp, received)
+            if self._taken is not None:
+                self._taken.add(volumes=len(stamps))
         yield from self._finish()
 
     def close(self) -> None:
         """Let go of the streams."""
         self._volumes.close_stream()
         self._markers.close()
+        self._taken = None
 
     def _over(self) -> bool:
         idle_s = pylsl.local_clock() - self.last_received
@@ -158,14 +162,18 @@ class Receiver:
         """Whether volumes come as fast as they are taken, or this is the first one.
 
         After a standstill, or when a sender pays no heed to time, volumes and markers have queued
-        up, and which of the two streams is through first is chance.
+        up, and which of the two streams is through first is chance. A paced sender keeps the order.
         """
+        if self._taken is not None:
+            return False
         hurry_s = self.geometry.tr_s / self.geometry.speed / 4
         return self._expected == 0 or received - self.last_received < hurry_s
 
     def _pull_markers(self, grace_s: float) -> Iterator[Marker]:
         for marker in self._markers.pull(grace_s):
             yield from self._ordered(marker)
+            if self._taken is not None:
+                self._taken.add(markers=1)
 
     def _ordered(self, marker: Marker) -> Iterator[Marker]:
         if marker.event is Event.RUN_END:

@@ -17,6 +17,7 @@ from rtrecon.types import Event, Geometry, Marker, Times, Volume, read_only
 FORMAT = "rtrecon-volume-1"
 VOLUME_TYPE = "fMRI"
 MARKER_TYPE = "Markers"
+TAKEN_TYPE = "Taken"
 HEADER = 4  # values before the voxels: number % 2**15, number // 2**15, two reserved (0)
 _WORD = 1 << 15  # what an int16 and a float32 both hold exactly
 _LSL_FORMAT = {"int16": pylsl.cf_int16, "float32": pylsl.cf_float32}
@@ -35,6 +36,11 @@ def marker_stream(name: str) -> str:
     return f"{name}-markers"
 
 
+def taken_stream(name: str) -> str:
+    """Name of the stream on which the receiver of a paced stream `name` says what it has taken."""
+    return f"{name}-taken"
+
+
 def buffer_s(geometry: Geometry) -> int:
     """Seconds of volumes that either end of the stream keeps.
 
@@ -46,7 +52,9 @@ def buffer_s(geometry: Geometry) -> int:
     return math.ceil(max(4 / rate, min(60.0, affordable)))
 
 
-def volume_info(name: str, geometry: Geometry, source_id: str) -> pylsl.StreamInfo:
+def volume_info(
+    name: str, geometry: Geometry, source_id: str, paced: bool = False
+) -> pylsl.StreamInfo:
     """The description under which volumes are sent.
 
     The rate is declared, since an irregular stream makes liblsl allocate 129 samples on each
@@ -72,7 +80,14 @@ def volume_info(name: str, geometry: Geometry, source_id: str) -> pylsl.StreamIn
     # pyxdf would otherwise spread the stamps evenly over the volumes that did arrive
     timing = info.desc().append_child("synchronization")
     timing.append_child_value("can_drop_samples", "true")
+    if paced:
+        info.desc().append_child_value("paced", "true")
     return info
+
+
+def is_paced(info: pylsl.StreamInfo) -> bool:
+    """Whether the sender of a volume stream waits for what its receiver has taken."""
+    return info.desc().child_value("paced") == "true"
 
 
 def marker_info(name: str, source_id: str) -> pylsl.StreamInfo:
@@ -80,6 +95,21 @@ def marker_info(name: str, source_id: str) -> pylsl.StreamInfo:
     return pylsl.StreamInfo(
         marker_stream(name), MARKER_TYPE, 1, pylsl.IRREGULAR_RATE, pylsl.cf_string, source_id
     )
+
+
+def taken_info(name: str, uid: str) -> pylsl.StreamInfo:
+    """The description under which a receiver says what it took of the volume stream `name`.
+
+    `uid` is that of the one outlet it listens to: what is left of an earlier one says nothing.
+    """
+    return pylsl.StreamInfo(
+        taken_stream(name), TAKEN_TYPE, 2, pylsl.IRREGULAR_RATE, pylsl.cf_int32, taken_source(uid)
+    )
+
+
+def taken_source(uid: str) -> str:
+    """Source id of the stream that says what was taken of the outlet `uid`."""
+    return f"{uid}-taken"
 
 
 def geometry_of(info: pylsl.StreamInfo) -> Geometry:
@@ -198,12 +228,16 @@ class ScannerOutlet:
     geometry : Geometry
     source_id : str, optional
         Stays the same over restarts, so that a receiver finds the source again.
+    paced : bool
+        Asks the receiver to say what it has taken; who sends then waits for it (docs/wire.md).
     """
 
-    def __init__(self, name: str, geometry: Geometry, source_id: str = "") -> None:
+    def __init__(
+        self, name: str, geometry: Geometry, source_id: str = "", paced: bool = False
+    ) -> None:
         source = source_id or f"rtrecon-{name}"
         self.geometry = geometry
-        info = volume_info(name, geometry, source)
+        info = volume_info(name, geometry, source, paced)
         self._volumes = pylsl.StreamOutlet(info, max_buffered=buffer_s(geometry))
         self._markers = pylsl.StreamOutlet(marker_info(name, f"{source}-markers"))
 
@@ -214,6 +248,11 @@ class ScannerOutlet:
             if not outlet.wait_for_consumers(max(0.0, deadline - pylsl.local_clock())):
                 return False
         return True
+
+    @property
+    def uid(self) -> str:
+        """What tells the volume outlet from all others, of before and after too."""
+        return str(self._volumes.get_info().uid())
 
     @property
     def has_receiver(self) -> bool:

@@ -3,14 +3,19 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from rtrecon.bids import Run, load_run
-from rtrecon.errors import BadDataset, Error
+from rtrecon.bids_files import is_bold
+from rtrecon.errors import Error
 from simulator.faults import Faults, parse_faults
 from simulator.plan import GALLERIES, Design
+
+if TYPE_CHECKING:
+    from simulator.recording import Place
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,31 +42,35 @@ def _session(given: argparse.Namespace) -> int:
 
 
 def _play(given: argparse.Namespace) -> int:
+    from simulator.keys import space_bar
+    from simulator.recording import open_recording, seek
     from simulator.scanner import play
 
-    run = _recorded(given.run)
+    recording = open_recording(given.run)
+    if given.seek is not None:
+        recording = seek(recording, given.seek)
     if not given.quiet:
         print(f"stream '{given.stream}' waits up to {given.wait_s:g} s for a receiver", flush=True)
+    total = None if given.loop is None else given.loop * recording.n_volumes
     # Not drawn before the first volume: an error is then one line.
-    with tqdm(total=run.n_volumes, desc=run.name, disable=given.quiet, delay=1e-3) as bar:
+    with (
+        tqdm(total=total, desc=recording.name, disable=given.quiet, delay=1e-3) as bar,
+        space_bar() as paused,
+    ):
         play(
-            run, given.stream, given.speed, given.wait_s, given.faults,
-            progress=lambda number: bar.update(),
+            recording, given.stream, given.speed, given.wait_s, given.faults,
+            progress=lambda number: bar.update(), loop=given.loop, paused=paused,
+            # A BIDS run stands for a scanner, which waits for nobody; the others for what came of one.
+            paced=not is_bold(given.run),
         )  # fmt: skip
     return 0
-
-
-def _recorded(path: Path) -> Run:
-    if path.is_dir():
-        raise BadDataset(f"{path} is a folder: only BIDS runs can be played, name a _bold.nii.gz")
-    return load_run(path)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="rtrecon-simulate", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_session(commands.add_parser("session", help="write a simulated person's BIDS dataset"))
-    _add_play(commands.add_parser("play", help="replay a recorded run over LSL"))
+    _add_play(commands.add_parser("play", help="replay what was recorded over LSL"))
     return parser
 
 
@@ -104,9 +113,23 @@ def _add_session(parser: argparse.ArgumentParser) -> None:
 
 def _add_play(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(work=_play)
-    parser.add_argument("run", type=Path, metavar="RUN", help="a BIDS run, ..._bold.nii.gz")
+    parser.add_argument(
+        "run", type=Path, metavar="RUN",
+        help="a BIDS run (..._bold.nii.gz), an XDF file, or a folder that rtrecon run wrote",
+    )  # fmt: skip
     parser.add_argument("--stream", default="rtrecon", help="name of the LSL stream [rtrecon]")
-    parser.add_argument("--speed", type=_speed, default=1.0, help="times faster than life [1]")
+    parser.add_argument(
+        "--speed", type=_speed, default=1.0, metavar="X",
+        help="times faster than life, or max: as fast as the receiver takes it, without loss [1]",
+    )  # fmt: skip
+    parser.add_argument(
+        "--seek", type=_place, metavar="PLACE",
+        help="begin there: 40 (volumes from the start) or 80s; numbers and times count from there",
+    )  # fmt: skip
+    parser.add_argument(
+        "--loop", type=_positive, nargs="?", const=None, default=1, metavar="N",
+        help="again from the start, as new runs: N times in all, or until Ctrl-C",
+    )  # fmt: skip
     parser.add_argument(
         "--wait", dest="wait_s", type=_seconds, default=60.0, metavar="SECONDS",
         help="how long to wait for a receiver [60]",
@@ -126,9 +149,20 @@ def _faults(text: str) -> Faults:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
+def _place(text: str) -> "Place":
+    from simulator.recording import parse_place
+
+    try:
+        return parse_place(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def _speed(text: str) -> float:
+    if text == "max":
+        return inf
     if not 0.01 <= (value := float(text)) <= 1000:
-        raise argparse.ArgumentTypeError(f"{value:g}: 0.01 to 1000")
+        raise argparse.ArgumentTypeError(f"{value:g}: 0.01 to 1000, or max")
     return value
 
 

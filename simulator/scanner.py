@@ -1,41 +1,22 @@
 """A scanner made of a file: replays a recorded run over Lab Streaming Layer, on time."""
 
-import time
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from math import inf, isfinite
 
-import pylsl
-
-from rtrecon.bids import Run
 from rtrecon.errors import Error, StreamMissing
-from rtrecon.types import Event, Marker, Volume
+from rtrecon.types import Event, Geometry, Marker, Volume
 from rtrecon.wire import ScannerOutlet
 from simulator.faults import Faults
+from simulator.pace import MAX_SPEED, Clock, Pace, Window, told_speed
+from simulator.recording import Looped, Recording, runs_of
+
+log = logging.getLogger(__name__)
 
 GRACE_S = 2.0  # what is on its way is lost when an outlet goes, and LSL cannot say whether any is
 _POLL_S = 0.05
 _TURN_S = 0.1
-
-
-@dataclass(frozen=True)
-class Clock:
-    """Time as the scanner knows it; tests bring their own.
-
-    Attributes
-    ----------
-    now : callable
-        LSL clock, s.
-    sleep : callable
-        Waits that many seconds.
-    """
-
-    now: Callable[[], float] = pylsl.local_clock
-    sleep: Callable[[float], None] = time.sleep
-
-    def wait_until(self, moment: float) -> None:
-        """Return at that LSL time, or at once when it is past."""
-        while (left_s := moment - self.now()) > 0:
-            self.sleep(left_s)
 
 
 @dataclass(frozen=True)
@@ -50,67 +31,128 @@ class ScannerDied(Error):
     """The scanner stopped dead in mid-run, as it was told to."""
 
 
-def schedule(run: Run) -> Iterator[Sending]:
-    """When each volume and marker of a run is sent: a volume when complete, a marker at its onset.
+def schedule(recording: Recording) -> Iterator[Sending]:
+    """When each volume and marker is sent, in the order in which they were recorded.
 
-    Every time is reckoned from the start of the run, so that none inherits another's delay.
+    A volume when complete, a marker at its onset; where stamps were recorded, these say when, counted
+    from the run's first volume. Every time is reckoned from the start of its run, so that none
+    inherits another's delay. A run begins one TR after the last thing of the run before.
     """
-    tr_s = run.geometry.tr_s
-    for item in run.walk():
+    start_s = 0.0
+    for run in runs_of(recording):
+        latest_s = 0.0
+        for item, due_s in zip(run, _due_s(run, recording.geometry), strict=True):
+            latest_s = max(latest_s, due_s)  # nothing overtakes what came before it
+            yield Sending(start_s + latest_s, _told(item, due_s))
+        start_s += latest_s + recording.geometry.tr_s
+
+
+def _due_s(run: list[Volume | Marker], geometry: Geometry) -> list[float]:
+    """Run time of each item; that of a marker which came before a volume is never after it."""
+    first = next((i for i in run if isinstance(i, Volume) and isfinite(i.times.acquired)), None)
+    next_s, due_s = inf, list[float]()
+    for item in reversed(run):
+        own_s = _run_s(item, first, geometry)
         if isinstance(item, Volume):
-            yield Sending(item.end_s(tr_s), item)
-        elif item.event is Event.RUN_START:
-            yield Sending(0.0, replace(item, onset_s=0.0))
-        elif item.event is Event.RUN_END:
-            end_s = run.n_volumes * tr_s
-            yield Sending(end_s, replace(item, onset_s=end_s))
-        else:
-            yield Sending(item.onset_s, item)
+            next_s = own_s
+        due_s.append(min(own_s, next_s))
+    return due_s[::-1]
+
+
+def _run_s(item: Volume | Marker, first: Volume | None, geometry: Geometry) -> float:
+    stamp = item.times.acquired if isinstance(item, Volume) else item.stamp
+    if first is not None and isfinite(stamp):
+        return first.end_s(geometry.tr_s) + (stamp - first.times.acquired) * geometry.speed
+    if isinstance(item, Volume):
+        return item.end_s(geometry.tr_s)
+    if item.event is Event.RUN_END:
+        return (item.volumes or 0) * geometry.tr_s
+    return item.onset_s if isfinite(item.onset_s) else 0.0
+
+
+def _told(item: Volume | Marker, due_s: float) -> Volume | Marker:
+    """The ends of a run that no scanner has stamped say when they are."""
+    if isinstance(item, Marker) and item.event in {Event.RUN_START, Event.RUN_END}:
+        return item if isfinite(item.stamp) else replace(item, onset_s=due_s)
+    return item
 
 
 def play(
-    run: Run,
+    recording: Recording,
     stream: str,
     speed: float = 1.0,
     wait_s: float = 60.0,
     faults: Faults | None = None,
     clock: Clock | None = None,
     progress: Callable[[int], None] = lambda number: None,
+    loop: int | None = 1,
+    paced: bool = False,
+    paused: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Replay a run once somebody listens; returns when it was received.
+    """Replay a recording once somebody listens; returns when it was received.
 
     Parameters
     ----------
-    run : Run
+    recording : Recording
+        A BIDS run (`rtrecon.bids.Run`) is one.
     stream : str
         Name of the volume stream.
     speed : float
-        Times faster than the scanner was.
+        Times faster than the scanner was; `MAX_SPEED`: as fast as the receiver takes it.
     wait_s : float
         How long to wait for a receiver.
     faults : Faults, optional
+        By the numbers of volumes, in each run.
     clock : Clock, optional
     progress : callable
         Called with the number of each volume after its turn.
+    loop : int or None
+        How often; None for ever.
+    paced : bool
+        Whether nothing overtakes and nothing can be lost, at any speed, because what is next waits
+        for the receiver; a receiver that says nothing of what it has taken is sent it by time.
+    paused : callable
+        Asked again and again whether to stand still.
 
     Raises
     ------
     StreamMissing
-        Nobody came to listen.
+        Nobody came to listen, the receiver cannot be paced, or it has left.
     ScannerDied
         The faults asked for it; volumes until then were received.
     BadConfig
-        The faults do not fit the run.
+        The faults do not fit the recording.
     """
     faults, clock = faults or Faults(), clock or Clock()
-    geometry = replace(run.geometry, speed=speed)
-    faults.check(run.n_volumes, geometry.dtype)
-    outlet = ScannerOutlet(stream, geometry)
+    geometry = replace(recording.geometry, speed=told_speed(speed))
+    faults.check(_n_numbers(recording), geometry.dtype)
+    paced = paced or speed == MAX_SPEED
+    outlet = ScannerOutlet(stream, geometry, paced=paced)
     _await_receiver(outlet, stream, wait_s, clock)
+    window = _window(outlet, stream, speed) if paced else None
+    pace = Pace(clock, speed, paused)
     try:
-        _send_all(run, outlet, faults, clock, progress)
+        _send_all(Looped(recording, loop), outlet, faults, pace, window, progress)
     finally:
         _linger(outlet, clock)
+        if window is not None:
+            window.close()
+
+
+def _n_numbers(recording: Recording) -> int:
+    return 1 + max(
+        (item.number for item in recording.walk() if isinstance(item, Volume)), default=-1
+    )
+
+
+def _window(outlet: ScannerOutlet, stream: str, speed: float) -> Window | None:
+    try:
+        return Window(outlet, stream)
+    except StreamMissing as error:
+        if speed == MAX_SPEED:
+            raise
+        log.warning("%s: what is sent at one moment may arrive in another order", error)
+        return None
 
 
 def _await_receiver(outlet: ScannerOutlet, stream: str, wait_s: float, clock: Clock) -> None:
@@ -125,25 +167,30 @@ def _await_receiver(outlet: ScannerOutlet, stream: str, wait_s: float, clock: Cl
 
 
 def _send_all(
-    run: Run,
+    recording: Recording,
     outlet: ScannerOutlet,
     faults: Faults,
-    clock: Clock,
+    pace: Pace,
+    window: Window | None,
     progress: Callable[[int], None],
 ) -> None:
-    start = clock.now()
-    for sending in schedule(run):
-        moment = start + sending.due_s / outlet.geometry.speed
-        clock.wait_until(moment)
+    for sending in schedule(recording):
+        moment = pace.wait(sending.due_s)
         if isinstance(sending.what, Marker):
+            if window is not None:
+                window.marker()
             outlet.send_marker(sending.what, moment)
             continue
         number = sending.what.number
         if number in faults.die:
             raise ScannerDied(f"--faults die={number}: stopped dead before volume {number}")
         for data in faults.sent(number, sending.what.data):
+            if window is not None:
+                window.volume()
             outlet.send_volume(number, data, moment)
         progress(number)
+    if window is not None:
+        window.drain()
 
 
 def _linger(outlet: ScannerOutlet, clock: Clock) -> None:

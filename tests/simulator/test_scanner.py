@@ -63,7 +63,7 @@ class Outlet:
     geometry: Geometry = field(init=False)
     has_receiver: bool = False
 
-    def __call__(self, name: str, geometry: Geometry) -> "Outlet":
+    def __call__(self, name: str, geometry: Geometry, paced: bool) -> "Outlet":
         self.geometry = geometry
         return self
 
@@ -269,7 +269,7 @@ def test_what_cannot_be_played_is_said_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["play", str(tmp_path)]) == 1
-    assert "only BIDS runs" in capsys.readouterr().err
+    assert "is a folder but no session" in capsys.readouterr().err
     assert main(["play", str(tmp_path / "none_bold.nii.gz")]) == 1
     assert capsys.readouterr().err.count("\n") == 1
     with pytest.raises(SystemExit) as stopped:
