@@ -66,6 +66,11 @@ class MarkerInlets:
             more = more and sum(map(len, came.values())) < _MOST
         yield from heapq.merge(*came.values(), key=lambda marker: marker.stamp)
 
+    @property
+    def heard(self) -> int:
+        """How many streams have joined."""
+        return len(self._inlets)
+
     def let_join(self) -> None:
         """Wait for the streams that are just connecting.
 
