@@ -158,9 +158,7 @@ def received(port: str, baud: int, pulse: int | None, stop: threading.Event) -> 
                 if came and pulse in (None, came[0]):
                     yield pylsl.local_clock()
     except (OSError, ValueError) as error:  # pyserial's own is an OSError
-        raise BadInput(
-            f"serial port '{port}' at {baud} baud cannot be used: {error}"
-        ) from error
+        raise BadInput(f"serial port '{port}' at {baud} baud cannot be used: {error}") from error
 
 
 def byte_of(text: str | None) -> int | None:
