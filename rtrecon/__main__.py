@@ -1,4 +1,4 @@
-"""The command line: rtrecon run | streams | fetch."""
+"""The command line: rtrecon run | streams | fetch | trigger."""
 
 import argparse
 import logging
@@ -103,7 +103,33 @@ def _parser() -> argparse.ArgumentParser:
     fetch = commands.add_parser("fetch", help="download a generator's weights before a session")
     fetch.add_argument("generator", metavar="NAME", help="a preset or a hub id (owner/name)")
     fetch.set_defaults(command=_fetch)
+    _add_trigger(commands.add_parser("trigger", help="send the scanner's pulses as markers"))
     return parser
+
+
+def _add_trigger(trigger: argparse.ArgumentParser) -> None:
+    trigger.set_defaults(command=_trigger)
+    trigger.add_argument("--stream", default="rtrecon", metavar="NAME", help="the volume stream")
+    trigger.add_argument("--key", default="5", help="that the scanner's box presses (default: 5)")
+    where = trigger.add_mutually_exclusive_group()
+    where.add_argument(
+        "--keyboard-device",
+        type=Path,
+        metavar="DEVICE",
+        help="read keys here (/dev/input/eventN) and not from this terminal",
+    )
+    where.add_argument("--serial", metavar="PORT", help="read a serial line (/dev/ttyUSB0, COM3)")
+    trigger.add_argument("--baud", type=int, default=115200, help="of the line (default: 115200)")
+    trigger.add_argument(
+        "--pulse", metavar="BYTE", help="a character or 0xNN (default: any byte is a pulse)"
+    )
+    trigger.add_argument(
+        "--refractory",
+        type=float,
+        default=0.05,
+        metavar="SECONDS",
+        help="after a pulse in which none counts, for lines that bounce (default: 0.05)",
+    )
 
 
 _SESSION = (
@@ -163,6 +189,21 @@ def _fetch(options: argparse.Namespace) -> int:
         print(f"licence of {preset.repository}: {preset.licence}")
     for folder in fetch(preset, options.generator):
         print(f"complete: {folder}")
+    return 0
+
+
+def _trigger(options: argparse.Namespace) -> int:
+    from rtrecon import trigger
+
+    stop = _stop_on_signals()
+    if options.serial:
+        pulse = trigger.byte_of(options.pulse)
+        stamps = trigger.received(options.serial, options.baud, pulse, stop)
+    elif options.keyboard_device:
+        stamps = trigger.struck(options.key, options.keyboard_device, stop)
+    else:
+        stamps = trigger.typed(options.key, stop)
+    trigger.publish(stamps, options.stream, options.refractory)
     return 0
 
 

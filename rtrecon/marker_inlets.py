@@ -41,6 +41,7 @@ class MarkerInlets:
         self._joining: dict[str, threading.Thread] = {}  # by source, as all of these
         self._connected: queue.SimpleQueue[tuple[str, _Inlet | None]] = queue.SimpleQueue()
         self._inlets: dict[str, _Inlet] = {}
+        self._not_before: dict[str, float] = {}  # one that was lost may only be listed still
         self._doubled: dict[str, float] = {}  # since when two streams have one source id
         self._told: set[str] = set()
 
@@ -65,6 +66,11 @@ class MarkerInlets:
                 more, wait_s = more or bool(new and grace_s), 0.0
             more = more and sum(map(len, came.values())) < _MOST
         yield from heapq.merge(*came.values(), key=lambda marker: marker.stamp)
+
+    @property
+    def heard(self) -> int:
+        """How many streams have joined."""
+        return len(self._inlets)
 
     def let_join(self) -> None:
         """Wait for the streams that are just connecting.
@@ -92,18 +98,24 @@ class MarkerInlets:
                 continue
             if source in heard:
                 self._doubt(source, info)
-            elif source not in self._inlets and source not in self._joining:
+            elif self._may_join(source):
                 self._joining[source] = threading.Thread(
                     target=self._join, args=(source, info), name="rtrecon-markers"
                 )
                 self._joining[source].start()
             heard.add(source)
 
+    def _may_join(self, source: str) -> bool:
+        known = source in self._inlets or source in self._joining
+        return not known and pylsl.local_clock() >= self._not_before.get(source, 0.0)
+
     def _take_connected(self) -> None:
         while not self._connected.empty():
             source, inlet = self._connected.get()
             self._joining.pop(source).join()
-            if inlet is not None:
+            if inlet is None:
+                self._not_before[source] = pylsl.local_clock() + 2 * _FORGOTTEN_S
+            else:
                 self._inlets[source] = inlet
 
     def _join(self, source: str, info: pylsl.StreamInfo) -> None:
@@ -120,6 +132,7 @@ class MarkerInlets:
         except LostError:  # it had no source id to be found again by
             log.warning("%s ended: markers are heard again once it is back", inlet.named)
             del self._inlets[source]
+            self._not_before[source] = pylsl.local_clock() + 2 * _FORGOTTEN_S
             return []
 
     def _usable(self, source: str, info: pylsl.StreamInfo) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pylsl
 import pytest
 import torch
 from diffusers import (
@@ -22,6 +23,7 @@ from rtrecon.evidence import Model
 from rtrecon.generators import Generator
 from rtrecon.generators.diffusion import Diffusion
 from rtrecon.generators.presets import Preset
+from rtrecon.marker_inlets import MarkerInlets
 from rtrecon.response import Response
 from rtrecon.types import Event, Geometry, Marker, Volume, read_only
 from rtrecon.wire import ScannerOutlet
@@ -138,3 +140,14 @@ def send(outlet: ScannerOutlet, items: Iterator[Volume | Marker], start: float) 
             outlet.send_volume(item.number, item.data, stamp)
         else:
             outlet.send_marker(item, stamp)
+
+
+def markers_of(inlets: MarkerInlets, count: int) -> list[Marker]:
+    """The next markers that come; of `count` 0, none, but a stream has joined by then."""
+    got: list[Marker] = []
+    deadline = pylsl.local_clock() + 20
+    while len(got) < count or not inlets.heard:
+        assert pylsl.local_clock() < deadline, f"{len(got)} of {count} markers came"
+        got += inlets.pull(0.02)
+        inlets.let_join()
+    return got

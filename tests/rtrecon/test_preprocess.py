@@ -61,6 +61,19 @@ def test_a_pattern_is_the_evidence_less_its_mean_over_voxels(toy_geometry: Geome
     assert checked > 8
 
 
+def test_the_scanners_pulses_change_nothing(toy_geometry: Geometry) -> None:
+    items = list(toy_run(toy_geometry, 20))
+    pulses = [Marker(Event.TRIGGER, onset_s=2.0 * n, stamp=2.0 * n) for n in range(len(items))]
+    mixed = [item for pair in zip(pulses, items, strict=True) for item in pair]
+    plain, pulsed = (walk(fresh(toy_geometry), walked) for walked in (items, mixed))
+    assert any(pattern is not None for pattern in plain)
+    for a, b in zip(plain, pulsed, strict=True):
+        assert (a is None) == (b is None)
+        if a is not None and b is not None:
+            assert a.trial == b.trial
+            np.testing.assert_array_equal(a.voxels, b.voxels)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
