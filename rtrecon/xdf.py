@@ -4,15 +4,14 @@ A file is "XDF:" and then chunks, each [length][tag][content]. Numbers are littl
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import nan
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from xml.etree import ElementTree
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 MAGIC = b"XDF:"
 FILE_HEADER, STREAM_HEADER, SAMPLES, CLOCK_OFFSET, BOUNDARY, STREAM_FOOTER = range(1, 7)
@@ -20,7 +19,7 @@ BOUNDARY_MARK = bytes.fromhex("43a546dccbf5410fb30ed5467383cbe4")  # a reader fi
 DTYPES = {
     "int8": "<i1", "int16": "<i2", "int32": "<i4", "int64": "<i8", "float32": "<f4", "double64": "<f8",
 }  # fmt: skip
-_LENGTH = struct.Struct("<BQ")
+_EIGHT = b"\x08"  # bytes that the length takes
 _STAMPED = struct.Struct("<Bd")
 
 
@@ -71,14 +70,14 @@ class XdfWriter:
         self,
         stream: int,
         stamps: Sequence[float],
-        values: ArrayLike | Sequence[Sequence[str | bytes]],
+        values: Iterable[Any],
     ) -> None:
         """Append samples.
 
         Parameters
         ----------
         stream : int
-        stamps : (n,)
+        stamps : float64 (n,)
             On the sender's clock, s.
         values : (n, channels)
             Numbers, or strings (bytes are kept as they are).
@@ -119,21 +118,22 @@ class XdfWriter:
         self._file.close()
 
     def _chunk(self, tag: int, *content: bytes | memoryview) -> None:
-        """The content first and its length last, so that half a chunk looks like none.
+        """The first byte last, so that half a chunk looks like none.
 
         A kill or a full disk then leaves a file that readers open up to the chunk before.
         """
-        body = b"".join((struct.pack("<H", tag), *content))
+        body = b"".join(content)
+        rest = struct.pack("<QH", 2 + len(body), tag) + body
         start = self._file.tell()
         try:
-            self._file.seek(start + _LENGTH.size)
-            self._write(body)
+            self._file.seek(start + 1)
+            self._write(rest)
             self._file.seek(start)
-            self._write(_LENGTH.pack(8, len(body)))
+            self._write(_EIGHT)
         except OSError:
             self._file.truncate(start)
             raise
-        self._file.seek(start + _LENGTH.size + len(body))
+        self._file.seek(start + 1 + len(rest))
 
     def _write(self, content: bytes) -> None:
         left = memoryview(content)
@@ -170,17 +170,17 @@ def _count(n: int) -> bytes:
     for size, kind in ((1, "B"), (4, "I")):
         if n < 1 << 8 * size:
             return struct.pack(f"<B{kind}", size, n)
-    return _LENGTH.pack(8, n)
+    return _EIGHT + struct.pack("<Q", n)
 
 
-def _numbers(values: ArrayLike, about: _Stream) -> list[memoryview]:
+def _numbers(values: Iterable[Any], about: _Stream) -> list[memoryview]:
     rows = np.ascontiguousarray(values, about.dtype).reshape(-1, about.channels)
     return [memoryview(row).cast("B") for row in rows]
 
 
-def _strings(values: ArrayLike | Sequence[Sequence[str | bytes]]) -> list[bytes]:
+def _strings(values: Iterable[Any]) -> list[bytes]:
     rows = []
-    for row in values:  # type: ignore[union-attr]
-        texts = (text.encode() if isinstance(text, str) else text for text in row)
+    for row in values:
+        texts = [text.encode() if isinstance(text, str) else bytes(text) for text in row]
         rows.append(b"".join(_count(len(text)) + text for text in texts))
     return rows
