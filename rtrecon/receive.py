@@ -27,7 +27,8 @@ _MAX_GAP = 10_000  # a volume number further ahead than this is no number
 class Receiver:
     """Volumes and markers of one run, in order, each with its times on the local clock.
 
-    Iterate in one thread; `counts`, `geometry` and `last_received` may be read from any.
+    Iterate in one thread; `counts`, `geometry`, `last_received` and `markers_joined` may be read
+    from any.
     Iteration ends when the run is over: at the end marker (and the last volume it promises),
     after `until_idle_s` without a volume, or when `stop` is set.
 
@@ -59,6 +60,7 @@ class Receiver:
         self._marker_search = pylsl.ContinuousResolver("name", wire.marker_stream(name))
         self._markers: tuple[pylsl.StreamInlet, Clock] | None = None
         self._joining: threading.Thread | None = None
+        self.markers_joined = threading.Event()
         self.counts = VolumeCounts()
         self.last_received = pylsl.local_clock()  # of a volume; before the first, of listening
         self.silent = False
@@ -236,8 +238,10 @@ class Receiver:
             inlet.open_stream(timeout=10.0)
         except (LslTimeoutError, LostError):
             log.warning("marker stream '%s' does not answer: no trial will be known", found.name())
+            self.markers_joined.set()
             return
         self._markers = inlet, clock
+        self.markers_joined.set()
 
     def _finish(self) -> Iterator[Marker]:
         if self._end is None:
