@@ -12,7 +12,7 @@ from pylsl.util import LostError
 from pylsl.util import TimeoutError as LslTimeoutError
 
 from rtrecon import wire
-from rtrecon.connect import PACED_POLL_S, POLL_S, Clock, find_stream, open_volumes
+from rtrecon.connect import PACED_POLL_S, POLL_S, Clock, find_stream, open_volumes, taken_of
 from rtrecon.errors import BadStream
 from rtrecon.types import Event, Marker, Times, Volume, VolumeCounts
 
@@ -55,7 +55,8 @@ class Receiver:
         self.name = name
         self.stop = stop
         self._until_idle_s = until_idle_s
-        self.geometry, self._volumes, self._taken = open_volumes(found)
+        self.geometry, self._volumes = open_volumes(found)
+        self._taken = taken_of(self._volumes)
         self._clock = Clock(self._volumes)
         self._marker_search = pylsl.ContinuousResolver("name", wire.marker_stream(name))
         self._markers: tuple[pylsl.StreamInlet, Clock] | None = None

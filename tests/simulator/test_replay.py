@@ -19,7 +19,8 @@ from rtrecon.errors import BadConfig, BadDataset, StreamMissing
 from rtrecon.receive import Receiver
 from rtrecon.session_folder import open_session_folder
 from rtrecon.types import Event, Geometry, Marker, Times, Volume
-from rtrecon.wire import marker_stream, text_of
+from rtrecon.wire import marker_info, marker_stream, sample_of, text_of, volume_info
+from rtrecon.xdf import XdfWriter
 from simulator import pace, scanner
 from simulator.__main__ import main
 from simulator.faults import parse_faults
@@ -422,3 +423,36 @@ def test_the_space_bar_pauses_and_goes_on() -> None:
     os.close(master)
     os.close(terminal)
     assert said == ["False", "True", "True", "False"]
+
+
+def test_an_xdf_file_comes_again(
+    lab: ThreadPoolExecutor, stream_name: str, tmp_path: Path, toy_geometry: Geometry
+) -> None:
+    """Two runs in one file, as a recorder that ran through both would write them."""
+    file = tmp_path / "both.XDF"
+    first = [i for i in toy_run(toy_geometry, 6) if not (isinstance(i, Volume) and i.number == 3)]
+    _write_xdf(file, toy_geometry, [first, list(toy_run(toy_geometry, 4, seed=1))])
+    recording = open_recording(file)
+    assert recording.n_volumes == 9
+    got, receiver = heard(lab, stream_name, lambda: play(recording, stream_name, MAX_SPEED, 20))
+    sent = [*first[:-1], *toy_run(toy_geometry, 4, seed=1)]  # one end marker, the last
+    assert told(got) == told(sent)
+    assert (receiver.counts.received, receiver.counts.lost) == (9, 1)
+    due_s = {s.due_s for s in schedule(recording) if isinstance(s.what, Volume)}
+    assert due_s == pytest.approx({2, 4, 6, 10, 12})  # the rest in the second run
+
+
+def _write_xdf(file: Path, geometry: Geometry, runs: list[list[Item]]) -> None:
+    infos = volume_info("s", geometry, "s"), marker_info("s", "s-markers")
+    with file.open("wb", buffering=0) as opened:
+        writer = XdfWriter(opened)
+        for stream, info in enumerate(infos, 1):
+            writer.stream(stream, info.as_xml())
+        stamp = 50.0
+        for item in (item for run in runs for item in run):
+            if isinstance(item, Volume):
+                stamp += TR_S / geometry.speed
+                writer.samples(1, [stamp], sample_of(item.number, item.data, geometry))
+            else:
+                stamp += 1e-6
+                writer.samples(2, [stamp], [[text_of(item)]])
