@@ -80,6 +80,17 @@ def _parser() -> argparse.ArgumentParser:
         default=None,
         help="needs no markers: shows what was seen about 5 s ago",
     )
+    run.add_argument(
+        "--xdf",
+        action="store_true",
+        default=None,
+        help="record all streams of the session to session.xdf (docs/xdf.md)",
+    )
+    run.add_argument(
+        "--xdf-streams",
+        metavar="LIST",
+        help="further streams to record there: names or types, separated by commas",
+    )
     best = "default: what the generator draws best with, as far as it fits the TR"
     run.add_argument(
         "--steps", type=int, metavar="N", help=f"denoising steps for an image ({best})"
@@ -134,7 +145,7 @@ def _add_trigger(trigger: argparse.ArgumentParser) -> None:
 
 _SESSION = (
     "decoder", "stream", "generator", "output", "stimuli", "wait_s", "until_idle_s",
-    "free_viewing",
+    "free_viewing", "xdf", "xdf_streams",
     "steps", "strength", "guidance", "samples", "seed",
 )  # fmt: skip
 

@@ -63,6 +63,8 @@ class Session:
     wait_s: float = 60.0
     until_idle_s: float | None = None
     free_viewing: bool = False  # what was seen about 5 s ago, without markers
+    xdf: bool = False  # all streams of the session in session.xdf
+    xdf_streams: str = ""  # further ones: names or types, separated by commas
     fixed: Mapping[str, Any] = field(default_factory=dict)  # of `Settings`, as the user chose
 
     def settings(self, defaults: Settings) -> Settings:
@@ -109,6 +111,7 @@ def _read(toml: Path) -> dict[str, Any]:
 _TYPES: dict[str, type] = {
     "decoder": Path, "output": Path, "stimuli": Path, "stream": str, "generator": str,
     "wait_s": float, "until_idle_s": float, "free_viewing": bool,
+    "xdf": bool, "xdf_streams": str,
     "steps": int, "strength": float, "by_evidence": bool, "guidance": float, "samples": int, "preview": bool,
     "fast_decoder": bool, "seed": int,
 }  # fmt: skip

@@ -52,30 +52,11 @@ def _whats_there(found: list[pylsl.StreamInfo], name: str, wait_s: float) -> str
     )
 
 
-class Taken:
-    """Says to a paced sender how much its receiver has taken. Owned by one thread.
-
-    The numbers are those of all samples since connecting, and are told again and again: what is
-    said before the sender listens is lost.
-    """
-
-    def __init__(self, found: pylsl.StreamInfo) -> None:
-        self._outlet = pylsl.StreamOutlet(wire.taken_info(found.name(), found.uid()))
-        self._volumes = self._markers = 0
-
-    def add(self, volumes: int = 0, markers: int = 0) -> None:
-        """Tell of so many more."""
-        self._volumes += volumes
-        self._markers += markers
-        self._outlet.push_sample([self._volumes, self._markers])
-
-
-def open_volumes(found: pylsl.StreamInfo) -> tuple[Geometry, pylsl.StreamInlet, Taken | None]:
-    """The stream's geometry, an open inlet with a queue that fits it, and how to pace its sender."""
+def open_volumes(found: pylsl.StreamInfo) -> tuple[Geometry, pylsl.StreamInlet]:
+    """The stream's geometry and an open inlet with a queue that fits it."""
     probe = pylsl.StreamInlet(found, max_buflen=1, max_chunklen=1, recover=False)
     try:
-        info = probe.info(timeout=5.0)
-        geometry = wire.geometry_of(info)
+        geometry = wire.geometry_of(probe.info(timeout=5.0))
     except (LslTimeoutError, LostError) as error:
         raise StreamMissing(f"stream '{found.name()}' went away: start its source again") from error
     # No processing flags: LSL's dejitter counts samples, not time, so that one lost volume
@@ -89,7 +70,40 @@ def open_volumes(found: pylsl.StreamInfo) -> tuple[Geometry, pylsl.StreamInlet, 
         raise StreamMissing(
             f"stream '{found.name()}' does not answer: start its source again"
         ) from error
-    return geometry, inlet, Taken(found) if wire.is_paced(info) else None
+    return geometry, inlet
+
+
+class Taken:
+    """Says to a paced sender how much its receiver has taken. Owned by one thread.
+
+    The numbers are those of all samples since connecting, and are told again and again: what is
+    said before the sender listens is lost.
+    """
+
+    def __init__(self, volumes: pylsl.StreamInfo) -> None:
+        self._outlet = pylsl.StreamOutlet(wire.taken_info(volumes.name(), volumes.uid()))
+        self._volumes = self._markers = 0
+
+    def add(self, volumes: int = 0, markers: int = 0) -> None:
+        """Tell of so many more."""
+        self._volumes += volumes
+        self._markers += markers
+        self._outlet.push_sample([self._volumes, self._markers])
+
+
+def taken_of(volumes: pylsl.StreamInlet) -> Taken | None:
+    """What the sender of these volumes wants to be told; None: it is not paced, as no scanner is.
+
+    Raises
+    ------
+    StreamMissing
+        It has gone.
+    """
+    try:
+        info = volumes.info(timeout=5.0)
+    except (LslTimeoutError, LostError) as error:
+        raise StreamMissing("the volume stream went away: start its source again") from error
+    return Taken(info) if wire.is_paced(info) else None
 
 
 class Clock:

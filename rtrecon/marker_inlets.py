@@ -32,9 +32,15 @@ class MarkerInlets:
     ----------
     name : str
         Of the volume stream.
+
+    Attributes
+    ----------
+    joined : threading.Event
+        Set once a stream has been tried; other threads may wait for it.
     """
 
     def __init__(self, name: str) -> None:
+        self.joined = threading.Event()
         self._search = pylsl.ContinuousResolver(
             "name", wire.marker_stream(name), forget_after=_FORGOTTEN_S
         )
@@ -125,6 +131,7 @@ class MarkerInlets:
         except (LslTimeoutError, LostError):
             self._tell(source, f"{_named(info)} does not answer: its markers are not heard")
         self._connected.put((source, inlet))
+        self.joined.set()
 
     def _new(self, source: str, inlet: "_Inlet", wait_s: float) -> list[Marker]:
         try:

@@ -17,6 +17,7 @@ from rtrecon.artifact import Artifact
 from rtrecon.config import Settings
 from rtrecon.decode import Decode
 from rtrecon.draw import FAULTS_IN_A_ROW, Draw
+from rtrecon.feedback import Feedback
 from rtrecon.generators import Generator
 from rtrecon.mailbox import Mailbox
 from rtrecon.receive import Receiver
@@ -55,6 +56,8 @@ class Pipeline:
         Folder of the pictures that markers may name.
     free_viewing : bool
         Whether to show what was seen about 5 s ago, whatever markers say.
+    feedback : Feedback or None
+        Where what is decoded is sent on; whoever made it closes it.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Pipeline:
         fixed: Collection[str] = (),
         stimuli: Path | None = None,
         free_viewing: bool = False,
+        feedback: Feedback | None = None,
     ) -> None:
         self.frames: Mailbox[Frame] = Mailbox()
         self.candidates = artifact.candidates
@@ -78,6 +82,7 @@ class Pipeline:
         self.takes = generator.takes
         self.decoded: Decoded | None = None
         self._receiver, self._recorder = receiver, recorder
+        self._feedback = feedback
         self._preprocess = artifact.preprocess(receiver.geometry.affine, free_viewing)
         self._decode = Decode(artifact)
         self._newest: Mailbox[Decoded] = Mailbox()
@@ -209,6 +214,8 @@ class Pipeline:
             decoded = self._decode(pattern)
             self.decoded = decoded
             self._newest.put(decoded)
+            if self._feedback is not None:
+                self._feedback.send(decoded)
             self._summary.decoded(decoded)
             self._recorder.decoded(decoded)
             latency_ms = 1e3 * (decoded.times.decoded - decoded.times.received)

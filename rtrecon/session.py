@@ -4,7 +4,7 @@ import gc
 import logging
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,12 +17,14 @@ from rtrecon.compatibility import check_generator, check_stream
 from rtrecon.config import Session
 from rtrecon.contact_sheet import write_contact_sheet
 from rtrecon.errors import BadGenerator
+from rtrecon.feedback import Feedback
 from rtrecon.generators import Generator, load_generator
 from rtrecon.pipeline import Pipeline, find_pictures
 from rtrecon.quality_sheet import write_quality_sheet
 from rtrecon.receive import Receiver
 from rtrecon.record import Recorder, open_folder
 from rtrecon.worker import Worker
+from rtrecon.xdf_recorder import XdfRecorder
 
 log = logging.getLogger(__name__)
 
@@ -53,11 +55,12 @@ def open_session(session: Session, artifact: Artifact, stop: threading.Event) ->
         if receiver is not None:
             receiver.close()
         raise
+    feedback = Feedback(session.stream, artifact.candidates)
     pipeline = Pipeline(
         receiver, artifact, generator, painter, recorder, chosen.settings, session.fixed,
-        session.stimuli, session.free_viewing,
+        session.stimuli, session.free_viewing, feedback,
     )  # fmt: skip
-    with _log_file(folder), _undisturbed():
+    with _log_file(folder), closing(feedback), _xdf(session, folder, receiver), _undisturbed():
         try:
             yield pipeline
         finally:
@@ -65,6 +68,20 @@ def open_session(session: Session, artifact: Artifact, stop: threading.Event) ->
             write_contact_sheet(folder, find_pictures(session.stimuli))
             write_quality_sheet(folder, artifact.voxels)
             log.info("the session is in %s", folder)
+
+
+@contextmanager
+def _xdf(session: Session, folder: Path, receiver: Receiver) -> Iterator[None]:
+    """All streams recorded side by side with the session, where that is asked for."""
+    if not (session.xdf or session.xdf_streams):
+        yield
+        return
+    others = [name.strip() for name in session.xdf_streams.split(",") if name.strip()]
+    recorder = XdfRecorder(folder / "session.xdf", session.stream, others, receiver.markers_joined)
+    if not recorder.wait_for(session.stream, timeout_s=10.0):
+        log.warning("stream '%s' is not recorded to XDF yet", session.stream)
+    with closing(recorder):
+        yield
 
 
 def _warmed_up(generator: Generator, session: Session, tr_s: float) -> Plan:

@@ -43,4 +43,7 @@ class _Pause:
 
 
 def _is_ours(fd: int) -> bool:
-    return os.isatty(fd) and os.tcgetpgrp(fd) == os.getpgrp()
+    try:
+        return os.isatty(fd) and os.tcgetpgrp(fd) == os.getpgrp()
+    except OSError:  # another session's terminal
+        return False

@@ -41,9 +41,10 @@ def schedule(recording: Recording) -> Iterator[Sending]:
     start_s = 0.0
     for run in runs_of(recording):
         latest_s = 0.0
+        stamped = any(isinstance(i, Volume) and isfinite(i.times.acquired) for i in run)
         for item, due_s in zip(run, _due_s(run, recording.geometry), strict=True):
             latest_s = max(latest_s, due_s)  # nothing overtakes what came before it
-            yield Sending(start_s + latest_s, _told(item, due_s))
+            yield Sending(start_s + latest_s, item if stamped else _told(item, due_s))
         start_s += latest_s + recording.geometry.tr_s
 
 
@@ -71,9 +72,9 @@ def _run_s(item: Volume | Marker, first: Volume | None, geometry: Geometry) -> f
 
 
 def _told(item: Volume | Marker, due_s: float) -> Volume | Marker:
-    """The ends of a run that no scanner has stamped say when they are."""
+    """The ends of a BIDS run, in which nothing has a stamp, say when they are."""
     if isinstance(item, Marker) and item.event in {Event.RUN_START, Event.RUN_END}:
-        return item if isfinite(item.stamp) else replace(item, onset_s=due_s)
+        return replace(item, onset_s=due_s)
     return item
 
 
@@ -134,9 +135,9 @@ def play(
     try:
         _send_all(Looped(recording, loop), outlet, faults, pace, window, progress)
     finally:
-        _linger(outlet, clock)
         if window is not None:
             window.close()
+        _linger(outlet, clock)
 
 
 def _n_numbers(recording: Recording) -> int:
