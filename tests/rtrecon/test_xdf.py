@@ -46,7 +46,7 @@ def recordings(draw: st.DrawFn) -> tuple[list[tuple[str, int]], list[Chunk]]:
         stamps = draw(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=4))
         values: Any
         if fmt == "string":
-            texts = draw(st.lists(st.text(max_size=20), min_size=1, max_size=3)) + ["ß" * 200]
+            texts = [*draw(st.lists(st.text(max_size=20), min_size=1, max_size=3)), "ß" * 200]
             values = [[texts[(i + c) % len(texts)] for c in range(channels)] for i in range(count)]
         else:
             size = count * channels * np.dtype(DTYPES[fmt]).itemsize
