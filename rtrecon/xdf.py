@@ -85,8 +85,10 @@ class XdfWriter:
         about = self._streams[stream]
         if len(stamps) == 0:
             return
-        body = [_id(stream), _count(len(stamps))]
-        rows = _strings(values) if about.dtype is None else _numbers(values, about)
+        body: list[bytes | memoryview] = [_id(stream), _count(len(stamps))]
+        rows: Sequence[bytes | memoryview] = (
+            _strings(values) if about.dtype is None else _numbers(values, about)
+        )
         for stamp, row in zip(stamps, rows, strict=True):
             body += (_STAMPED.pack(8, stamp), row)
         self._chunk(SAMPLES, *body)
@@ -175,7 +177,7 @@ def _count(n: int) -> bytes:
 
 def _numbers(values: Iterable[Any], about: _Stream) -> list[memoryview]:
     rows = np.ascontiguousarray(values, about.dtype).reshape(-1, about.channels)
-    return [memoryview(row).cast("B") for row in rows]
+    return [row.data for row in rows]
 
 
 def _strings(values: Iterable[Any]) -> list[bytes]:

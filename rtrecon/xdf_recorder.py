@@ -173,20 +173,22 @@ class XdfRecorder:
     def _may_open(self, name: str) -> bool:
         """Wait until the session has the markers; False when the recording ends before."""
         taken = self._markers_taken
-        if taken is not None and name == wire.marker_stream(self._stream):
-            while not (self._stop.is_set() or taken.wait(POLL_S)):
-                pass
-        return not self._stop.is_set()
+        if taken is None or name != wire.marker_stream(self._stream):
+            return True
+        while not (self._stop.is_set() or taken.wait(POLL_S)):
+            pass
+        return taken.is_set()
 
     def _take(self, inlet: pylsl.StreamInlet, number: int, channels: int) -> None:
         """Write what comes until asked to stop, and then what is still there."""
         most = max(1, min(_CHUNK_SAMPLES, _CHUNK_VALUES // channels))
-        due = pylsl.local_clock()
+        self._measure(inlet, number)  # however short the recording is
+        due = pylsl.local_clock() + OFFSET_S
         while not self._stop.is_set():
+            self._pull(inlet, number, most)
             if pylsl.local_clock() >= due:
                 self._measure(inlet, number)
-                due = pylsl.local_clock() + OFFSET_S
-            self._pull(inlet, number, most)
+                due += OFFSET_S
         deadline = pylsl.local_clock() + _TAIL_S  # a stream that flows on would keep us for ever
         while self._pull(inlet, number, most) and pylsl.local_clock() < deadline:
             pass
