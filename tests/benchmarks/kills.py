@@ -3,15 +3,19 @@
 Run: `python -m tests.benchmarks.kills [KILLS] [SEED]`.
 """
 
+# ruff: noqa: E402  (liblsl reads its configuration once, before its first use)
+
+import os
 import sys
 import tempfile
 import uuid
 from collections import Counter
 from pathlib import Path
 
-from simulator.lsl import isolate
+from simulator.lsl import isolated
 
-isolate(f"kills-{uuid.uuid4().hex}")
+os.environ["LSLAPICFG"] = str(Path(tempfile.mkdtemp(prefix="rtrecon-lsl-")) / "lsl_api.cfg")
+Path(os.environ["LSLAPICFG"]).write_text(isolated(f"kills-{uuid.uuid4().hex}"))
 
 import numpy as np
 
