@@ -1,22 +1,28 @@
 """A session set up and taken down: everything is loaded and checked before anything starts."""
 
 import gc
+import hashlib
+import json
 import logging
+import os
+import platform
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pylsl
 from threadpoolctl import threadpool_limits
 
-from rtrecon.artifact import Artifact
+from rtrecon.artifact import ABOUT, Artifact
 from rtrecon.budget import Plan, enough_memory, plan, told
 from rtrecon.compatibility import check_generator, check_stream
 from rtrecon.config import Session
 from rtrecon.contact_sheet import write_contact_sheet
-from rtrecon.errors import BadGenerator
+from rtrecon.errors import BadDataset, BadGenerator
 from rtrecon.feedback import Feedback
 from rtrecon.generators import Generator, load_generator
 from rtrecon.pipeline import Pipeline, find_pictures
@@ -65,8 +71,7 @@ def open_session(session: Session, artifact: Artifact, stop: threading.Event) ->
             yield pipeline
         finally:
             pipeline.finish()
-            write_contact_sheet(folder, find_pictures(session.stimuli))
-            write_quality_sheet(folder, artifact.voxels)
+            _draw_sheets(folder, session, artifact)
             log.info("the session is in %s", folder)
 
 
@@ -82,6 +87,15 @@ def _xdf(session: Session, folder: Path, receiver: Receiver) -> Iterator[None]:
         log.warning("stream '%s' is not recorded to XDF yet", session.stream)
     with closing(recorder):
         yield
+
+
+def _draw_sheets(folder: Path, session: Session, artifact: Artifact) -> None:
+    """Pictures of what is recorded already: a full disk must not end in an error."""
+    try:
+        write_contact_sheet(folder, find_pictures(session.stimuli))
+        write_quality_sheet(folder, artifact.voxels)
+    except (OSError, BadDataset) as error:
+        log.error("the session's overview pictures could not be drawn: %s", error)
 
 
 def _warmed_up(generator: Generator, session: Session, tr_s: float) -> Plan:
@@ -148,7 +162,15 @@ def _about(
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "stream": session.stream,
-        "decoder": {"name": artifact.name, "folder": session.decoder.name},
+        # Read together, so that stamps can be told in the time of day.
+        "clock": {"lsl": pylsl.local_clock(), "unix": time.time()},
+        "options": _options(session),
+        "machine": {"system": platform.platform(), "processors": os.cpu_count(), "gpu": _gpu()},
+        "decoder": {
+            "name": artifact.name,
+            "folder": session.decoder.name,
+            **_hashes(session.decoder),
+        },
         "generator": {"name": generator.name, "identity": generator.identity},
         "free_viewing": session.free_viewing,
         "settings": asdict(chosen.settings),
@@ -157,10 +179,40 @@ def _about(
     }
 
 
+def _hashes(decoder: Path) -> dict[str, str]:
+    """Which decoder it was: the hash of its arrays, as its own description has it, and of that."""
+    try:
+        content = (decoder / ABOUT).read_bytes()
+        return {
+            "sha256": json.loads(content)["sha256"],
+            "about_sha256": hashlib.sha256(content).hexdigest(),
+        }
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}
+
+
+def _options(session: Session) -> dict[str, object]:
+    """What was asked for, as far as it decides what is shown."""
+    return {
+        "generator": session.generator,
+        "stimuli": None if session.stimuli is None else session.stimuli.name,
+        "wait_s": session.wait_s,
+        "until_idle_s": session.until_idle_s,
+        "free_viewing": session.free_viewing,
+        "settings": dict(session.fixed),
+    }
+
+
+def _gpu() -> str | None:
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
+
+
 @contextmanager
 def _log_file(folder: Path) -> Iterator[None]:
     """What is said during the session is kept in its folder."""
-    handler = logging.FileHandler(folder / "log.txt", encoding="utf-8")
+    handler = _LogFile(folder / "log.txt", encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logger = logging.getLogger("rtrecon")
     logger.addHandler(handler)
@@ -168,4 +220,12 @@ def _log_file(folder: Path) -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
-        handler.close()
+        with suppress(OSError):
+            handler.close()
+
+
+class _LogFile(logging.FileHandler):
+    """On a full disk what is said stays in memory, for a while, and is written later."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Say nothing: that the disk is full is told already."""
