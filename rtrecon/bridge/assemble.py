@@ -8,6 +8,7 @@ from math import isfinite
 
 from rtrecon.bridge.piece import Piece
 from rtrecon.bridge.run import Assembled, Run, Wanted
+from rtrecon.errors import BadInput
 from rtrecon.types import Geometry
 
 log = logging.getLogger(__name__)
@@ -158,7 +159,12 @@ class Assembler:
 
     def _start(self, run: Run, now: float) -> Iterator[Output]:
         self._followed = self._waiting.pop(run.series)
-        geometry = run.settle()
+        try:
+            geometry = run.settle()
+        except BadInput as error:
+            self._followed = None
+            self._leave(run.first, str(error))
+            return
         yield Started(run.series, run.first.description, geometry, run.volumes, run.acquired)
         yield from self._give_out(run, now)
 
@@ -166,11 +172,11 @@ class Assembler:
         for volume in run.ready(now):
             self._latest = max(self._latest, volume.acquired)
             yield volume
-        if run.volumes is not None and run.next >= run.volumes:
+        if run.volumes is not None and run.n_given >= run.volumes:
             yield from self._end(run, now)
 
     def _end(self, run: Run, now: float) -> Iterator[Output]:
         yield from run.rest()
         self._left.add(run.series)
         self._followed = None
-        yield Ended(run.next)
+        yield Ended(run.n_given)

@@ -44,13 +44,9 @@ class Intake:
     def take(self, changed: Sequence[Path], now: float) -> Iterator[Piece]:
         """The pieces of the changed files, and of those that are due for another try."""
         due = [path for path, waiting in self._waiting.items() if waiting.due <= now]
-        for path in dict.fromkeys([*changed, *due]):
-            yield from self._try(path, now, again=path not in changed)
-
-    @property
-    def unfinished(self) -> int:
-        """How many files are waited for."""
-        return len(self._waiting)
+        new = dict.fromkeys(changed)
+        for path in [*new, *(path for path in due if path not in new)]:
+            yield from self._try(path, now, again=path not in new)
 
     def _try(self, path: Path, now: float, again: bool) -> Sequence[Piece]:
         try:

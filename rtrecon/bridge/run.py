@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 
 import numpy as np
@@ -70,6 +70,7 @@ class Run:
         self.newest = -1  # highest volume number so far
         self.next = 0  # the next volume to give out
         self.acquired: dict[int, tuple[str, float]] = {}  # until it is followed
+        self._base = 0  # the number of the first volume
         self._wanted, self._counts = wanted, counts
         self._begun: dict[int, dict[tuple[int, int], Piece]] = {}
         self._whole: dict[int, tuple[float, Assembled | None]] = {}  # arrived; None: does not fit
@@ -93,6 +94,11 @@ class Run:
         if len(self._begun) > _MAX_BEGUN:
             self._pass_over(min(self._begun) + 1)
         return True
+
+    @property
+    def n_given(self) -> int:
+        """How many volumes it has had so far, lost ones among them."""
+        return self.next - self._base
 
     @property
     def held(self) -> int:
@@ -138,20 +144,28 @@ class Run:
                 waits_s = now - min(arrived for arrived, _ in self._whole.values())
                 if len(self._whole) < GAP_VOLUMES and waits_s < GAP_TRS * self.tr_s:
                     return
+                self._begin_at_one()
                 self._pass_over(min(self._whole))
             _, volume = self._whole.pop(self.next)
             self.next += 1
             if volume is not None:
                 self._counts["volumes"] += 1
-                yield volume
+                yield replace(volume, number=volume.number - self._base)
 
     def rest(self) -> Iterator[Assembled]:
         """All volumes that are whole, whatever is missing between them."""
         while self._whole:
+            self._begin_at_one()
             self._pass_over(min(self._whole))
             yield from self.ready(np.inf)
         if self._begun:
             log.warning("'%s' ends with %d incomplete volume(s)", self.name, len(self._begun))
+
+    def _begin_at_one(self) -> None:
+        """Numbers that come from files' names may count from 1; headers count from a known place."""
+        if self.next == 0 and min(self._whole) == 1 and not isfinite(self.first.acquired_s):
+            log.info("'%s': its files count from 1", self.name)
+            self.next = self._base = 1
 
     def _is_unwanted(self, piece: Piece) -> bool:
         number, place = piece.volume, (piece.echo, piece.slice)

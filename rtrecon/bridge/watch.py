@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -19,10 +19,11 @@ log = logging.getLogger(__name__)
 POLL_S = 0.2  # between two looks at a network share
 SAFETY_S = 2.0  # between two looks where events tell; for what they miss
 # These tell one machine nothing of what another one writes.
-_NETWORK = frozenset(
-    "nfs nfs4 cifs smb3 smbfs 9p afs ncpfs ceph glusterfs lustre gpfs beegfs virtiofs vboxsf prl_fs "
-    "fuse.sshfs fuse.glusterfs fuse.s3fs fuse.rclone fuse.vmhgfs-fuse fuse.davfs davfs".split()
-)
+_NETWORK = frozenset({
+    "nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ncpfs", "ceph", "glusterfs", "lustre",
+    "gpfs", "beegfs", "virtiofs", "vboxsf", "prl_fs", "davfs", "fuse.sshfs", "fuse.glusterfs",
+    "fuse.s3fs", "fuse.rclone", "fuse.vmhgfs-fuse", "fuse.davfs",
+})  # fmt: skip
 # Linux says when a file is closed after writing; elsewhere each write has to count.
 _CLOSED_IS_TOLD = sys.platform == "linux"
 _TELLING = frozenset({"created", "closed", "moved"} | (set() if _CLOSED_IS_TOLD else {"modified"}))
@@ -66,9 +67,7 @@ class Watcher:
         There is no such folder.
     """
 
-    def __init__(
-        self, folder: Path, poll_s: float | None = None, from_start: bool = False
-    ) -> None:
+    def __init__(self, folder: Path, poll_s: float | None = None, from_start: bool = False) -> None:
         if not folder.is_dir():
             raise BadInput(f"'{folder}' is no folder: name the one that the scanner exports to")
         self.folder = folder.resolve()
@@ -136,7 +135,7 @@ class Watcher:
 
 
 class _Teller(FileSystemEventHandler):
-    def __init__(self, tell: "Watcher._tell") -> None:  # type: ignore[name-defined]
+    def __init__(self, tell: Callable[..., None]) -> None:
         self._tell = tell
 
     def on_any_event(self, event: FileSystemEvent) -> None:
