@@ -18,11 +18,13 @@ _MR = ("1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.4.1")  # MR, enhanc
 _PLAIN = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _NOT_FUNCTIONAL = {
-    *("P", "PHASE", "PHASE MAP", "R", "REAL", "I", "IMAGINARY", "MIXED"),
-    *("LOCALIZER", "SCOUT", "SECONDARY", "SCREEN SAVE", "CSA REPORT", "DERIVED_MAP"),
+    *("P", "PHASE", "PHASE MAP", "R", "REAL", "I", "IMAGINARY"),
+    *("LOCALIZER", "SCOUT", "SCREEN SAVE", "CSA REPORT"),
     *("MPR", "MIP", "PROJECTION IMAGE", "B0 MAP", "TTEST", "GLM", "MEAN", "STDDEV", "SUBTRACT"),
     *("ADC", "FA", "TRACEW", "DIFFUSION", "PERFUSION", "T2 MAP", "T2_STAR MAP", "T1 MAP"),
 }
+_GE_IMAGE, _GE_COMPONENT = (0x0043, 0x102F), {1: "PHASE", 2: "REAL", 3: "IMAGINARY"}
+_PHILIPS_SCALE_SLOPE = (0x2005, 0x100E)
 
 
 def dataset(name: str, raw: bytes) -> Any:
@@ -62,9 +64,19 @@ def _require_functional(name: str, found: Any) -> None:
     sop_class = found.get("SOPClassUID")
     if sop_class is not None and sop_class not in _MR:
         raise Foreign(f"{name} is no MR image but {sop_class.name}")
-    odd = _NOT_FUNCTIONAL.intersection(words(found.get("ImageType")))
+    odd = odd_type(found.get("ImageType")) or _GE_COMPONENT.get(private(found, _GE_IMAGE))
     if odd:
-        raise Foreign(f"{name} is no functional magnitude image: its type says {min(odd)}")
+        raise Foreign(f"{name} is no functional magnitude image: its type says {odd}")
+
+
+def odd_type(image_type: Any) -> str:
+    """What in an image's or a frame's type rules out a functional magnitude image; else empty."""
+    return min(_NOT_FUNCTIONAL.intersection(words(image_type)), default="")
+
+
+def private(found: Any, tag: tuple[int, int]) -> Any:
+    """Value of a vendor's element, at the block where the vendor's scanners put it, or None."""
+    return found[tag].value if tag in found else None
 
 
 def words(value: Any) -> list[str]:
@@ -102,11 +114,24 @@ def bytes_of(value: Any) -> bytes:
     return value if isinstance(value, bytes) else b""
 
 
-def scaled(stored: NDArray[np.generic], slope: Any, intercept: Any) -> NDArray[np.generic]:
+def scale(found: Any, rescale: Any) -> tuple[float, float]:
+    """Slope and intercept from stored values to the scanner's, of a dataset and its rescale item.
+
+    Philips's displayed values differ from its measured ones by a slope of its own, which dcm2niix
+    takes out too.
+    """
+    slope = number(rescale.get("RescaleSlope"), 1.0)
+    intercept = number(rescale.get("RescaleIntercept"), 0.0)
+    precise = number(private(found, _PHILIPS_SCALE_SLOPE), 0.0)
+    return (1 / precise, intercept / (slope * precise)) if precise and slope else (slope, intercept)
+
+
+def scaled(
+    stored: NDArray[np.generic], slope: float = 1.0, intercept: float = 0.0
+) -> NDArray[np.generic]:
     """Values int16 where they are stored whole and fit, float32 otherwise."""
-    slope, intercept = number(slope, 1.0), number(intercept, 0.0)
     if (slope, intercept) != (1.0, 0.0):
-        return (stored * slope + intercept).astype(np.float32)
+        return (stored.astype(np.float64) * slope + intercept).astype(np.float32)
     fits = stored.dtype.kind == "i" or stored.size == 0 or stored.max() <= np.iinfo(np.int16).max
     return stored.astype(np.int16 if fits else np.float32)
 

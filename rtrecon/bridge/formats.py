@@ -3,9 +3,12 @@
 from pathlib import Path
 
 from rtrecon.bridge.dicom import dataset
+from rtrecon.bridge.enhanced import is_enhanced, read_enhanced
 from rtrecon.bridge.mosaic import is_mosaic, read_mosaic
 from rtrecon.bridge.nifti import read_nifti
+from rtrecon.bridge.par_rec import read_par_rec
 from rtrecon.bridge.piece import Foreign, Piece, Unfinished
+from rtrecon.bridge.slices import read_slice
 
 _DICOM_SUFFIXES = (".dcm", ".ima", ".mrdc")
 _MAX_BYTES = 4 << 30
@@ -26,6 +29,8 @@ def read(path: Path) -> list[Piece]:
     size = path.stat().st_size
     if size > _MAX_BYTES:
         raise Foreign(f"{path.name} has {size >> 30} GiB: volumes have less")
+    if path.suffix.lower() in (".par", ".rec"):
+        return read_par_rec(path)
     raw = path.read_bytes()
     if path.name.lower().endswith((".nii", ".nii.gz")):
         return read_nifti(path, raw)
@@ -41,9 +46,9 @@ def _read_dicom(path: Path, raw: bytes) -> list[Piece]:
         raise Foreign(f"{path.name} is neither DICOM, NIfTI nor PAR/REC")
     try:
         found = dataset(path.name, raw)
-        if is_mosaic(found):
-            return read_mosaic(path.name, found)
-        raise Foreign(f"{path.name} is DICOM of a kind that is not read")
+        if is_enhanced(found):
+            return read_enhanced(path.name, found)
+        return (read_mosaic if is_mosaic(found) else read_slice)(path.name, found)
     except (Foreign, Unfinished):
         raise
     except Exception as error:  # the parser and the elements it reads late raise of all trees

@@ -16,6 +16,8 @@ from rtrecon.bridge.dicom import (
     nifti_order,
     number,
     pixels,
+    private,
+    scale,
     scaled,
     seconds_since_midnight,
     words,
@@ -34,10 +36,8 @@ def is_mosaic(found: Any) -> bool:
 
 def read_mosaic(name: str, found: Any) -> list[Piece]:
     """The volume in a mosaic."""
-    csa = csa_header(bytes_of(_private(found, _CSA)))
-    n_slices = int(
-        number((csa.get("NumberOfImagesInMosaic") or [_private(found, _N_SLICES)])[0], 0)
-    )
+    csa = csa_header(bytes_of(private(found, _CSA)))
+    n_slices = int(number((csa.get("NumberOfImagesInMosaic") or [private(found, _N_SLICES)])[0], 0))
     tiles = _tiles(name, pixels(name, found)[0], n_slices)
     spacing = number(found.get("SpacingBetweenSlices"), number(found.get("SliceThickness")))
     steps = axes(name, found.ImageOrientationPatient, found.PixelSpacing, spacing)
@@ -54,7 +54,7 @@ def read_mosaic(name: str, found: Any) -> list[Piece]:
             volume=_volume(name, found),
             slice=0,
             slices=1,
-            data=scaled(data, found.get("RescaleSlope"), found.get("RescaleIntercept")),
+            data=scaled(data, *scale(found, found)),
             affine=affine,
             tr_s=number(found.get("RepetitionTime")) / 1000,
             echo=max(int(number(found.get("EchoNumbers"), 1)), 1),
@@ -62,13 +62,9 @@ def read_mosaic(name: str, found: Any) -> list[Piece]:
             slice_times_s=times_s,
             acquired_s=seconds_since_midnight(found.get("AcquisitionTime")),
             acquired_date=date(found.get("AcquisitionDate")),
-            volumes=_planned(bytes_of(_private(found, _CSA_SERIES))),
+            volumes=_planned(bytes_of(private(found, _CSA_SERIES))),
         )
     ]
-
-
-def _private(found: Any, tag: tuple[int, int]) -> Any:
-    return found[tag].value if tag in found else None
 
 
 def _volume(name: str, found: Any) -> int:
@@ -104,7 +100,7 @@ def _runs_against_normal(csa: dict[str, list[str]], steps: Floats) -> bool:
 
 def _slice_times_s(found: Any, csa: dict[str, list[str]], n_slices: int) -> tuple[float, ...]:
     """Of the tiles in their order; empty where the header does not say."""
-    times = csa.get("MosaicRefAcqTimes") or _private(found, _SLICE_TIMES)
+    times = csa.get("MosaicRefAcqTimes") or private(found, _SLICE_TIMES)
     times_ms = [number(time) for time in np.atleast_1d(times)] if times is not None else []
     if len(times_ms) < n_slices or not np.isfinite(times_ms).all():
         return ()
