@@ -8,7 +8,7 @@ from math import isfinite
 
 from rtrecon.bridge.piece import Piece
 from rtrecon.bridge.run import Assembled, Run, Wanted
-from rtrecon.errors import BadInput
+from rtrecon.errors import Error
 from rtrecon.types import Geometry
 
 log = logging.getLogger(__name__)
@@ -161,7 +161,7 @@ class Assembler:
         self._followed = self._waiting.pop(run.series)
         try:
             geometry = run.settle()
-        except BadInput as error:
+        except Error as error:
             self._followed = None
             self._leave(run.first, str(error))
             return

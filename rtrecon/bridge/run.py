@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtrecon.bridge.echoes import combine, usual_t2star_s
-from rtrecon.bridge.formats import volume_of
 from rtrecon.bridge.piece import Piece
-from rtrecon.errors import BadInput
+from rtrecon.bridge.stack import slice_times_s, volume_of
+from rtrecon.errors import BadInput, Error
 from rtrecon.types import Geometry, read_only
 
 log = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ class Run:
         pieces = self._begun[number]
         data, affine = self._volume(list(pieces.values()))
         times = {p.echo: p.echo_s for p in pieces.values() if p.echo in self._echoes}
-        slices = self.first.slice_times_s
+        slices = slice_times_s([p for p in pieces.values() if p.echo == min(times)])
         fits = len(slices) == data.shape[2] and all(0 <= t <= 100 for t in slices)
         self._geometry = Geometry(
             (data.shape[0], data.shape[1], data.shape[2]),
@@ -206,7 +206,7 @@ class Run:
         acquired = min((piece.acquired_date, piece.acquired_s) for piece in pieces)
         try:
             data = self._fitting(pieces)
-        except BadInput as error:
+        except Error as error:
             self._odd(f"volume {number} {error}")
             self._whole[number] = now, None
         else:

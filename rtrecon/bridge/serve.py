@@ -40,7 +40,7 @@ class Publisher:
         self._source = ""
         self._kept: deque[Sending] = deque()
         self._opened = self._heard = float("inf")  # LSL clock
-        self._clock = ScannerClock({}, 1.0, 0.0)
+        self._clock: ScannerClock | None = None
         self._last_stamp = 0.0
         self._is_first = True
 
@@ -75,32 +75,33 @@ class Publisher:
         tr_s = started.geometry.tr_s
         self._clock = ScannerClock(started.acquired, tr_s, time.time())
         self._is_first = True
-        self._open(started.geometry)
+        self._open(started.geometry, self._clock.source)
         log.info(
             "series '%s' is followed: %s voxels, TR %g s, %s volumes planned",
             started.description or started.series, " x ".join(map(str, started.geometry.shape)),
             tr_s, started.volumes or "an unknown number of",
         )  # fmt: skip
 
-    def _open(self, geometry: Geometry) -> None:
+    def _open(self, geometry: Geometry, source: str) -> None:
         if self._outlet is not None:
-            if _same(self._outlet.geometry, geometry) and self._source == self._clock.source:
+            if _same(self._outlet.geometry, geometry) and self._source == source:
                 return
             log.info("its geometry is another: stream '%s' is opened anew", self._stream)
             self._heard = 0.0  # whoever has not come by now does not hear the old one's end
             while self._kept:
                 self._kept.popleft()(self._outlet)
-        self._source = self._clock.source
-        self._outlet = ScannerOutlet(self._stream, geometry, acquired_from=self._source)
+        self._source = source
+        self._outlet = ScannerOutlet(self._stream, geometry, acquired_from=source)
         self._opened, self._heard = pylsl.local_clock(), float("inf")
         log.info("stream '%s' is open", self._stream)
 
     def _keep_volume(self, volume: Assembled) -> None:
+        assert self._clock is not None
+        assert self._outlet is not None
         offset_s = time.time() - pylsl.local_clock()
         stamp = self._clock.stamp(volume.number, volume.acquired, volume.arrived, offset_s)
         self._last_stamp = stamp
         if self._is_first:
-            assert self._outlet is not None
             # A run begins with the acquisition of its volume 0, whichever came first.
             begin = stamp - (volume.number + 1) * self._outlet.geometry.tr_s
             self._kept.append(lambda out: out.send_marker(Marker(Event.RUN_START), begin))
@@ -138,6 +139,8 @@ class Bridge:
     publisher : Publisher
     tr_s : float or None
         Overrules the headers'.
+    read : callable
+        Path to pieces, as `formats.read`.
     """
 
     def __init__(
@@ -146,9 +149,10 @@ class Bridge:
         assembler: Assembler,
         publisher: Publisher,
         tr_s: float | None = None,
+        read: Callable[[Path], list[Piece]] = formats.read,
     ) -> None:
         self._watcher, self._assembler, self._publisher = watcher, assembler, publisher
-        self._tr_s = tr_s
+        self._tr_s, self._read_file = tr_s, read
         self._intake = Intake(self._read)
 
     def run(self, stop: threading.Event, until_idle_s: float | None = None) -> None:
@@ -171,7 +175,7 @@ class Bridge:
         self._tell()
 
     def _read(self, path: Path) -> list[Piece]:
-        pieces = formats.read(path)
+        pieces = self._read_file(path)
         return [replace(p, tr_s=self._tr_s) for p in pieces] if self._tr_s else pieces
 
     def _tell(self) -> None:

@@ -1,5 +1,6 @@
 """Which files below a folder are new or have changed: told at once by the system, or found by looking."""
 
+import contextlib
 import logging
 import os
 import sys
@@ -118,6 +119,9 @@ class Watcher:
             self._tell(*sorted(self._look()))
         with self._bell:
             told, self._told = self._told, {}
+        for path in told:  # what events tell need not be found again
+            with contextlib.suppress(OSError):
+                self._seen[path] = _identity(os.stat(path))
         return [Path(path) for path in told]
 
     def _tell(self, *paths: str) -> None:
@@ -149,6 +153,10 @@ class _Teller(FileSystemEventHandler):
             self._tell(path)
 
 
+def _identity(about: os.stat_result) -> tuple[int, int, int]:
+    return about.st_mtime_ns, about.st_size, about.st_ino
+
+
 def _files(folder: str) -> Iterator[tuple[str, tuple[int, int, int]]]:
     """All files below, with what changes when they are written; what goes away meanwhile is left out."""
     try:
@@ -158,8 +166,8 @@ def _files(folder: str) -> Iterator[tuple[str, tuple[int, int, int]]]:
                     if entry.is_dir(follow_symlinks=False):
                         yield from _files(entry.path)
                     elif entry.is_file():
-                        about = entry.stat()
-                        yield entry.path, (about.st_mtime_ns, about.st_size, about.st_ino)
+                        # the entry's own stat has no inode on Windows
+                        yield entry.path, _identity(os.stat(entry.path))
                 except OSError:
                     continue
     except OSError:
