@@ -56,6 +56,10 @@ class Piece:
         YYYYMMDD by the scanner's clock; empty where unknown.
     volumes : int or None
         How many the series is planned to have, where the header says so.
+    echoes : int or None
+        How many echoes a volume has, where the header says so.
+    field_t : float
+        The scanner's field in tesla; nan where unknown.
     """
 
     series: str
@@ -72,3 +76,5 @@ class Piece:
     acquired_s: float = nan
     acquired_date: str = ""
     volumes: int | None = None
+    echoes: int | None = None
+    field_t: float = nan
