@@ -170,6 +170,7 @@ def _piece(
         acquired_s=min(times),
         acquired_date=date(min(frame.acquired for frame in frames)),
         volumes=volumes,
+        field_t=number(found.get("MagneticFieldStrength")),
     )
 
 

@@ -9,6 +9,9 @@ from rtrecon.bridge.nifti import read_nifti
 from rtrecon.bridge.par_rec import read_par_rec
 from rtrecon.bridge.piece import Foreign, Piece, Unfinished
 from rtrecon.bridge.slices import read_slice
+from rtrecon.bridge.stack import slice_times_s, volume_of
+
+__all__ = ["read", "slice_times_s", "volume_of"]
 
 _DICOM_SUFFIXES = (".dcm", ".ima", ".mrdc")
 _MAX_BYTES = 4 << 30

@@ -47,6 +47,8 @@ def read_mosaic(name: str, found: Any) -> list[Piece]:
         tiles, times_s = tiles[::-1], times_s[::-1]
         corner = corner - steps[:, 2] * (n_slices - 1)
     data, affine = nifti_order(tiles, steps, corner)
+    protocol = bytes_of(private(found, _CSA_SERIES))
+    repetitions = _stated(protocol, b"lRepetitions")
     return [
         Piece(
             series=str(found.SeriesInstanceUID),
@@ -62,7 +64,9 @@ def read_mosaic(name: str, found: Any) -> list[Piece]:
             slice_times_s=times_s,
             acquired_s=seconds_since_midnight(found.get("AcquisitionTime")),
             acquired_date=date(found.get("AcquisitionDate")),
-            volumes=_planned(bytes_of(private(found, _CSA_SERIES))),
+            volumes=None if repetitions is None else repetitions + 1,
+            echoes=_stated(protocol, b"lContrasts"),
+            field_t=number(found.get("MagneticFieldStrength")),
         )
     ]
 
@@ -108,9 +112,10 @@ def _slice_times_s(found: Any, csa: dict[str, list[str]], n_slices: int) -> tupl
     return tuple((time - first) / 1000 for time in times_ms[:n_slices])
 
 
-def _planned(protocol: bytes) -> int | None:
-    match = re.search(rb"lRepetitions\s*=\s*(\d{1,6})\b", protocol)
-    return int(match.group(1)) + 1 if match else None
+def _stated(protocol: bytes, what: bytes) -> int | None:
+    """A count in the protocol's text, which Siemens keeps among binary data."""
+    match = re.search(rb"\b" + what + rb"\s*=\s*(\d{1,6})\b", protocol)
+    return int(match.group(1)) if match else None
 
 
 def csa_header(raw: bytes) -> dict[str, list[str]]:

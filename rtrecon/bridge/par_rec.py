@@ -39,7 +39,7 @@ def read_par_rec(path: Path) -> list[Piece]:
         raise Unfinished(f"{par.name} ends before its last line")
     try:
         info, images = parrec.parse_PAR_header(StringIO(text))
-        planned = int(info["max_dynamics"])
+        planned, n_echoes = int(info["max_dynamics"]), int(info["max_echoes"])
         header = _header(info, images)
         shape, order = header.get_data_shape(), header.get_sorted_slice_indices()
         slopes, intercepts = header.get_data_scaling()
@@ -66,6 +66,7 @@ def read_par_rec(path: Path) -> list[Piece]:
             echo=int(heads[at]["echo number"]),
             echo_s=_echo_s(float(heads[at]["echo_time"])),
             volumes=planned if planned > 1 else None,
+            echoes=n_echoes,
         )
         for at in kept
     ]

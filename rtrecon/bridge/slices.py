@@ -53,6 +53,8 @@ def read_slice(name: str, found: Any) -> list[Piece]:
             acquired_s=_acquired_s(found),
             acquired_date=date(found.get("AcquisitionDate")),
             volumes=n_volumes or None,
+            echoes=_count(private(found, _GE_ECHOES)) or None,
+            field_t=number(found.get("MagneticFieldStrength")),
         )
     ]
 

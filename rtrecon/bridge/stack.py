@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtrecon.bridge.piece import Piece
-from rtrecon.errors import Mismatch
+from rtrecon.errors import BadInput
 
 _APART_MM, _ALIKE = 0.01, 1e-4
 
@@ -18,13 +18,13 @@ def volume_of(pieces: Sequence[Piece]) -> tuple[NDArray[np.generic], NDArray[np.
 
     Raises
     ------
-    Mismatch
+    BadInput
         The pieces do not make one volume: too few, of other shapes or orientations, or two in
         one place.
     """
     first = pieces[0]
     if len(pieces) != first.slices:
-        raise Mismatch(f"volume {first.volume} has {len(pieces)} of {first.slices} slices")
+        raise BadInput(f"volume {first.volume} has {len(pieces)} of {first.slices} slices")
     if len(pieces) == 1:
         return first.data, first.affine
     ordered = in_place(pieces)
@@ -56,7 +56,7 @@ def _require_one_grid(ordered: Sequence[Piece], places: NDArray[np.float64]) -> 
         if piece.data.shape != first.data.shape or not np.allclose(
             piece.affine[:3, :3], first.affine[:3, :3], atol=_ALIKE
         ):
-            raise Mismatch(f"volume {first.volume}: its slices differ in size or orientation")
+            raise BadInput(f"volume {first.volume}: its slices differ in size or orientation")
     gaps = np.linalg.norm(np.diff(places, axis=0), axis=1)
     if gaps.min() < _APART_MM or np.ptp(gaps) > 0.05 * gaps.mean():
-        raise Mismatch(f"volume {first.volume}: its slices are not evenly apart")
+        raise BadInput(f"volume {first.volume}: its slices are not evenly apart")
