@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pylsl
 
 from rtrecon.bridge import formats
@@ -18,12 +19,15 @@ from rtrecon.bridge.piece import Piece
 from rtrecon.bridge.run import Assembled
 from rtrecon.bridge.watch import Watcher
 from rtrecon.types import Event, Geometry, Marker
-from rtrecon.wire import ScannerOutlet, buffer_s
+from rtrecon.wire import ScannerOutlet
 
 log = logging.getLogger(__name__)
 
 _TURN_S = 0.02  # how soon a stop, a time-out or a file's next try is honoured
 _LINGER_S = 5.0  # that receivers get to take what was sent last
+_KEPT_BYTES = 1 << 30  # of volumes that wait for a receiver
+# Volumes that come at once are not sent at once: LSL's queues would overflow, and drop the oldest.
+_BYTES_PER_S = 50e6
 _MARKERS_S = 2.0  # that who takes the volumes gets to take the markers too
 Sending = Callable[[ScannerOutlet], None]
 
@@ -42,6 +46,7 @@ class Publisher:
         self._opened = self._heard = float("inf")  # LSL clock
         self._clock: ScannerClock | None = None
         self._last_stamp = 0.0
+        self._next = 0.0  # when the next may be sent
         self._is_first = True
 
     def take(self, outputs: Sequence[Output]) -> None:
@@ -58,18 +63,26 @@ class Publisher:
     def send(self) -> None:
         """Send what is kept if it need not wait any longer."""
         while self._outlet is not None and self._kept and self._may_send(self._outlet):
+            if (now := pylsl.local_clock()) < self._next:
+                return
             self._kept.popleft()(self._outlet)
+            self._next = now + _bytes(self._outlet.geometry) / _BYTES_PER_S
 
     def finish(self) -> None:
         """Send the rest and close, once receivers have gone or had some seconds to read."""
         if self._outlet is None:
             return
-        self._wait_s = 0.0
-        self.send()
+        self._drain(self._outlet)
         deadline = pylsl.local_clock() + _LINGER_S
         while self._outlet.has_receiver and pylsl.local_clock() < deadline:
             time.sleep(_TURN_S)
         self._outlet = None
+
+    def _drain(self, outlet: ScannerOutlet) -> None:
+        """Send all that is kept, to whoever listens by now."""
+        while self._kept:
+            self._kept.popleft()(outlet)
+            time.sleep(_bytes(outlet.geometry) / _BYTES_PER_S)
 
     def _start(self, started: Started) -> None:
         tr_s = started.geometry.tr_s
@@ -87,9 +100,7 @@ class Publisher:
             if _same(self._outlet.geometry, geometry) and self._source == source:
                 return
             log.info("its geometry is another: stream '%s' is opened anew", self._stream)
-            self._heard = 0.0  # whoever has not come by now does not hear the old one's end
-            while self._kept:
-                self._kept.popleft()(self._outlet)
+            self._drain(self._outlet)
         self._source = source
         self._outlet = ScannerOutlet(self._stream, geometry, acquired_from=source)
         self._opened, self._heard = pylsl.local_clock(), float("inf")
@@ -123,7 +134,10 @@ class Publisher:
             self._heard = now - _MARKERS_S
         elif outlet.has_receiver:
             self._heard = min(self._heard, now)
-        elif now - self._opened >= self._wait_s or len(self._kept) > _room(outlet.geometry):
+        elif (
+            now - self._opened >= self._wait_s
+            or len(self._kept) * _bytes(outlet.geometry) > _KEPT_BYTES
+        ):
             log.warning("nobody listens to stream '%s': sent all the same", self._stream)
             self._heard = now - _MARKERS_S
         return self._heard <= now - _MARKERS_S
@@ -184,9 +198,8 @@ class Bridge:
         log.info("bridge ended: %s", told or "no volume came")
 
 
-def _room(geometry: Geometry) -> int:
-    """How many volumes are kept for a receiver: as many as the stream itself would keep."""
-    return int(buffer_s(geometry) / geometry.tr_s)
+def _bytes(geometry: Geometry) -> int:
+    return geometry.n_voxels * np.dtype(geometry.dtype).itemsize
 
 
 def _same(one: Geometry, other: Geometry) -> bool:

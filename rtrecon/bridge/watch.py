@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -82,6 +83,8 @@ class Watcher:
 
     def __enter__(self) -> "Watcher":
         if self.poll_s is None:
+            # watchdog's own remark on a race of its own, when folders are made in new folders
+            warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
             self._observer = Observer()
             self._observer.schedule(_Teller(self._tell), str(self.folder), recursive=True)
             self._observer.start()

@@ -162,7 +162,7 @@ def test_the_other_of_two_series_can_be_chosen() -> None:
 
 
 def test_what_is_exported_again_after_its_run_is_no_new_run() -> None:
-    times = [dict(acquired_s=2.0 * n, acquired_date="20260101") for n in range(3)]
+    times = [{"acquired_s": 2.0 * n, "acquired_date": "20260101"} for n in range(3)]
     raw = [whole(n, "1.2", volumes=3, **times[n]) for n in range(3)]
     corrected = [whole(n, "1.3", **times[n]) for n in range(3)]
     out = fed(Assembler(), [*raw, *corrected], step_s=30.0)

@@ -201,7 +201,9 @@ def test_multi_frame(tmp_path: Path, n_volumes: int) -> None:
 
 def test_multi_frame_one_volume_a_file(tmp_path: Path) -> None:
     paths = [
-        exports.write_enhanced(tmp_path / "in" / f"{volume}.dcm", DATA + 300 * volume, volume=volume)
+        exports.write_enhanced(
+            tmp_path / "in" / f"{volume}.dcm", DATA + 300 * volume, volume=volume
+        )
         for volume in range(3)
     ]
     (image,) = converted(tmp_path / "in", tmp_path / "out")
