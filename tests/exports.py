@@ -81,7 +81,9 @@ def write_mosaic(
     tiles[: len(frames)] = frames
     picture = tiles.reshape(side, side, rows, columns).swapaxes(1, 2).reshape(side * rows, -1)
     shift = steps[:, :2] @ (np.array([columns, rows]) * (side - 1) / 2)
-    image = _classic(picture, steps, corner - shift, SIEMENS, volume, series_uid, echo, echo_s, tr_s)
+    image = _classic(
+        picture, steps, corner - shift, SIEMENS, volume, series_uid, echo, echo_s, tr_s
+    )
     image.ImageType, image.AcquisitionTime = list(image_type), acquired
     image.InstanceNumber = volume + 1
     if in_csa:
@@ -165,7 +167,7 @@ def write_enhanced(
     affine: np.ndarray = AFFINE,
     volume: int = 0,
     *,
-    vendor: str = "Siemens Healthineers",
+    vendor: str = SIEMENS,
     series_uid: str = "1.2.3",
     echoes_s: Sequence[float] = (0.03,),
     tr_s: float = 1.5,
@@ -181,7 +183,9 @@ def write_enhanced(
     """
     run = data.reshape((*data.shape, 1, 1)[: max(5, data.ndim)])
     n_slices, n_volumes, n_echoes = run.shape[2:]
-    grids = [[_dicom_order(run[..., v, e], affine) for e in range(n_echoes)] for v in range(n_volumes)]
+    grids = [
+        [_dicom_order(run[..., v, e], affine) for e in range(n_echoes)] for v in range(n_volumes)
+    ]
     _, steps, corner = grids[0][0]
     times = slice_times_s if slice_times_s is not None else np.arange(n_slices) * 0.05
     frames, headers = [], []
@@ -194,7 +198,7 @@ def write_enhanced(
                 content.StackID, content.InStackPositionNumber = "1", k + 1
                 content.TemporalPositionIndex = v + 1
                 content.FrameAcquisitionNumber = volume + v + 1
-                content.DimensionIndexValues = [1, k + 1, v + 1, e + 1]
+                content.DimensionIndexValues = [1, v + 1, e + 1, k + 1]  # slowest first
                 content.FrameAcquisitionDateTime = f"{acquired[:8]}{start:013.6f}"
                 header = Dataset()
                 header.FrameContentSequence = Items([content])
@@ -210,6 +214,7 @@ def write_enhanced(
     image.ComplexImageComponent = component
     image.InstanceNumber, image.AcquisitionNumber = volume + 1, volume + 1
     image.AcquisitionDateTime = acquired
+    image.SoftwareVersions = "syngo MR XA30"
     shared = Dataset()
     shared.PixelMeasuresSequence = _item(
         PixelSpacing=_spacing(steps),
@@ -229,9 +234,9 @@ def write_enhanced(
     image.DimensionIndexSequence = Items(
         [
             _dimension(0x00209056, 0x00209111),
-            _dimension(0x00209057, 0x00209111),
             _dimension(0x00209128, 0x00209111),
             _dimension(0x00189082, 0x00189114),
+            _dimension(0x00209057, 0x00209111),
         ]
     )
     return _save(path, image)

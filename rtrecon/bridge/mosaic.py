@@ -43,9 +43,8 @@ def read_mosaic(name: str, found: Any) -> list[Piece]:
     steps = axes(name, found.ImageOrientationPatient, found.PixelSpacing, spacing)
     corner = _corner(found, tiles.shape, steps)
     times_s = _slice_times_s(found, csa, n_slices)
-    if _runs_against_normal(csa, steps):
-        tiles, times_s = tiles[::-1], times_s[::-1]
-        corner = corner - steps[:, 2] * (n_slices - 1)
+    if _runs_against_normal(csa, steps):  # dcm2niix leaves the tiles' order too
+        steps = steps * [1, 1, -1]
     data, affine = nifti_order(tiles, steps, corner)
     protocol = bytes_of(private(found, _CSA_SERIES))
     repetitions = _stated(protocol, b"lRepetitions")
