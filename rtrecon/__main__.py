@@ -1,4 +1,4 @@
-"""The command line: rtrecon run | streams | fetch | trigger."""
+"""The command line: rtrecon run | bridge | streams | fetch | trigger."""
 
 import argparse
 import logging
@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rtrecon import __version__
+from rtrecon.bridge.command import add_arguments as bridge_arguments
+from rtrecon.bridge.command import bridge as run_bridge
 from rtrecon.config import load_session
 from rtrecon.errors import BadConfig, Error
 
@@ -108,6 +110,9 @@ def _parser() -> argparse.ArgumentParser:
         "--samples", type=int, metavar="N", help="pictures drawn at once from different noise"
     )
     run.add_argument("--seed", type=int, metavar="N", help="of the noise (default: 0)")
+    bridge = commands.add_parser("bridge", help="publish what a scanner exports to a folder")
+    bridge_arguments(bridge)
+    bridge.set_defaults(command=lambda options: run_bridge(options, _stop_on_signals()))
     streams = commands.add_parser("streams", help="the volume streams on the network")
     streams.add_argument("--wait", type=float, default=2.0, metavar="SECONDS")
     streams.set_defaults(command=_streams)

@@ -24,6 +24,7 @@ _LSL_FORMAT = {"int16": pylsl.cf_int16, "float32": pylsl.cf_float32}
 _MAX_EDGE = 1024
 _MAX_VOXELS = 1 << 24
 _MAX_TEXT = 4096
+_MAX_ECHOES = 16
 _BUFFER_BYTES = 256e6
 _FIELD_TYPES: dict[str, tuple[type, ...]] = {
     "trial_type": (str,), "stim_file": (str,), "caption": (str,),
@@ -53,9 +54,12 @@ def buffer_s(geometry: Geometry) -> int:
 
 
 def volume_info(
-    name: str, geometry: Geometry, source_id: str, paced: bool = False
+    name: str, geometry: Geometry, source_id: str, paced: bool = False, acquired_from: str = ""
 ) -> pylsl.StreamInfo:
     """The description under which volumes are sent.
+
+    `acquired_from` says what the stamps are made of: "header", "arrival", or nothing where
+    they need no saying.
 
     The rate is declared, since an irregular stream makes liblsl allocate 129 samples on each
     side; there is no element a voxel, since that would be megabytes of XML.
@@ -77,8 +81,13 @@ def volume_info(
     about.append_child_value("affine", " ".join(repr(float(x)) for x in geometry.affine.ravel()))
     about.append_child_value("tr_s", repr(geometry.tr_s))
     about.append_child_value("speed", repr(geometry.speed))
+    for field in ("slice_times_s", "echo_times_s"):
+        if times := getattr(geometry, field):
+            about.append_child_value(field, " ".join(repr(float(t)) for t in times))
     # pyxdf would otherwise spread the stamps evenly over the volumes that did arrive
     timing = info.desc().append_child("synchronization")
+    if acquired_from:
+        timing.append_child_value("acquired_from", acquired_from)
     timing.append_child_value("can_drop_samples", "true")
     if paced:
         info.desc().append_child_value("paced", "true")
@@ -134,7 +143,13 @@ def geometry_of(info: pylsl.StreamInfo) -> Geometry:
         )
     (tr_s,) = _numbers(info, "tr_s", 1, 0.01, 100)
     (speed,) = _numbers(info, "speed", 1, 1e-3, 1e4)
-    geometry = Geometry((i, j, k), read_only(affine), tr_s, _dtype(info), speed)
+    slice_times = _numbers(info, "slice_times_s", k, 0, 100, optional=True)
+    n_echoes = min(len(about.child_value("echo_times_s").split()), _MAX_ECHOES)
+    echo_times = _numbers(info, "echo_times_s", n_echoes, 1e-4, 1, optional=True)
+    geometry = Geometry(
+        (i, j, k), read_only(affine), tr_s, _dtype(info), speed,
+        tuple(slice_times), tuple(echo_times),
+    )  # fmt: skip
     expected = HEADER + geometry.n_voxels
     if geometry.n_voxels > _MAX_VOXELS or info.channel_count() != expected:
         raise _bad(
@@ -230,14 +245,21 @@ class ScannerOutlet:
         Stays the same over restarts, so that a receiver finds the source again.
     paced : bool
         Asks the receiver to say what it has taken; who sends then waits for it (docs/wire.md).
+    acquired_from : str, optional
+        What the volumes' stamps are made of: "header" or "arrival".
     """
 
     def __init__(
-        self, name: str, geometry: Geometry, source_id: str = "", paced: bool = False
+        self,
+        name: str,
+        geometry: Geometry,
+        source_id: str = "",
+        paced: bool = False,
+        acquired_from: str = "",
     ) -> None:
         source = source_id or f"rtrecon-{name}"
         self.geometry = geometry
-        info = volume_info(name, geometry, source, paced)
+        info = volume_info(name, geometry, source, paced, acquired_from)
         self._volumes = pylsl.StreamOutlet(info, max_buffered=buffer_s(geometry))
         self._markers = pylsl.StreamOutlet(marker_info(name, f"{source}-markers"))
 
@@ -276,9 +298,16 @@ def _dtype(info: pylsl.StreamInfo) -> str:
 
 
 def _numbers(
-    info: pylsl.StreamInfo, field: str, count: int, low: float, high: float
+    info: pylsl.StreamInfo,
+    field: str,
+    count: int,
+    low: float,
+    high: float,
+    optional: bool = False,
 ) -> list[float]:
     text = info.desc().child("geometry").child_value(field)
+    if optional and not text:
+        return []
     try:
         values = [float(word) for word in text.split()]
     except ValueError:

@@ -30,22 +30,25 @@ class Piece:
     volume : int
         Place in the series, from 0.
     slice : int
-        Place of the slice in the volume, from 0 where the slice normal (the cross product of the
-        axes i and j) is least; 0 where the piece is a whole volume.
+        Tells the slices of a volume apart, from 0, in the order of the scanner's own count, which may
+        run along the normal or against it (`stack.volume_of` sorts by position); 0 where the piece
+        is a whole volume.
     slices : int
         How many pieces make one volume of one echo; 1 where the piece is a whole volume.
     data : int16 or float32 (i, j, k)
         Voxels in NIfTI's order, k = 1 for a slice.
     affine : float64 (4, 4)
-        Of the piece's own voxels, to scanner millimetres (RAS+). A volume's is that of its slice 0
-        with the third column spanning to the next slice.
+        Of the piece's own voxels, to scanner millimetres (RAS+); `stack.volume_of` makes a volume's
+        of its slices'.
     tr_s : float
+        nan where the header does not say.
     echo : int
         From 1.
     echo_s : float
         Echo time; nan where the header does not say.
     slice_times_s : tuple of float
-        When each slice k is acquired after the volume's start; empty where unknown.
+        When each slice k is acquired after the volume's start; empty where unknown. A slice's own
+        has one (`stack.slice_times_s` collects them).
     acquired_s : float
         Start of the volume's acquisition by the scanner's clock, in seconds since midnight; nan where
         the header does not say.
@@ -53,6 +56,10 @@ class Piece:
         YYYYMMDD by the scanner's clock; empty where unknown.
     volumes : int or None
         How many the series is planned to have, where the header says so.
+    echoes : int or None
+        How many echoes a volume has, where the header says so.
+    field_t : float
+        The scanner's field in tesla; nan where unknown.
     """
 
     series: str
@@ -69,3 +76,5 @@ class Piece:
     acquired_s: float = nan
     acquired_date: str = ""
     volumes: int | None = None
+    echoes: int | None = None
+    field_t: float = nan

@@ -1,0 +1,64 @@
+"""Any file that a scanner exports, read into pieces."""
+
+from pathlib import Path
+
+from rtrecon.bridge.dicom import dataset
+from rtrecon.bridge.enhanced import is_enhanced, read_enhanced
+from rtrecon.bridge.mosaic import is_mosaic, read_mosaic
+from rtrecon.bridge.nifti import read_nifti
+from rtrecon.bridge.par_rec import read_par_rec
+from rtrecon.bridge.piece import Foreign, Piece, Unfinished
+from rtrecon.bridge.slices import read_slice
+from rtrecon.bridge.stack import slice_times_s, volume_of
+
+__all__ = ["read", "slice_times_s", "volume_of"]
+
+_DICOM_SUFFIXES = (".dcm", ".ima", ".mrdc")
+_MAX_BYTES = 4 << 30
+
+
+def read(path: Path) -> list[Piece]:
+    """What `path` holds; in any thread.
+
+    Raises
+    ------
+    Foreign
+        Not a magnitude image of a series of volumes; the message says why in one line.
+    Unfinished
+        It ends too early: try again when it has grown.
+    OSError
+        It cannot be read at all.
+    """
+    size = path.stat().st_size
+    if size > _MAX_BYTES:
+        raise Foreign(f"{path.name} has {size >> 30} GiB: volumes have less")
+    if path.suffix.lower() in (".par", ".rec"):
+        return read_par_rec(path)
+    raw = path.read_bytes()
+    if path.name.lower().endswith((".nii", ".nii.gz")):
+        return read_nifti(path, raw)
+    return _read_dicom(path, raw)
+
+
+def _read_dicom(path: Path, raw: bytes) -> list[Piece]:
+    if raw[128:132] != b"DICM":
+        # a DICOM file begins with 128 bytes of anything, most often zeros
+        begun = len(raw) < 132 and (not raw.strip(b"\0") or _is_named_dicom(path))
+        if begun:
+            raise Unfinished(f"{path.name} ends in its first {len(raw)} bytes")
+        raise Foreign(f"{path.name} is neither DICOM, NIfTI nor PAR/REC")
+    try:
+        found = dataset(path.name, raw)
+        if is_enhanced(found):
+            return read_enhanced(path.name, found)
+        return (read_mosaic if is_mosaic(found) else read_slice)(path.name, found)
+    except (Foreign, Unfinished):
+        raise
+    except Exception as error:  # the parser and the elements it reads late raise of all trees
+        raise Unfinished(
+            f"{path.name} is cut off or damaged ({type(error).__name__}: {error})"
+        ) from error
+
+
+def _is_named_dicom(path: Path) -> bool:
+    return any(suffix.lower() in _DICOM_SUFFIXES for suffix in path.suffixes)
