@@ -1,4 +1,4 @@
-"""The command line: rtrecon run | bridge | streams | fetch | trigger."""
+"""The command line: rtrecon run | bridge | finalize | streams | fetch | trigger."""
 
 import argparse
 import logging
@@ -110,9 +110,22 @@ def _parser() -> argparse.ArgumentParser:
         "--samples", type=int, metavar="N", help="pictures drawn at once from different noise"
     )
     run.add_argument("--seed", type=int, metavar="N", help="of the noise (default: 0)")
+    run.add_argument(
+        "--finalize", action="store_true", help="afterwards, as rtrecon finalize on its folder"
+    )
     bridge = commands.add_parser("bridge", help="publish what a scanner exports to a folder")
     bridge_arguments(bridge)
     bridge.set_defaults(command=lambda options: run_bridge(options, _stop_on_signals()))
+    archive = commands.add_parser("finalize", help="a recorded session as a BIDS data set")
+    archive.add_argument("folder", type=Path, metavar="DIR", help="what rtrecon run wrote")
+    archive.add_argument("--output", type=Path, metavar="BIDS_DIR", help="default: DIR/bids")
+    archive.add_argument("--subject", default="01", metavar="LABEL", help="default: 01")
+    archive.add_argument("--task", default="view", metavar="LABEL", help="default: view")
+    archive.add_argument("--session", default="", metavar="LABEL", help="of the visit")
+    archive.add_argument(
+        "--stimuli", type=Path, metavar="DIR", help="pictures that markers name, to be copied"
+    )
+    archive.set_defaults(command=_finalize)
     streams = commands.add_parser("streams", help="the volume streams on the network")
     streams.add_argument("--wait", type=float, default=2.0, metavar="SECONDS")
     streams.set_defaults(command=_streams)
@@ -176,7 +189,19 @@ def _run(options: argparse.Namespace) -> int:
             from rtrecon.display import run_window
 
             run_window(pipeline, screenshots=options.screenshots, close_when_ended=options.close)
+    if options.finalize:
+        from rtrecon.archive import finalize
+
+        log.info("the data set is in %s", finalize(pipeline.folder, stimuli=session.stimuli))
     return 1 if pipeline.failed else 0
+
+
+def _finalize(options: argparse.Namespace) -> int:
+    from rtrecon.archive import Names, finalize
+
+    names = Names(options.subject, options.task, options.session)
+    print(finalize(options.folder, options.output, names, options.stimuli))
+    return 0
 
 
 def _streams(options: argparse.Namespace) -> int:

@@ -125,6 +125,11 @@ class Pipeline:
         return self._done.wait(timeout_s)
 
     @property
+    def folder(self) -> Path:
+        """Where the session is recorded."""
+        return self._recorder.folder
+
+    @property
     def failed(self) -> bool:
         """Whether the session ended in a fault of its own."""
         return self._status.phase is Phase.FAILED

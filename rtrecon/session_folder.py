@@ -2,6 +2,8 @@
 
 import csv
 import json
+import logging
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import nan
@@ -9,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from rtrecon.errors import BadDataset, BadStream
 from rtrecon.types import Geometry, Marker, Times, Volume, read_only
 from rtrecon.wire import marker_of
+
+log = logging.getLogger(__name__)
 
 Row = dict[str, str]
 
@@ -81,7 +86,7 @@ def open_session_folder(folder: Path) -> SessionFolder:
     try:
         about = json.loads((folder / "session.json").read_text(encoding="utf-8"))
         geometry = _geometry(about["geometry"])
-        volumes = np.load(folder / "volumes.npy", mmap_mode="r", allow_pickle=False)
+        volumes = open_rows(folder / "volumes.npy")
         rows = [{"fault": "n/a"} | row for row in read_table(folder / "volumes.tsv")]
         whole = min(len(rows), len(volumes))
         markers = _markers(folder / "markers.jsonl", rows)
@@ -105,6 +110,28 @@ def read_table(file: Path) -> list[Row]:
     return [row for row in reader if None not in row and None not in row.values()]
 
 
+def open_rows(file: Path) -> NDArray[np.generic]:
+    """The rows of a .npy file that are whole on disk, memory-mapped: the last may be cut off.
+
+    Raises
+    ------
+    ValueError
+        Not such a file, or cut off within its header.
+    """
+    with file.open("rb") as opened:
+        if npy.read_magic(opened) != (1, 0):
+            raise ValueError(f"{file.name} is of another version of .npy")
+        shape, fortran, dtype = npy.read_array_header_1_0(opened)
+        start = opened.tell()
+    row_bytes = math.prod(shape[1:]) * dtype.itemsize
+    if fortran or dtype.hasobject or not shape or row_bytes <= 0:
+        raise ValueError(f"{file.name} holds no rows of numbers")
+    whole = min(shape[0], (file.stat().st_size - start) // row_bytes)
+    if whole <= 0:
+        return np.zeros((0, *shape[1:]), dtype)
+    return np.memmap(file, dtype, "r", start, (whole, *shape[1:]))
+
+
 def _geometry(told: dict[str, Any]) -> Geometry:
     known = {key: tuple(value) if isinstance(value, list) else value for key, value in told.items()}
     return Geometry(**known | {"affine": read_only(np.array(told["affine"], float))})
@@ -116,11 +143,17 @@ def _markers(file: Path, rows: list[Row]) -> list[tuple[int, Marker]]:
     text = file.read_text(encoding="utf-8", errors="replace")
     found = []
     for line in text[: text.rfind("\n") + 1].splitlines():
-        told = json.loads(line)
-        stamp = told.pop("stamp", None)
-        stamp = nan if stamp is None else float(stamp)
-        came = told.pop("row", None)
-        if came is None:  # sessions of before: by the clock
-            came = sum(float(row["received"]) < stamp for row in rows)
-        found.append((int(came), marker_of(json.dumps(told), stamp)))
+        try:
+            found.append(_marker(json.loads(line), rows))
+        except (ValueError, LookupError, TypeError, AttributeError, BadStream) as error:
+            log.warning("%s: a line is damaged and left out: %s", file, error)
     return found
+
+
+def _marker(told: dict[str, Any], rows: list[Row]) -> tuple[int, Marker]:
+    stamp = told.pop("stamp", None)
+    stamp = nan if stamp is None else float(stamp)
+    came = told.pop("row", None)
+    if came is None:  # sessions of before: by the clock
+        came = sum(float(row["received"]) < stamp for row in rows)
+    return int(came), marker_of(json.dumps(told), stamp)
