@@ -49,8 +49,8 @@ def _pieces(path: Path) -> list[Piece]:
         return read_nifti(path, raw)
     if raw[128:132] == b"DICM":
         return _read_dicom(path.name, raw)
-    if len(raw) < 132 and (_begins_as_dicom(raw) or _is_named_dicom(path)):
-        raise Unfinished(f"{path.name} ends after {len(raw)} bytes")
+    if _may_become_dicom(path, raw[:132]):
+        raise Unfinished(f"{path.name} has no beginning yet, or ends in it")
     raise Foreign(f"{path.name} is neither DICOM, NIfTI nor PAR/REC")
 
 
@@ -61,10 +61,11 @@ def _read_dicom(name: str, raw: bytes) -> list[Piece]:
     return (read_mosaic if is_mosaic(found) else read_slice)(name, found)
 
 
-def _begins_as_dicom(raw: bytes) -> bool:
-    """DICOM begins with 128 bytes of anything, most often zeros, then its name."""
-    return not raw[:128].strip(b"\0") and b"DICM".startswith(raw[128:])
+def _may_become_dicom(path: Path, head: bytes) -> bool:
+    """Whether the first 132 bytes are cut short, or not written yet where all room was made first.
 
-
-def _is_named_dicom(path: Path) -> bool:
-    return any(suffix.lower() in _DICOM_SUFFIXES for suffix in path.suffixes)
+    DICOM begins with 128 bytes of anything, most often zeros, then its name.
+    """
+    if not head[:128].strip(b"\0"):
+        return not head[128:].strip(b"\0") or b"DICM".startswith(head[128:])
+    return len(head) < 132 and any(one.lower() in _DICOM_SUFFIXES for one in path.suffixes)

@@ -25,7 +25,7 @@ def read_nifti(path: Path, raw: bytes) -> list[Piece]:
     """
     name = path.name
     content = _inflated(name, raw) if raw[:2] == b"\x1f\x8b" else raw
-    if len(content) < _HEADER_BYTES:
+    if len(content) < _HEADER_BYTES or not any(content[:_HEADER_BYTES]):
         raise Unfinished(f"{name} ends in its header")
     header = _header(name, content)
     shape = tuple(int(n) for n in header.get_data_shape())

@@ -44,6 +44,14 @@ def test_a_file_cut_anywhere_is_unfinished(name: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(read(whole)[0].data, wanted.data)
 
 
+@pytest.mark.parametrize("name", WRITERS)
+def test_room_made_for_a_file_is_unfinished(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(bytes(5000))
+    with pytest.raises(Unfinished):
+        read(path)
+
+
 @pytest.mark.parametrize("suffix", [".par", ".rec"])
 def test_a_pair_cut_anywhere_is_unfinished(suffix: str, tmp_path: Path) -> None:
     par, rec = exports.write_par_rec(tmp_path / "a_1.par", DATA, phase=True)
