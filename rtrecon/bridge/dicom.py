@@ -53,7 +53,7 @@ def dataset(name: str, raw: bytes) -> Any:
     syntax = found.file_meta.TransferSyntaxUID
     if syntax not in _PLAIN:
         raise Foreign(
-            f"{name} is compressed ({syntax.name}): have the scanner export without compression"
+            f"{name} is compressed ({syntax.name!r}): have the scanner export without compression"
         )
     odd = odd_type(found.get("ImageType")) or _GE_COMPONENT.get(private(found, _GE_IMAGE))
     if odd:
