@@ -45,7 +45,10 @@ def read_par_rec(path: Path) -> list[Piece]:
         slopes, intercepts = header.get_data_scaling()
         affine = np.array(header.get_affine(), float)
     except Exception as error:  # nibabel raises of all trees
-        raise Foreign(f"{par.name} cannot be read: {type(error).__name__}: {error}") from error
+        told = " ".join(str(error).split())
+        raise Foreign(f"{par.name} cannot be read: {type(error).__name__}: {told}") from error
+    if not all(np.isfinite(part).all() for part in (affine, slopes, intercepts)):
+        raise Foreign(f"{par.name} has no usable geometry or scaling")
     stored = _stored(rec, images, shape)[..., order].reshape((*shape, 1)[:4], order="F")
     slopes, intercepts = (s.reshape(1, 1, shape[2], -1) for s in (slopes, intercepts))
     heads = images[order][:: shape[2]]
