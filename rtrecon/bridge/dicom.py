@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import dcmread
+from pydicom.uid import UID_dictionary
 
 from rtrecon.bridge.piece import Foreign, Unfinished
 
@@ -43,30 +44,21 @@ def dataset(name: str, raw: bytes) -> Any:
     if _DEFLATED in raw:  # before it is opened: a small file may inflate to any size
         raise Foreign(f"{name} is deflated DICOM: have the scanner export without compression")
     found = dcmread(BytesIO(raw))
-    _require_uncompressed(name, found)
-    _require_functional(name, found)
-    if "PixelData" not in found:
+    sop_class = found.get("SOPClassUID")
+    other = sop_class in UID_dictionary and sop_class not in _MR  # a cut one is not in there
+    if "PixelData" not in found and not other:
         raise Unfinished(f"{name} ends before its pixels")
-    return found
-
-
-def _require_uncompressed(name: str, found: Any) -> None:
-    syntax = found.file_meta.get("TransferSyntaxUID")
-    if syntax is None:
-        raise Unfinished(f"{name} ends in its header")
+    if other:
+        raise Foreign(f"{name} is no MR image but {sop_class.name}")
+    syntax = found.file_meta.TransferSyntaxUID
     if syntax not in _PLAIN:
         raise Foreign(
             f"{name} is compressed ({syntax.name}): have the scanner export without compression"
         )
-
-
-def _require_functional(name: str, found: Any) -> None:
-    sop_class = found.get("SOPClassUID")
-    if sop_class is not None and sop_class not in _MR:
-        raise Foreign(f"{name} is no MR image but {sop_class.name}")
     odd = odd_type(found.get("ImageType")) or _GE_COMPONENT.get(private(found, _GE_IMAGE))
     if odd:
         raise Foreign(f"{name} is no functional magnitude image: its type says {odd}")
+    return found
 
 
 def odd_type(image_type: Any) -> str:

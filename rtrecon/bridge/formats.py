@@ -29,6 +29,16 @@ def read(path: Path) -> list[Piece]:
     OSError
         It cannot be read at all.
     """
+    try:
+        return _pieces(path)
+    except (Foreign, Unfinished, OSError):
+        raise
+    except Exception as error:  # parsers, and what they read late, raise of all trees
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        raise Unfinished(f"{path.name} is cut off or damaged ({told})") from error
+
+
+def _pieces(path: Path) -> list[Piece]:
     size = path.stat().st_size
     if size > _MAX_BYTES:
         raise Foreign(f"{path.name} has {size >> 30} GiB: volumes have less")
@@ -37,28 +47,25 @@ def read(path: Path) -> list[Piece]:
     raw = path.read_bytes()
     if path.name.lower().endswith((".nii", ".nii.gz")):
         return read_nifti(path, raw)
-    return _read_dicom(path, raw)
+    if raw[128:132] == b"DICM":
+        return _read_dicom(path.name, raw)
+    if _may_become_dicom(path, raw[:132]):
+        raise Unfinished(f"{path.name} has no beginning yet, or ends in it")
+    raise Foreign(f"{path.name} is neither DICOM, NIfTI nor PAR/REC")
 
 
-def _read_dicom(path: Path, raw: bytes) -> list[Piece]:
-    if raw[128:132] != b"DICM":
-        # a DICOM file begins with 128 bytes of anything, most often zeros
-        begun = len(raw) < 132 and (not raw.strip(b"\0") or _is_named_dicom(path))
-        if begun:
-            raise Unfinished(f"{path.name} ends in its first {len(raw)} bytes")
-        raise Foreign(f"{path.name} is neither DICOM, NIfTI nor PAR/REC")
-    try:
-        found = dataset(path.name, raw)
-        if is_enhanced(found):
-            return read_enhanced(path.name, found)
-        return (read_mosaic if is_mosaic(found) else read_slice)(path.name, found)
-    except (Foreign, Unfinished):
-        raise
-    except Exception as error:  # the parser and the elements it reads late raise of all trees
-        raise Unfinished(
-            f"{path.name} is cut off or damaged ({type(error).__name__}: {error})"
-        ) from error
+def _read_dicom(name: str, raw: bytes) -> list[Piece]:
+    found = dataset(name, raw)
+    if is_enhanced(found):
+        return read_enhanced(name, found)
+    return (read_mosaic if is_mosaic(found) else read_slice)(name, found)
 
 
-def _is_named_dicom(path: Path) -> bool:
-    return any(suffix.lower() in _DICOM_SUFFIXES for suffix in path.suffixes)
+def _may_become_dicom(path: Path, head: bytes) -> bool:
+    """Whether the first 132 bytes are cut short, or not written yet where all room was made first.
+
+    DICOM begins with 128 bytes of anything, most often zeros, then its name.
+    """
+    if not head[:128].strip(b"\0"):
+        return not head[128:].strip(b"\0") or b"DICM".startswith(head[128:])
+    return len(head) < 132 and any(one.lower() in _DICOM_SUFFIXES for one in path.suffixes)
