@@ -1,6 +1,6 @@
 """From a file's last byte to the volume in a receiver's hands, and a long run's losses and memory.
 
-    python -m tests.benchmarks.bridge [--quick]
+    python -m tests.benchmarks.bridge
 
 Files are written in place, in two parts; the last one counts. The bridge is a process of its own.
 """
@@ -38,6 +38,32 @@ def _nifti(folder: Path, n: int, data: np.ndarray) -> list[Path]:
     return [exports.write_nifti(folder / f"run_{n:05}.nii", data, exports.AFFINE, tr_s=TR_S)]
 
 
+def _mosaic(folder: Path, n: int, data: np.ndarray) -> list[Path]:
+    return [exports.write_mosaic(folder / f"{n:06}.dcm", data, volume=n, tr_s=TR_S)]
+
+
+def _enhanced(folder: Path, n: int, data: np.ndarray) -> list[Path]:
+    return [exports.write_enhanced(folder / f"{n:06}.dcm", data, volume=n, tr_s=TR_S)]
+
+
+def _slices(folder: Path, n: int, data: np.ndarray) -> list[Path]:
+    made = exports.write_slices(folder / f"{n:06}", data, volume=n, tr_s=TR_S, volumes=10_000)
+    return [path.rename(folder / f"{n:06}_{k:03}.dcm") for k, path in enumerate(made)]
+
+
+def _par_rec(folder: Path, n: int, data: np.ndarray) -> list[Path]:
+    return list(exports.write_par_rec(folder / f"Dump-{n:04}.par", data, n, tr_s=TR_S))
+
+
+WRITERS: dict[str, Write] = {
+    "mosaic": _mosaic,
+    "enhanced": _enhanced,
+    "slices": _slices,
+    "NIfTI": _nifti,
+    "PAR/REC": _par_rec,
+}
+
+
 def _resident_mb(pid: int) -> float:
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
@@ -63,7 +89,7 @@ def run(
             begin = time.monotonic()
             for n in range(count):
                 contents = [(p.name, p.read_bytes()) for p in make(Path(made), n, volumes[n % 4])]
-                for path in Path(made).iterdir():
+                for path in Path(made).rglob("*.*"):
                     path.unlink()
                 if n == 3:
                     ready.wait(30)
@@ -82,15 +108,17 @@ def run(
         feeder = threading.Thread(target=feed)
         feeder.start()
         _, inlet = open_volumes(find_stream(name, 60, threading.Event()))
-        ready.set()
         while max(came, default=-1) < count - 1:
             samples, stamps = inlet.pull_chunk(timeout=10.0, max_samples=1, as_numpy=True)
             if not len(stamps):
                 break
             came[int(samples[0][0])] = pylsl.local_clock()
+            if 2 in came:  # the first ones were kept for a receiver of markers
+                ready.set()
         feeder.join()
         bridge.send_signal(signal.SIGINT)
         inlet.close_stream()
+        del inlet
         bridge.wait(30)
     late = np.array([came[n] - finished[n] for n in came if n > 5])
     return late, memory, count - len(came)
@@ -101,9 +129,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--long", type=int, default=1200)
     options = parser.parse_args()
-    formats = writers()
     print("format\tby\tmedian ms\tp95 ms\tlost")
-    for kind, make in formats.items():
+    for kind, make in WRITERS.items():
         for by, extra in (("events", []), ("looking every 0.2 s", ["--poll", "0.2"])):
             late, _, lost = run(make, (64, 64, 34), options.count, 0.15, extra)
             ms = 1e3 * np.percentile(late, [50, 95])
