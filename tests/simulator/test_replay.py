@@ -149,7 +149,7 @@ def test_what_a_live_session_recorded_comes_again(
     items = [
         ruined if isinstance(i, Volume) and i.number == 3 else i for i in toy_run(toy_geometry, 6)
     ]
-    send(live.outlet, iter([*items[:5], *items[6:-1]]), start)
+    send(live.outlet, iter([*items[:4], *items[5:-1]]), start)
     second = list(toy_run(toy_geometry, 12, seed=1))
     send(live.outlet, (i for i in second if isinstance(i, Volume)), start + 30)
     live.outlet.send_marker(second[-1], start + 31)  # type: ignore[arg-type]
