@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 
 _OF_A_STREAM = {STREAM_HEADER, SAMPLES, CLOCK_OFFSET, STREAM_FOOTER}
 _LATEST = 1e12  # s; of any clock
+_CLOCK_ERROR_S = 1e-3  # more than two clocks are apart: a run ends after the volume of its stamp
 _STAMPS_ONLY = (
     "<info><name>stamps</name><type/><channel_count>1</channel_count><nominal_srate>0"
     "</nominal_srate><channel_format>int8</channel_format></info>"
@@ -244,7 +245,8 @@ def _ordered(
         except (BadStream, UnicodeDecodeError) as error:
             log.warning("a sample was skipped: %s", error)
         else:
-            found.append((stamp, sample.start, item))
+            ends = isinstance(item, Marker) and item.event is Event.RUN_END
+            found.append((stamp + _CLOCK_ERROR_S * ends, sample.start, item))
     return [item for _, _, item in sorted(found, key=lambda entry: entry[:2])]
 
 
