@@ -95,7 +95,7 @@ def test_a_live_session_becomes_a_valid_data_set_that_plays_the_same(
     stimuli.mkdir()
     for name in ("cat.png", "dog.png", "noise.png", "never shown.png"):
         Image.new("RGB", (4, 4)).save(stimuli / name)
-    dataset = finalize(live.folder, tmp_path / "bids", stimuli=stimuli)
+    dataset = finalize(live.pipeline.folder, tmp_path / "bids", stimuli=stimuli)
     assert validated(dataset) == []
     sent = list(toy_run(toy_geometry))
     played = list(load_run(dataset / RUN.format(1, "bold.nii.gz")).walk())
