@@ -5,6 +5,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from nibabel.affines import voxel_sizes
 from nibabel.spatialimages import HeaderDataError
 from tqdm import tqdm
 
@@ -42,7 +43,7 @@ def _header(geometry: Geometry, n_volumes: int, dtype: np.dtype) -> nib.Nifti1He
     header.set_xyzt_units("mm", "sec")
     header.set_sform(geometry.affine, 1)
     header.set_qform(geometry.affine, 1)
-    header.set_zooms((*nib.affines.voxel_sizes(geometry.affine), geometry.tr_s))
+    header.set_zooms((*voxel_sizes(geometry.affine), geometry.tr_s))
     header.set_slope_inter(1, 0)
     header["vox_offset"] = 352  # the header's 348 bytes and "no extension"
     return header

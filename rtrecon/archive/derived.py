@@ -174,7 +174,7 @@ def _write_frames(online: Path, session: SessionFolder, run_at: Mapping[str, int
 
 def _write_with_run(file: Path, rows: Sequence[Row], run_at: Mapping[str, int]) -> None:
     columns = ["run", *(rows[0] if rows else ())]
-    write_tsv(file, columns, ({"run": run_at.get(row["received"])} | row for row in rows))
+    write_tsv(file, columns, ({"run": run_at.get(row["received"]), **row} for row in rows))
 
 
 def _write_top(root: Path, session: SessionFolder) -> None:
@@ -195,7 +195,9 @@ def _write_top(root: Path, session: SessionFolder) -> None:
         },
     )
     # what BIDS has no names for
-    (root / ".bidsignore").write_text("**/online/**\n**/*_crednf.*\n")
+    (root / ".bidsignore").write_text(
+        "online\n*_crednf.*\n*_desc-confounds_timeseries.*\n*_desc-triggers_events.*\n"
+    )
     (root / "README.md").write_text(_README)
 
 

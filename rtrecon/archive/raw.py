@@ -78,7 +78,7 @@ def write_raw(
 
 def acquired_at(session: SessionFolder, run: RecordedRun) -> str:
     """When volume 0 began, in UTC; empty where the session did not note its clocks."""
-    clock = session.about.get("clock")
+    clock = session.about.get("clock", {})
     geometry = session.geometry
     volume, index = next(iter(run.accepted.items()))
     try:

@@ -60,7 +60,7 @@ def write_report(
         "5b": figures.course(),
         "7a": figures.data(),
     }
-    items = [
+    items: list[dict[str, Any]] = [
         {
             "item": item,
             "asks": asks,

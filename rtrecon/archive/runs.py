@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from math import isnan, nan
 
 from rtrecon.archive.tables import number
@@ -107,7 +108,7 @@ def _accepted(row: Row) -> bool:
 def _run(session: SessionFolder, label: int, span: _Span, rows: list[int]) -> RecordedRun:
     accepted = {int(session.rows[i]["number"]): i for i in rows}
     numbers = [-1, *accepted]
-    if numbers[1] < 0 or max(b - a for a, b in zip(numbers, numbers[1:], strict=False)) > _MAX_GAP:
+    if numbers[1] < 0 or max(b - a for a, b in pairwise(numbers)) > _MAX_GAP:
         raise BadDataset(f"{session.folder / 'volumes.tsv'} is damaged: its numbers jump")
     faults = {int(row["number"]): row["fault"] for row in map(session.rows.__getitem__, span.rows)}
     last = max(accepted)

@@ -32,15 +32,13 @@ def validated(dataset: Path) -> list[dict[str, object]]:
     validator = Path(sys.executable).with_name("bids-validator-deno")
     if not validator.is_file():
         pytest.skip("bids-validator-deno is not installed")
-    told = subprocess.run(
-        [validator, "--format", "json", "-r", "--max-rows", "-1", dataset], capture_output=True
-    )
-    report = json.loads(told.stdout)
-    found = [
-        report["issues"],
-        *(r["issues"] for r in report.get("derivativesSummary", {}).values()),
-    ]
-    return [i for part in found for i in part["issues"] if i["severity"] == "error"]
+    found = []
+    for part in (dataset, dataset / "derivatives" / "rtrecon"):
+        told = subprocess.run(
+            [validator, "--format", "json", "--max-rows", "-1", part], capture_output=True
+        )
+        found += json.loads(told.stdout)["issues"]["issues"]
+    return [issue for issue in found if issue["severity"] == "error"]
 
 
 def record(
@@ -52,6 +50,7 @@ def record(
     data = data.astype(geometry.dtype)
     clock, serial = 100.0, 0
     for numbers in runs:
+        clock += 1
         recorder.marker(Marker(Event.RUN_START, stamp=clock))
         for n in numbers:
             if n == 2:
@@ -96,7 +95,7 @@ def test_a_live_session_becomes_a_valid_data_set_that_plays_the_same(
     stimuli.mkdir()
     for name in ("cat.png", "dog.png", "noise.png", "never shown.png"):
         Image.new("RGB", (4, 4)).save(stimuli / name)
-    dataset = finalize(live.folder, tmp_path / "bids", stimuli=stimuli)
+    dataset = finalize(live.pipeline.folder, tmp_path / "bids", stimuli=stimuli)
     assert validated(dataset) == []
     sent = list(toy_run(toy_geometry))
     played = list(load_run(dataset / RUN.format(1, "bold.nii.gz")).walk())
