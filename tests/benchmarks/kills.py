@@ -3,8 +3,6 @@
 Run: `python -m tests.benchmarks.kills [KILLS] [SEED]`.
 """
 
-# ruff: noqa: E402  (liblsl reads its configuration once, before its first use)
-
 import os
 import sys
 import tempfile
@@ -38,7 +36,9 @@ def main(kills: int = 50, seed: int = 0) -> None:
         toy, decoder = Path(folder) / "toy", Path(folder) / "decoder"
         save_toy(toy)
         save_artifact(artifact_for(Diffusion(Preset(str(toy)), "toy"), GEOMETRY), decoder)
-        print("| killed after | sent | on disk | lost | sent before the kill |\n|---|---|---|---|---|")
+        print(
+            "| killed after | sent | on disk | lost | sent before the kill |\n|---|---|---|---|---|"
+        )
         for n in range(kills):
             after_s = rng.uniform(0.3, 3.0)
             output = Path(folder) / f"session-{n}"
@@ -53,7 +53,9 @@ def main(kills: int = 50, seed: int = 0) -> None:
             )
             lost[len(killed.ages_ms)] += 1
             oldest = max([oldest, *killed.ages_ms])
-    print(f"\nvolumes lost: sessions {dict(sorted(lost.items()))}; the oldest sent {oldest:.0f} ms before")
+    print(
+        f"\nvolumes lost: sessions {dict(sorted(lost.items()))}; the oldest sent {oldest:.0f} ms before"
+    )
 
 
 if __name__ == "__main__":

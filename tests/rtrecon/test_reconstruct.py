@@ -98,9 +98,7 @@ def test_a_picture_that_comes_late_is_of_what_its_own_step_was_aimed_at(
     later = [replace(decoded_of(toy_generator, n, volume=5 + n), trial=one.trial) for n in (1, 2)]
 
     class Queued:
-        def images(
-            self, aim: Aim, seed: int, settings: Settings, newer: Newer
-        ) -> Iterator[Step]:
+        def images(self, aim: Aim, seed: int, settings: Settings, newer: Newer) -> Iterator[Step]:
             image = np.zeros((1, 8, 8, 3), np.uint8)
             for step in (2, 3, 4):
                 newer()
@@ -120,7 +118,8 @@ def test_a_picture_can_be_drawn_again_of_its_aims_to_the_bit(toy_generator: Diff
     waiting = iter([None, *others, *others])
     settings = Settings(steps=8, strength=0.6)
     shown = final(Reconstruct(toy_generator)(one, settings, lambda: next(waiting)))
-    assert shown.aims == "5,6@3,7@4,6@5" and shown.settings is not None
+    assert shown.aims == "5,6@3,7@4,6@5"
+    assert shown.settings is not None
     volumes = {d.volume: d for d in (one, *others)}
     first, *rest = (part.partition("@") for part in shown.aims.split(","))
     aims = {int(step): aim_at(volumes[int(volume)]) for volume, _, step in rest}
