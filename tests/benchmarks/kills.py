@@ -3,8 +3,6 @@
 Run: `python -m tests.benchmarks.kills [KILLS] [SEED]`.
 """
 
-# ruff: noqa: E402  (liblsl reads its configuration once, before its first use)
-
 import os
 import sys
 import tempfile
@@ -14,8 +12,9 @@ from pathlib import Path
 
 from simulator.lsl import isolated
 
-os.environ["LSLAPICFG"] = str(Path(tempfile.mkdtemp(prefix="rtrecon-lsl-")) / "lsl_api.cfg")
-Path(os.environ["LSLAPICFG"]).write_text(isolated(f"kills-{uuid.uuid4().hex}"))
+if __name__ == "__main__":  # and not in the sessions, which import this and inherit the rest
+    os.environ["LSLAPICFG"] = str(Path(tempfile.mkdtemp(prefix="rtrecon-lsl-")) / "lsl_api.cfg")
+    Path(os.environ["LSLAPICFG"]).write_text(isolated(f"kills-{uuid.uuid4().hex}"))
 
 import numpy as np
 

@@ -2,11 +2,11 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,8 +35,7 @@ from rtrecon.types import (
     Trial,
     Volume,
 )
-
-resource = pytest.importorskip("resource", reason="file sizes cannot be limited here")
+from tests.full_disk import files_end_at
 
 
 def test_a_growing_array_is_an_npy_file_after_every_row(tmp_path: Path) -> None:
@@ -101,17 +100,6 @@ def test_nothing_recorded_is_overwritten(tmp_path: Path, toy_geometry: Geometry)
     Recorder(tmp_path, toy_geometry, {}).close()
     with pytest.raises(BadConfig, match="already holds a session"):
         open_folder(tmp_path)
-
-
-@contextmanager
-def files_end_at(n_bytes: int) -> Iterator[None]:
-    """A disk on which no file grows beyond so many bytes: the system itself refuses the rest."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @settings(max_examples=60, deadline=None)
@@ -291,3 +279,40 @@ def test_a_folder_that_cannot_be_begun_may_be_named_again(
     with files_end_at(60), pytest.raises(BadConfig, match="File too large: name another"):
         Recorder(tmp_path, toy_geometry, {})
     Recorder(tmp_path, toy_geometry, {}).close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 KB; only an administrator may mount one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = shutil.which("mount")
+    if mount is None:
+        pytest.skip("there is no mount here")
+    asked = [mount, "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
+    if subprocess.run(asked, capture_output=True, check=False).returncode:
+        pytest.skip("a small file system may not be mounted here")
+    yield disk
+    subprocess.run([mount.replace("mount", "umount"), str(disk)], check=True)
+
+
+def test_on_a_small_disk_recording_goes_on_when_there_is_room_again(
+    small_disk: Path, toy_geometry: Geometry
+) -> None:
+    ballast = small_disk / "ballast"
+    recorder = Recorder(small_disk / "s", toy_geometry, {})
+    ballast.write_bytes(bytes(16_384))
+    for n in range(200):
+        recorder.volume(Volume(n, np.full(toy_geometry.shape, n, np.float32)))
+    drained(recorder)
+    assert recorder.fault.startswith("recording fails (No space left on device)")
+    ballast.unlink()
+    recorder.volume(Volume(200, np.full(toy_geometry.shape, 200, np.float32)))
+    recorder.summary({})
+    recorder.close()
+    session = open_session_folder(small_disk / "s")
+    numbers = [int(row["number"]) for row in session.rows]
+    assert numbers == [*range(len(numbers) - 1), 200]
+    assert session.volumes[:, 0, 0, 0].tolist() == numbers
+    lost = json.loads((small_disk / "s" / "summary.json").read_text())["recording"]["lost"]
+    assert lost == [f"volume {n}" for n in range(len(numbers) - 1, 200)]
