@@ -44,6 +44,7 @@ class MarkerInlets:
         self._not_before: dict[str, float] = {}  # one that was lost may only be listed still
         self._doubled: dict[str, float] = {}  # since when two streams have one source id
         self._told: set[str] = set()
+        self.joined = threading.Event()  # a first stream has, or does not answer
 
     def pull(self, grace_s: float) -> Iterator[Marker]:
         """What has come since the last time, in the order of the stamps.
@@ -125,6 +126,7 @@ class MarkerInlets:
         except (LslTimeoutError, LostError):
             self._tell(source, f"{_named(info)} does not answer: its markers are not heard")
         self._connected.put((source, inlet))
+        self.joined.set()
 
     def _new(self, source: str, inlet: "_Inlet", wait_s: float) -> list[Marker]:
         try:

@@ -26,7 +26,8 @@ _MAX_GAP = 10_000  # a volume number further ahead than this is no number
 class Receiver:
     """Volumes and markers of one run, in order, each with its times on the local clock.
 
-    Iterate in one thread; `counts`, `geometry` and `last_received` may be read from any.
+    Iterate in one thread; `counts`, `geometry`, `last_received` and `markers_joined` may be read
+    from any.
     Iteration ends when the run is over: at the end marker (and the last volume it promises),
     after `until_idle_s` without a volume, or when `stop` is set.
 
@@ -56,6 +57,7 @@ class Receiver:
         self.geometry, self._volumes = open_volumes(found)
         self._clock = Clock(self._volumes)
         self._markers = MarkerInlets(name)
+        self.markers_joined = self._markers.joined
         self.counts = VolumeCounts()
         self.last_received = pylsl.local_clock()  # of a volume; before the first, of listening
         self.silent = False
