@@ -32,15 +32,9 @@ class MarkerInlets:
     ----------
     name : str
         Of the volume stream.
-
-    Attributes
-    ----------
-    joined : threading.Event
-        Set once a stream has been tried; other threads may wait for it.
     """
 
     def __init__(self, name: str) -> None:
-        self.joined = threading.Event()
         self._search = pylsl.ContinuousResolver(
             "name", wire.marker_stream(name), forget_after=_FORGOTTEN_S
         )
@@ -50,6 +44,7 @@ class MarkerInlets:
         self._not_before: dict[str, float] = {}  # one that was lost may only be listed still
         self._doubled: dict[str, float] = {}  # since when two streams have one source id
         self._told: set[str] = set()
+        self.joined = threading.Event()  # a first stream has, or does not answer
 
     def pull(self, grace_s: float) -> Iterator[Marker]:
         """What has come since the last time, in the order of the stamps.
