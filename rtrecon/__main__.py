@@ -1,4 +1,4 @@
-"""The command line: rtrecon run | streams | fetch."""
+"""The command line: rtrecon run | streams | fetch | verify."""
 
 import argparse
 import logging
@@ -103,6 +103,18 @@ def _parser() -> argparse.ArgumentParser:
     fetch = commands.add_parser("fetch", help="download a generator's weights before a session")
     fetch.add_argument("generator", metavar="NAME", help="a preset or a hub id (owner/name)")
     fetch.set_defaults(command=_fetch)
+    verify = commands.add_parser("verify", help="compute a recorded session anew and compare")
+    verify.add_argument("session", type=Path, metavar="DIR", help="the session's folder")
+    verify.add_argument(
+        "--decoder", type=Path, metavar="DIR", help="by default the one it names, if beside it"
+    )
+    verify.add_argument(
+        "--generator", default="", metavar="NAME_OR_DIR", help="by default the decoder's own"
+    )
+    verify.add_argument(
+        "--no-frames", dest="frames", action="store_false", help="draw no pictures again"
+    )
+    verify.set_defaults(command=_verify)
     return parser
 
 
@@ -164,6 +176,16 @@ def _fetch(options: argparse.Namespace) -> int:
     for folder in fetch(preset, options.generator):
         print(f"complete: {folder}")
     return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from rtrecon.verify import verify
+
+    verdict = verify(options.session, options.decoder, options.generator, options.frames)
+    print("\n".join([*verdict.notes, verdict.table()]))
+    if verdict.first:
+        print(f"rtrecon: {options.session} is not the same today: {verdict.first}", file=sys.stderr)
+    return 1 if verdict.first else 0
 
 
 def _stop_on_signals() -> threading.Event:

@@ -53,11 +53,12 @@ def open_session(session: Session, artifact: Artifact, stop: threading.Event) ->
         if receiver is not None:
             receiver.close()
         raise
-    pipeline = Pipeline(
-        receiver, artifact, generator, painter, recorder, chosen.settings, session.fixed,
-        session.stimuli, session.free_viewing,
-    )  # fmt: skip
-    with _log_file(folder), _undisturbed():
+    with _log_file(folder), undisturbed():
+        # In here, so that what it works out beforehand is the same however many cores there are.
+        pipeline = Pipeline(
+            receiver, artifact, generator, painter, recorder, chosen.settings, session.fixed,
+            session.stimuli, session.free_viewing,
+        )  # fmt: skip
         try:
             yield pipeline
         finally:
@@ -85,7 +86,7 @@ def _warmed_up(generator: Generator, session: Session, tr_s: float) -> Plan:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """Keeps the decoding thread from waiting (docs/signal.md, "Cost").
 
     Its matrix products are small: a second thread gains nothing, and where the display has its
@@ -133,6 +134,7 @@ def _about(
         "stream": session.stream,
         "decoder": {"name": artifact.name, "folder": session.decoder.name},
         "generator": {"name": generator.name, "identity": generator.identity},
+        "compute": generator.compute.told(),
         "free_viewing": session.free_viewing,
         "settings": asdict(chosen.settings),
         "picture_s": round(chosen.seconds, 4),

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import nan
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from rtrecon.errors import BadDataset, BadStream
@@ -62,6 +64,24 @@ class SessionFolder:
         """The whole rows of one of its tables (`trials.tsv`); none where there is no such file."""
         return read_table(self.folder / name)
 
+    def array(self, name: str) -> NDArray[np.generic] | None:
+        """The whole rows of one of its arrays ("z"), memory-mapped; None where there is none.
+
+        Raises
+        ------
+        BadDataset
+            It is damaged.
+        """
+        file = self.folder / f"{name}.npy"
+        try:
+            return _whole_rows(file) if file.is_file() else None
+        except (OSError, ValueError, ArithmeticError) as error:
+            raise BadDataset(f"{file} is damaged: {error}") from error
+
+    def lines(self, name: str) -> list[dict[str, Any]]:
+        """The whole lines of one of its JSON files (`settings.jsonl`)."""
+        return [json.loads(line) for line in _whole_lines(self.folder / name)]
+
 
 def is_session_folder(folder: Path) -> bool:
     """Whether `rtrecon run` wrote it."""
@@ -81,7 +101,7 @@ def open_session_folder(folder: Path) -> SessionFolder:
     try:
         about = json.loads((folder / "session.json").read_text(encoding="utf-8"))
         geometry = _geometry(about["geometry"])
-        volumes = np.load(folder / "volumes.npy", mmap_mode="r", allow_pickle=False)
+        volumes = _whole_rows(folder / "volumes.npy")
         rows = [{"fault": "n/a"} | row for row in read_table(folder / "volumes.tsv")]
         whole = min(len(rows), len(volumes))
         markers = _markers(folder / "markers.jsonl", rows)
@@ -97,12 +117,31 @@ def open_session_folder(folder: Path) -> SessionFolder:
 
 def read_table(file: Path) -> list[Row]:
     """The rows of a table that are whole: a kill may have cut the last line."""
+    reader = csv.DictReader(_whole_lines(file), delimiter="\t", quoting=csv.QUOTE_NONE)
+    return [row for row in reader if None not in row and None not in row.values()]
+
+
+def _whole_lines(file: Path) -> list[str]:
     if not file.is_file():
         return []
     text = file.read_text(encoding="utf-8", errors="replace")
-    lines = text[: text.rfind("\n") + 1].splitlines()
-    reader = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-    return [row for row in reader if None not in row and None not in row.values()]
+    return text[: text.rfind("\n") + 1].splitlines()
+
+
+def _whole_rows(file: Path) -> NDArray[np.generic]:
+    """An array (n_rows, ...) cut to what the file really holds: a crash may have cut it."""
+    with file.open("rb") as opened:
+        if npy.read_magic(opened) != (1, 0):
+            raise ValueError(f"{file.name} is of another version of the npy format")
+        shape, fortran, dtype = npy.read_array_header_1_0(opened)
+        start = opened.tell()
+    row_bytes = dtype.itemsize * math.prod(shape[1:])
+    if fortran or dtype.hasobject or not shape or row_bytes <= 0:
+        raise ValueError(f"{file.name} holds no rows of numbers")
+    rows = min(shape[0], (file.stat().st_size - start) // row_bytes)
+    if rows == 0:
+        return np.zeros((0, *shape[1:]), dtype)
+    return np.memmap(file, dtype, "r", start, (rows, *shape[1:]))
 
 
 def _geometry(told: dict[str, Any]) -> Geometry:
@@ -111,11 +150,8 @@ def _geometry(told: dict[str, Any]) -> Geometry:
 
 
 def _markers(file: Path, rows: list[Row]) -> list[tuple[int, Marker]]:
-    if not file.is_file():
-        return []
-    text = file.read_text(encoding="utf-8", errors="replace")
     found = []
-    for line in text[: text.rfind("\n") + 1].splitlines():
+    for line in _whole_lines(file):
         told = json.loads(line)
         stamp = told.pop("stamp", None)
         stamp = nan if stamp is None else float(stamp)
