@@ -250,7 +250,9 @@ def _decoding(session: SessionFolder, artifact: Artifact, verdict: Verdict) -> _
             today = pattern.voxels if name == "patterns" else getattr(decoded, name)
             if row < len(array) and today is not None:
                 checks[name].array(where, array[row], today)
-        aimed = _Aimed(row, decoded.times.received, decoded.reliability)
+        told = table[row].get("reliability") if row < len(table) else None
+        reliability = decoded.reliability if told is None else float(told)
+        aimed = _Aimed(row, decoded.times.received, reliability)
         rows.setdefault((decoded.trial.number, decoded.volume), []).append(aimed)
     _ending(session, len(table), count, text, verdict)
     return rows
@@ -265,6 +267,7 @@ def _cells(decoded: Decoded) -> Row:
     texts = {
         "trial": str(trial.number), "volume": str(decoded.volume), "trial_type": trial.trial_type,
         "predicted": decoded.predicted, "stim_file": trial.stim_file,
+        "reliability": repr(float(decoded.reliability)),
     }  # fmt: skip
     written = {name: " ".join(text.split()) or "n/a" for name, text in texts.items()}
     return written | {name: f"{number:.6f}" for name, number in numbers.items()}
@@ -289,6 +292,9 @@ def _drawing(session: SessionFolder, generator: Generator, rows: _Rows, verdict:
     table = session.table("frames.tsv")
     if table and "aims" not in table[0]:
         verdict.notes.append("frames.tsv does not say what pictures were drawn of: not drawn again")
+        return
+    if (session.folder / "feedback.tsv").is_file():
+        verdict.notes.append("what was shown came from a list of codes: no picture is drawn again")
         return
     pictures = [list(group) for _, group in groupby(table, _picture)]
     draw = _Redraw(session, generator, rows, check)

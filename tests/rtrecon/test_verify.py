@@ -27,7 +27,7 @@ def show(pipeline: Pipeline, outlet: ScannerOutlet, geometry: Geometry, seed: in
     shower = threading.Thread(target=show_headless, args=(pipeline,))
     shower.start()
     assert outlet.wait_for_receiver(10.0)
-    send(outlet, toy_run(geometry, 20, seed), pylsl.local_clock())
+    send(outlet, toy_run(geometry, 40, seed), pylsl.local_clock())
     shower.join(timeout=60)
 
 
@@ -44,7 +44,7 @@ def recorded(
     outlet = ScannerOutlet("scanner-verify", toy_geometry)
     session = Session(
         room / "decoder", "scanner-verify", str(toy_folder), output=room / "session",
-        fixed={"steps": 4, "samples": 2},
+        fixed={"steps": 4, "samples": 2, "preview": True},
     )  # fmt: skip
     with open_session(session, toy_artifact, threading.Event()) as pipeline:
         show(pipeline, outlet, toy_geometry)
