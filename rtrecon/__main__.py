@@ -80,6 +80,13 @@ def _parser() -> argparse.ArgumentParser:
         default=None,
         help="needs no markers: shows what was seen about 5 s ago",
     )
+    run.add_argument(
+        "--yoked",
+        type=Path,
+        metavar="LIST.toml",
+        help="of codes: whose feedback is real and whose another session's",
+    )
+    run.add_argument("--code", metavar="CODE", help="this participant's on that list")
     best = "default: what the generator draws best with, as far as it fits the TR"
     run.add_argument(
         "--steps", type=int, metavar="N", help=f"denoising steps for an image ({best})"
@@ -120,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
 
 _SESSION = (
     "decoder", "stream", "generator", "output", "stimuli", "wait_s", "until_idle_s",
-    "free_viewing",
+    "free_viewing", "yoked", "code",
     "steps", "strength", "guidance", "samples", "seed",
 )  # fmt: skip
 

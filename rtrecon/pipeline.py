@@ -21,6 +21,7 @@ from rtrecon.generators import Generator
 from rtrecon.mailbox import Mailbox
 from rtrecon.receive import Receiver
 from rtrecon.record import Recorder
+from rtrecon.sham import Feedback
 from rtrecon.summary import Summary
 from rtrecon.types import UNMARKED, Decoded, Event, Frame, Marker, Phase, Status, Trial, Volume
 from rtrecon.worker import Worker
@@ -55,6 +56,8 @@ class Pipeline:
         Folder of the pictures that markers may name.
     free_viewing : bool
         Whether to show what was seen about 5 s ago, whatever markers say.
+    feedback : Feedback or None
+        What a code stands for; whoever watches is told the code alone.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Pipeline:
         fixed: Collection[str] = (),
         stimuli: Path | None = None,
         free_viewing: bool = False,
+        feedback: Feedback | None = None,
     ) -> None:
         self.frames: Mailbox[Frame] = Mailbox()
         self.candidates = artifact.candidates
@@ -80,9 +84,14 @@ class Pipeline:
         self._receiver, self._recorder = receiver, recorder
         self._preprocess = artifact.preprocess(receiver.geometry.affine, free_viewing)
         self._decode = Decode(artifact)
-        self._newest: Mailbox[Decoded] = Mailbox()
+        self._yoked = feedback.yoked if feedback else None
+        if feedback is not None:
+            self._blind(feedback)
+            fixed = generator.takes  # that pictures became cheaper would tell that they are drawn
+        newest: Mailbox[Decoded] = Mailbox()
+        self._newest = self._yoked or newest
         self._draw = Draw(
-            generator, settings, fixed, self.tr_s / self.speed, self._newest, self.frames,
+            generator, settings, fixed, self.tr_s / self.speed, newest, self.frames,
             self._say, self._fault,
         )  # fmt: skip
         self._summary = Summary(artifact.candidates)
@@ -101,7 +110,7 @@ class Pipeline:
         self._change(phase=Phase.WAITING)
         log.info("waiting for the first volume of '%s' (%s)", self._receiver.name, self.stream_text)
         self._ingest.start()
-        self._painter.submit(self._draw.until_closed)
+        self._painter.submit(self._show_until_closed)
         self._ending.start()
 
     def stop(self) -> None:
@@ -170,6 +179,19 @@ class Pipeline:
             log.warning("stimulus '%s' cannot be shown: %s", file.name, error)
             return None
 
+    def _blind(self, feedback: Feedback) -> None:
+        """Say the code and no more; settings, which change only real pictures, change nothing."""
+        self.takes = frozenset()
+        self.generator_text += f", feedback by code {feedback.code}"
+        log.info("feedback by code %s", feedback.code)
+        feedback.write(self._recorder.folder)
+
+    def _show_until_closed(self) -> None:
+        if self._yoked is None:
+            self._draw.until_closed()
+        else:
+            self._yoked.until_closed(self.frames, self._recorder.folder / "feedback.tsv")
+
     def _receive(self) -> None:
         """The ingest thread. Whatever fails behind it, raw volumes go on being recorded."""
         faults = 0
@@ -207,7 +229,8 @@ class Pipeline:
         latency_ms = float("nan")
         if pattern is not None:
             decoded = self._decode(pattern)
-            self.decoded = decoded
+            shown = decoded if self._yoked is None else self._yoked.instead_of(decoded)
+            self.decoded = shown or self.decoded
             self._newest.put(decoded)
             self._summary.decoded(decoded)
             self._recorder.decoded(decoded)

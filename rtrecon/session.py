@@ -22,6 +22,7 @@ from rtrecon.pipeline import Pipeline, find_pictures
 from rtrecon.quality_sheet import write_quality_sheet
 from rtrecon.receive import Receiver
 from rtrecon.record import Recorder, open_folder
+from rtrecon.sham import feedback_of
 from rtrecon.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ def open_session(session: Session, artifact: Artifact, stop: threading.Event) ->
     BadGenerator, BadStream, StreamMissing, Mismatch, BadConfig
         Something is missing or does not fit; no folder has been made then.
     """
+    feedback = None if session.yoked is None else feedback_of(session.code, session.yoked, artifact)
     painter = Worker("rtrecon-draw")
     receiver = None
     try:
@@ -57,13 +59,14 @@ def open_session(session: Session, artifact: Artifact, stop: threading.Event) ->
         # In here, so that what it works out beforehand is the same however many cores there are.
         pipeline = Pipeline(
             receiver, artifact, generator, painter, recorder, chosen.settings, session.fixed,
-            session.stimuli, session.free_viewing,
+            session.stimuli, session.free_viewing, feedback,
         )  # fmt: skip
         try:
             yield pipeline
         finally:
             pipeline.finish()
-            write_contact_sheet(folder, find_pictures(session.stimuli))
+            if feedback is None:  # beside what was decoded, what was shown would tell
+                write_contact_sheet(folder, find_pictures(session.stimuli))
             write_quality_sheet(folder, artifact.voxels)
             log.info("the session is in %s", folder)
 
