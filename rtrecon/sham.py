@@ -139,7 +139,7 @@ class Yoked:
         return Frame(next(self._serial), read_only(images), shown, step, steps, times)
 
     def _images(self, frame: int) -> NDArray[np.uint8]:
-        samples = []
+        samples: list[NDArray[np.uint8]] = []
         for sample in count(1):
             if not (file := self._file(frame, sample)).is_file() and sample > 1:
                 return np.stack(samples)

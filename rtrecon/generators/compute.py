@@ -66,12 +66,18 @@ class Compute:
 
         How a CPU's sums are split depends on the number of threads, so it is set, too.
         """
-        here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+        here = {
+            "cpu": True,
+            "cuda": torch.cuda.is_available(),
+            "mps": torch.backends.mps.is_available(),
+        }
         device, dtype, threads = (told.get(key) for key in ("device", "dtype", "threads"))
         if not here.get(str(device)) or dtype not in _DTYPES or not isinstance(threads, int):
             return None
         torch.set_num_threads(min(max(1, threads), _MOST_THREADS))
-        return cls(torch.device(str(device)), _DTYPES[dtype], "inductor" if device == "cuda" else "")
+        return cls(
+            torch.device(str(device)), _DTYPES[dtype], "inductor" if device == "cuda" else ""
+        )
 
     @property
     def queued(self) -> bool:

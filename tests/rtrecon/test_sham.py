@@ -50,9 +50,7 @@ class Told:
             room / "decoder", name, str(toy_folder), output=self.folder,
             yoked=room / "list.toml" if code else None, code=code, fixed={"steps": 3},
         )  # fmt: skip
-        with open_session(
-            session, load_artifact(room / "decoder"), threading.Event()
-        ) as pipeline:
+        with open_session(session, load_artifact(room / "decoder"), threading.Event()) as pipeline:
             self.window = (
                 pipeline.generator_text, pipeline.decoder_text, pipeline.takes, pipeline.candidates,
             )  # fmt: skip
@@ -230,7 +228,8 @@ def test_a_moment_that_the_source_lacks_leaves_the_last_picture(room: Path) -> N
     assert yoked.instead_of(decoded_like(row, 0.0, later_s=100.0)) is None
     assert yoked.instead_of(decoded_like(row | {"trial": "99"}, 0.0)) is None
     shown = yoked.instead_of(decoded_like(row, 0.0, later_s=0.4))
-    assert shown is not None and shown.predicted == row["predicted"]
+    assert shown is not None
+    assert shown.predicted == row["predicted"]
 
 
 def no_change(room: Path) -> None:

@@ -55,7 +55,7 @@ def recorded(
 def room(recorded: Path, tmp_path: Path) -> Iterator[Path]:
     """A copy to damage."""
     shutil.copytree(recorded, tmp_path / "room")
-    yield tmp_path / "room"
+    return tmp_path / "room"
 
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, list[str]]:
@@ -74,7 +74,8 @@ def test_a_recorded_session_is_the_same_today(
     compared = {check.name: check.compared for check in verdict.checks}
     decoded = len(rows(recorded / "session" / "trials.tsv"))
     shown = len(rows(recorded / "session" / "frames.tsv"))
-    assert decoded > 10 and shown > 3
+    assert decoded > 10
+    assert shown > 3
     assert compared == {
         "trials.tsv": decoded, "patterns.npy": decoded, "z.npy": decoded, "c.npy": decoded,
         "probabilities.npy": decoded, "frames": 2 * shown,
@@ -113,7 +114,8 @@ def test_one_pixel_is_named(
     Image.fromarray(pixels).save(file)
     code, _, complaints = said(capsys, room / "session", "--generator", toy_folder)
     assert code == 1
-    assert f"frames {file.name}" in complaints[0] and "element [5, 6, 1]" in complaints[0]
+    assert f"frames {file.name}" in complaints[0]
+    assert "element [5, 6, 1]" in complaints[0]
 
 
 def test_a_cell_of_a_table_is_named(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,7 +128,8 @@ def test_a_cell_of_a_table_is_named(room: Path, capsys: pytest.CaptureFixture[st
     file.write_text("\n".join([*lines[:4], "\t".join(cells), *lines[5:]]) + "\n")
     code, _, complaints = said(capsys, room / "session", "--no-frames")
     assert code == 1
-    assert "trials.tsv row 3" in complaints[0] and "predicted" in complaints[0]
+    assert "trials.tsv row 3" in complaints[0]
+    assert "predicted" in complaints[0]
 
 
 def test_a_missing_decoder_is_one_line(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,7 +137,8 @@ def test_a_missing_decoder_is_one_line(room: Path, capsys: pytest.CaptureFixture
     code, _, complaints = said(capsys, room / "session", "--no-frames")
     assert code == 1
     assert len(complaints) == 1
-    assert "decoder 'decoder'" in complaints[0] and "--decoder DIR" in complaints[0]
+    assert "decoder 'decoder'" in complaints[0]
+    assert "--decoder DIR" in complaints[0]
     code, _, _ = said(capsys, room / "session", "--no-frames", "--decoder", room / "elsewhere")
     assert code == 0
 
@@ -144,7 +148,8 @@ def test_another_decoder_is_told(
 ) -> None:
     save_artifact(toy_artifact.control(), room / "decoder")
     code, table, complaints = said(capsys, room / "session", "--no-frames")
-    assert code == 1 and len(complaints) == 1
+    assert code == 1
+    assert len(complaints) == 1
     assert "is another" in table.splitlines()[0]
 
 
@@ -155,7 +160,8 @@ def test_a_decoder_of_another_scanner_is_one_line(
     about["tr_s"] = 1.0
     (room / "decoder" / "decoder.json").write_text(json.dumps(about))
     code, _, complaints = said(capsys, room / "session", "--no-frames")
-    assert code == 1 and len(complaints) == 1
+    assert code == 1
+    assert len(complaints) == 1
     assert "TR" in complaints[0]
 
 
@@ -185,6 +191,7 @@ def test_a_killed_session_is_compared_as_far_as_it_is_whole(
             opened.truncate(file.stat().st_size - lost)
     code, table, complaints = said(capsys, folder, "--generator", toy_folder)
     assert (code, complaints) == (0, [])
-    assert "was killed" in table and "not whole" in table
+    assert "was killed" in table
+    assert "not whole" in table
     compared = {c.name: c.compared for c in verify(folder, frames=False).checks}
     assert compared["z.npy"] > 10
