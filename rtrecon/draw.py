@@ -32,6 +32,8 @@ class Draw:
         Told what the operator has to know.
     fault : callable
         Told what could not be done, the error and how many there were in a row.
+    swapped : callable
+        Told new settings before anything is drawn with them.
 
     Attributes
     ----------
@@ -49,14 +51,25 @@ class Draw:
         frames: Mailbox[Frame],
         say: Callable[[str], None],
         fault: Callable[[str, Exception, int], None],
+        swapped: Callable[[Settings], None],
     ) -> None:
-        self.settings = settings
+        self._settings, self._swapped = settings, swapped
         self._reconstruct = Reconstruct(generator)
         self._takes, self._fixed = generator.takes, frozenset(fixed)
         self._interval_s = interval_s
         self._newest, self._frames = newest, frames
         self._say, self._fault = say, fault
         self._late = 0
+
+    @property
+    def settings(self) -> Settings:
+        """How pictures are made."""
+        return self._settings
+
+    @settings.setter
+    def settings(self, settings: Settings) -> None:
+        self._swapped(settings)
+        self._settings = settings
 
     def until_closed(self) -> None:
         """Draw until the mailbox is closed and empty."""

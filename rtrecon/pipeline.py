@@ -92,8 +92,10 @@ class Pipeline:
         self._newest = self._yoked or newest
         self._draw = Draw(
             generator, settings, fixed, self.tr_s / self.speed, newest, self.frames,
-            self._say, self._fault,
+            self._say, self._fault, recorder.settings,
         )  # fmt: skip
+        recorder.settings(settings)
+        receiver.on_silence = lambda: recorder.status(self.status)
         self._summary = Summary(artifact.candidates)
         self._stimuli = find_pictures(stimuli)
         self._status = Status(stream=receiver.name)
@@ -139,7 +141,7 @@ class Pipeline:
             status = replace(status, phase=Phase.SILENT)
         return replace(
             status, volumes=self._receiver.counts, superseded=self.superseded,
-            shown=self._summary.shown_frames,
+            shown=self._summary.shown_frames, recording=self._recorder.fault,
         )  # fmt: skip
 
     @property
@@ -200,6 +202,8 @@ class Pipeline:
                 self._take_marker(item)
                 continue
             self._recorder.volume(item)
+            if item.fault:
+                continue
             try:
                 self._take_volume(item)
                 faults = 0
@@ -233,7 +237,7 @@ class Pipeline:
             self.decoded = shown or self.decoded
             self._newest.put(decoded)
             self._summary.decoded(decoded)
-            self._recorder.decoded(decoded)
+            self._recorder.decoded(decoded, pattern)
             latency_ms = 1e3 * (decoded.times.decoded - decoded.times.received)
         arrival = self._preprocess.arrival
         assert arrival is not None
@@ -262,7 +266,9 @@ class Pipeline:
 
     def _change(self, **changes: Any) -> None:
         with self._changing:
-            self._status = replace(self._status, **changes)
+            before, self._status = self._status, replace(self._status, **changes)
+            if (before.phase, before.message) != (self._status.phase, self._status.message):
+                self._recorder.status(self.status)
 
     def _end(self) -> None:
         """Wait for both threads, then say that the session has ended."""

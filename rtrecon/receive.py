@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -27,6 +27,7 @@ _MAX_GAP = 10_000  # a volume number further ahead than this is no number
 class Receiver:
     """Volumes and markers of one run, in order, each with its times on the local clock.
 
+    A volume with a `fault` is for the record alone; it is not among those received.
     Iterate in one thread; `counts`, `geometry` and `last_received` may be read from any.
     Iteration ends when the run is over: at the end marker (and the last volume it promises),
     after `until_idle_s` without a volume, or when `stop` is set.
@@ -62,6 +63,7 @@ class Receiver:
         self.counts = VolumeCounts()
         self.last_received = pylsl.local_clock()  # of a volume; before the first, of listening
         self.silent = False
+        self.on_silence: Callable[[], None] = lambda: None  # called when `silent` has changed
         self._expected = 0  # the next volume's number
         self._last_stamp = -np.inf
         self._anchor: tuple[float, float] | None = None  # run time and stamp of the newest volume
@@ -115,7 +117,9 @@ class Receiver:
             )
         elif self.silent and not silent:
             log.warning("stream '%s' is back with %s", self.name, self._position())
-        self.silent = silent
+        changed, self.silent = silent != self.silent, silent
+        if changed:
+            self.on_silence()
 
     def _position(self) -> str:
         return f"volume {self._expected - 1}" if self._expected else "the start, before any volume"
@@ -138,6 +142,7 @@ class Receiver:
             if stamp <= self._last_stamp:
                 self._count(duplicate=1)
                 log.warning("volume %d came again and is skipped", volume.number)
+                yield replace(volume, fault="came again")
                 return
             yield self._new_run(volume.number)
         if lost := volume.number - self._expected:
@@ -150,6 +155,7 @@ class Receiver:
         if fault := _fault(volume.data):
             self._count(rejected=1)
             log.warning("volume %d is %s and is skipped", volume.number, fault)
+            yield replace(volume, fault=fault)
             return
         self._count(received=1)
         yield volume

@@ -1,6 +1,6 @@
 """Decoded -> Frames: what was decoded, noised part of the way and denoised under c-hat."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 
@@ -29,25 +29,35 @@ class Reconstruct:
 
         The noise is fixed within a trial, so that the picture changes only as the evidence does.
         No picture is made from the last one, which would drift. A picture on its way is aimed at
-        the same trial's `newest`, if there is one; a frame says which it was last aimed at.
+        the same trial's `newest`, if there is one; a frame says what it was aimed at, and when.
         """
         seed = noise_seed(settings.seed, decoded.trial.number)
+        aims = [(1, decoded)]  # each with the first step that was aimed at it
+        steps_begun = count(2)
 
         def newer() -> Aim | None:
-            nonlocal decoded
-            waiting = newest()
-            if (
-                waiting is None
-                or waiting is decoded
-                or waiting.trial.number != decoded.trial.number
-            ):
+            step, aimed, waiting = next(steps_begun), aims[-1][1], newest()
+            if waiting is None or waiting is aimed or waiting.trial.number != aimed.trial.number:
                 return None
-            decoded = waiting
-            return aim_at(decoded)
+            aims.append((step, waiting))
+            return aim_at(waiting)
 
         for images, step, steps in self._generator.images(aim_at(decoded), seed, settings, newer):
-            times = replace(decoded.times, drawn=pylsl.local_clock())
-            yield Frame(next(self._serial), read_only(images), decoded, step, steps, times)
+            # On a GPU the step that follows has begun by now, and may be aimed at something newer.
+            aimed = [aim for aim in aims if aim[0] <= step]
+            shown = aimed[-1][1]
+            times = replace(shown.times, drawn=pylsl.local_clock())
+            yield Frame(
+                next(self._serial), read_only(images), shown, step, steps, times,
+                told(aimed), settings,
+            )  # fmt: skip
+
+
+def told(aims: Sequence[tuple[int, Decoded]]) -> str:
+    """What a picture was drawn of: "12", or "12,13@2" if of volume 13 from step 2 on."""
+    return ",".join(
+        f"{decoded.volume}" + (f"@{step}" if step > 1 else "") for step, decoded in aims
+    )
 
 
 def aim_at(decoded: Decoded) -> Aim:

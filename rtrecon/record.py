@@ -1,42 +1,56 @@
 """The session on disk, appended as it comes: a kill loses what is in flight and no more.
 
-Folder: session.json (settings, versions, geometry), volumes.npy + volumes.tsv (raw, as they
-came), quality.tsv (motion and weight of each), markers.jsonl, trials.tsv with z.npy and c.npy
-(row by row), frames/*.png + frames.tsv, log.txt; at the end summary.json, contact_sheet.png and quality.png.
+What each file holds, and what survives a kill or a full disk: docs/session-folder.md.
 """
 
 import json
 import logging
 import platform
-import queue
-import threading
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
+from contextlib import ExitStack, suppress
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from io import BytesIO
+from math import isnan
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pylsl
+from numpy.typing import NDArray
 from PIL import Image
 
+from rtrecon.config import Settings
 from rtrecon.errors import BadConfig
-from rtrecon.growing import GrowingArray
-from rtrecon.types import Arrival, Decoded, Frame, Geometry, Marker, Volume
+from rtrecon.growing import GrowingArray, GrowingLines, append_together, replace_file
+from rtrecon.lane import Lane, Losses, reason
+from rtrecon.types import Arrival, Decoded, Frame, Geometry, Marker, Pattern, Status, Volume
 from rtrecon.wire import text_of
 
 log = logging.getLogger(__name__)
 
-VOLUME_COLUMNS = ("number", "acquired", "received")
-QUALITY_COLUMNS = (
-    "number", "x_mm", "y_mm", "z_mm", "pitch_rad", "roll_rad", "yaw_rad",
-    "displacement_mm", "framewise_mm", "dvars", "weight", "reason",
-)  # fmt: skip
-TRIAL_COLUMNS = (
-    "trial", "onset_s", "age_s", "trial_type", "predicted", "confidence",
-    "volume", "stim_file", "received", "decoded",
-)  # fmt: skip
-FRAME_COLUMNS = (
-    "frame", "trial", "volume", "age_s", "step", "steps",
-    "acquired", "received", "decoded", "drawn", "painted",
+WAITING_BYTES = 256e6  # with more than so many waiting for the disk frames are not recorded
+SLOW_BYTES = 64e6  # with so many the operator is told
+
+COLUMNS = {
+    "volumes.tsv": ("number", "acquired", "received", "fault"),
+    "quality.tsv": (
+        "number", "x_mm", "y_mm", "z_mm", "pitch_rad", "roll_rad", "yaw_rad",
+        "displacement_mm", "framewise_mm", "dvars", "weight", "reason",
+    ),
+    "trials.tsv": (
+        "trial", "onset_s", "age_s", "trial_type", "predicted", "confidence",
+        "volume", "stim_file", "received", "decoded", "reliability",
+    ),
+    "frames.tsv": (
+        "frame", "trial", "volume", "age_s", "step", "steps",
+        "acquired", "received", "decoded", "drawn", "painted", "aims", "settings",
+    ),
+}  # fmt: skip
+LINES = ("markers.jsonl", "settings.jsonl", "status.jsonl")
+PACKAGES = (
+    "rtrecon", "numpy", "scipy", "torch", "diffusers", "transformers", "safetensors", "pillow",
+    "nibabel", "pylsl", "PySide6-Essentials", "pyqtgraph",
 )  # fmt: skip
 
 
@@ -54,45 +68,95 @@ def open_folder(folder: Path) -> Path:
         (folder / "frames").mkdir(parents=True, exist_ok=True)
         (folder / "log.txt").touch()
     except OSError as error:
-        raise BadConfig(
-            f"{folder} cannot be written: {error.strerror}: name another with --output"
-        ) from error
+        raise _unwritable(folder, error) from error
     return folder
 
 
 class Recorder:
-    """Writes a session's folder from a thread of its own, so that no room waits for the disk.
+    """Writes a session's folder from threads of its own, so that no room waits for the disk.
 
-    Every method may be called from any thread and returns at once. A disk that fails is told
-    once and never stops the session.
+    One thread writes what came, volumes and markers; what was made of it, pictures above all,
+    goes through another and cannot hold that up. Every method may be called from any thread and
+    returns at once. A disk that fails is told and never stops the session, nor harms what is
+    written already; when it takes something again, recording goes on.
+
+    Raises
+    ------
+    BadConfig
+        From the constructor: the folder holds another session or cannot be written.
     """
 
     def __init__(self, folder: Path, geometry: Geometry, about: Mapping[str, Any]) -> None:
         self.folder = open_folder(folder)
-        self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._failed = False
-        self._arrays: dict[str, GrowingArray] = {
-            "volumes": GrowingArray(folder / "volumes.npy", geometry.shape, geometry.dtype)
-        }
-        self._write_json(
-            "session.json", {"geometry": _plain(geometry), "versions": versions(), **about}
-        )
-        self._start_table("volumes.tsv", VOLUME_COLUMNS)
-        self._start_table("quality.tsv", QUALITY_COLUMNS)
-        self._start_table("trials.tsv", TRIAL_COLUMNS)
-        self._start_table("frames.tsv", FRAME_COLUMNS)
-        self._thread = threading.Thread(target=self._work, name="rtrecon-record")
-        self._thread.start()
+        self._losses = Losses(folder)
+        self._settings: list[Settings] = []  # as in settings.jsonl
+        self._summary: Mapping[str, Any] | None = None
+        self._arrays: dict[str, GrowingArray] = {}
+        with ExitStack() as opened:
+            try:
+                self._lines = {
+                    name: self._opened(opened, name, COLUMNS.get(name, ()))
+                    for name in (*COLUMNS, *LINES)
+                }
+                self._volumes = GrowingArray(folder / "volumes.npy", geometry.shape, geometry.dtype)
+                opened.callback(self._volumes.close)
+                # Last: a folder without it is no session, and may be named again.
+                about = {"geometry": _plain(geometry), "versions": versions(), **about}
+                replace_file(folder / "session.json", _json(about))
+            except OSError as error:
+                raise _unwritable(folder, error) from error
+            self._files = opened.pop_all()
+        self._raw = Lane("rtrecon-record-raw", self._losses)
+        self._derived = Lane("rtrecon-record", self._losses)
+
+    @property
+    def fault(self) -> str:
+        """What the operator has to know of the recording; empty where all is well."""
+        waiting = self.waiting_bytes
+        if waiting > SLOW_BYTES:
+            return f"the disk is slow: {waiting / 1e6:.0f} MB wait to be recorded"
+        return self._losses.told
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What was given and is not on disk yet."""
+        return self._raw.waiting_bytes + self._derived.waiting_bytes
 
     def volume(self, volume: Volume) -> None:
-        """Keep one raw volume."""
-        row = (volume.number, volume.times.acquired, volume.times.received)
-        self._tasks.put(lambda: self._append("volumes", volume.data, "volumes.tsv", row))
+        """Keep one raw volume, rejected or not. Never dropped, however much waits."""
+        times = volume.times
+        row = _tsv((volume.number, times.acquired, times.received, volume.fault))
+
+        def write() -> None:
+            append_together((self._volumes, volume.data), (self._lines["volumes.tsv"], row))
+            self._losses.goes_on()
+
+        self._raw.put(f"volume {volume.number}", write, volume.data.nbytes)
 
     def marker(self, marker: Marker) -> None:
-        """Keep one marker."""
-        line = json.dumps({"stamp": marker.stamp} | json.loads(text_of(marker)))
-        self._tasks.put(lambda: self._add_line("markers.jsonl", line))
+        """Keep one marker, with the number of volumes recorded before it."""
+        stamp = None if isnan(marker.stamp) else marker.stamp
+        told = json.loads(text_of(marker))
+
+        def write() -> None:
+            row = self._lines["volumes.tsv"].rows
+            line = json.dumps({"stamp": stamp, "row": row} | told)
+            self._lines["markers.jsonl"].append(line)
+
+        self._raw.put(f"marker {marker.event.value} {marker.trial_type}".rstrip(), write)
+
+    def status(self, status: Status) -> None:
+        """Keep where the session stands from now on."""
+        line = json.dumps({
+            "time": pylsl.local_clock(), "phase": status.phase.value, "message": status.message,
+            "traceback": status.traceback, "counts": asdict(status.volumes),
+        })  # fmt: skip
+        self._raw.put(f"status {status.phase.value}", self._line("status.jsonl", line))
+
+    def settings(self, settings: Settings) -> None:
+        """Keep how pictures are made from now on."""
+        now = pylsl.local_clock()
+        self._derived.put("settings", lambda: self._append_settings(settings, now))
 
     def arrival(self, arrival: Arrival) -> None:
         """Keep how the head lay in a volume, and how much the volume counts."""
@@ -100,85 +164,125 @@ class Recorder:
             arrival.number, *arrival.motion, arrival.displacement_mm, arrival.framewise_mm,
             arrival.dvars, arrival.weight, arrival.reason,
         )  # fmt: skip
-        self._tasks.put(lambda: self._add_line("quality.tsv", _tsv(row)))
+        self._derived.put(f"quality {arrival.number}", self._line("quality.tsv", _tsv(row)))
 
-    def decoded(self, decoded: Decoded) -> None:
-        """Keep what one volume's pattern was decoded to."""
+    def decoded(self, decoded: Decoded, pattern: Pattern | None = None) -> None:
+        """Keep what one volume's pattern was decoded to, and the pattern: all of it or nothing."""
         trial = decoded.trial
-        row = (
+        row = _tsv((
             trial.number, trial.onset_s, decoded.age_s, trial.trial_type, decoded.predicted,
             decoded.confidence, decoded.volume, trial.stim_file,
-            decoded.times.received, decoded.times.decoded,
-        )  # fmt: skip
-        self._tasks.put(lambda: self._append_decoded(decoded, row))
+            decoded.times.received, decoded.times.decoded, repr(float(decoded.reliability)),
+        ))  # fmt: skip
+        arrays = {
+            "z": decoded.z, "c": decoded.c, "probabilities": decoded.probabilities,
+            "patterns": None if pattern is None else pattern.voxels,
+        }  # fmt: skip
+        given = {name: values for name, values in arrays.items() if values is not None}
+
+        def write() -> None:
+            rows = [(self._array(name, values), values) for name, values in given.items()]
+            append_together(*rows, (self._lines["trials.tsv"], row))
+
+        n_bytes = sum(values.nbytes for values in given.values())
+        self._derived.put(f"trial {trial.number} at volume {decoded.volume}", write, n_bytes)
 
     def frame(self, frame: Frame) -> None:
-        """Keep one shown picture."""
-        decoded, times = frame.decoded, frame.times
-        row = (
-            frame.serial, decoded.trial.number, decoded.volume, decoded.age_s, frame.step, frame.steps,
-            times.acquired, times.received, times.decoded, times.drawn, times.painted,
-        )  # fmt: skip
-        self._tasks.put(lambda: self._append_frame(frame, row))
+        """Keep one shown picture; not, where too much waits for the disk already."""
+        what = f"frame {frame.serial}"
+        if self.waiting_bytes + frame.images.nbytes > WAITING_BYTES:
+            self._losses.lost(what, f"{self.waiting_bytes / 1e6:.0f} MB wait for the disk")
+            return
+        now = pylsl.local_clock()
+        self._derived.put(what, lambda: self._append_frame(frame, now), frame.images.nbytes)
 
     def summary(self, summary: Mapping[str, Any]) -> None:
-        """Write summary.json as things stand."""
-        self._tasks.put(lambda: self._write_json("summary.json", summary))
+        """Have summary.json written on closing, with what could not be recorded."""
+        self._summary = summary
 
     def close(self) -> None:
-        """Write what is still queued and close the files."""
-        self._tasks.put(None)
-        self._thread.join()
-        for array in self._arrays.values():
-            array.close()
+        """Write what still waits, and the summary, and close the files."""
+        self._raw.close()
+        self._derived.close()
+        with suppress(OSError):  # network file systems may complain here of earlier writes
+            self._files.close()
+        if self._summary is None:
+            return
+        content = dict(self._summary) | {"recording": self._losses.as_json()}
+        try:
+            replace_file(self.folder / "summary.json", _json(content))
+        except OSError as error:
+            self._losses.lost("summary.json", reason(error))
 
-    def _work(self) -> None:
-        while (task := self._tasks.get()) is not None:
-            try:
-                task()
-            except OSError as error:
-                if not self._failed:
-                    log.error("recording to %s fails: %s", self.folder, error.strerror)
-                self._failed = True
+    def _opened(self, opened: ExitStack, name: str, columns: tuple[str, ...]) -> GrowingLines:
+        lines = GrowingLines(self.folder / name, "\t".join(columns))
+        opened.callback(lines.close)
+        return lines
 
-    def _append_decoded(self, decoded: Decoded, row: tuple[object, ...]) -> None:
-        for name, values in (("z", decoded.z), ("c", decoded.c)):
-            if values is not None:
-                self._array(name, values).append(values)
-        self._add_line("trials.tsv", _tsv(row))
+    def _line(self, name: str, line: str) -> Callable[[], None]:
+        return lambda: self._lines[name].append(line)
 
-    def _append_frame(self, frame: Frame, row: tuple[object, ...]) -> None:
-        for n, image in enumerate(frame.images, 1):
-            name = f"{frame.serial:06d}.png" if n == 1 else f"{frame.serial:06d}_sample-{n}.png"
-            Image.fromarray(image).save(self.folder / "frames" / name)
-        self._add_line("frames.tsv", _tsv(row))
-
-    def _append(self, array: str, data: np.ndarray, table: str, row: tuple[object, ...]) -> None:
-        self._arrays[array].append(data)
-        self._add_line(table, _tsv(row))
-
-    def _array(self, name: str, like: np.ndarray) -> GrowingArray:
+    def _array(self, name: str, like: NDArray[np.generic]) -> GrowingArray:
         if name not in self._arrays:
-            self._arrays[name] = GrowingArray(self.folder / f"{name}.npy", like.shape, like.dtype)
+            array = GrowingArray(self.folder / f"{name}.npy", like.shape, like.dtype)
+            self._files.callback(array.close)
+            self._arrays[name] = array
         return self._arrays[name]
 
-    def _start_table(self, name: str, columns: tuple[str, ...]) -> None:
-        self._add_line(name, "\t".join(columns))
+    def _append_settings(self, settings: Settings, since: float) -> None:
+        self._lines["settings.jsonl"].append(json.dumps({"time": since} | asdict(settings)))
+        self._settings.append(settings)
 
-    def _add_line(self, name: str, line: str) -> None:
-        with (self.folder / name).open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+    def _append_frame(self, frame: Frame, shown: float) -> None:
+        """First the pictures: a row stands for files that are there."""
+        decoded, times = frame.decoded, frame.times
+        row = _tsv((
+            frame.serial, decoded.trial.number, decoded.volume, decoded.age_s, frame.step,
+            frame.steps, times.acquired, times.received, times.decoded, times.drawn,
+            times.painted, frame.aims, self._settings_row(frame.settings, shown),
+        ))  # fmt: skip
+        files: list[Path] = []
+        try:
+            for n, image in enumerate(frame.images, 1):
+                name = f"{frame.serial:06d}" + (f"_sample-{n}" if n > 1 else "")
+                files.append(self.folder / "frames" / f"{name}.png")
+                files[-1].write_bytes(_png(image))
+            self._lines["frames.tsv"].append(row)
+        except BaseException:
+            for file in files:
+                file.unlink(missing_ok=True)
+            raise
 
-    def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
-        part = self.folder / f"{name}.part"
-        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        part.replace(self.folder / name)
+    def _settings_row(self, settings: Settings | None, since: float) -> int | None:
+        """Which line of settings.jsonl says how a picture was made; written, where it is lost."""
+        if settings is None:
+            return None
+        if settings not in self._settings:
+            self._append_settings(settings, since)
+        return len(self._settings) - 1 - self._settings[::-1].index(settings)
 
 
 def versions() -> dict[str, str]:
     """What computed the session: it belongs to the result."""
-    packages = ("rtrecon", "numpy", "torch", "diffusers", "transformers", "pylsl")
-    return {"python": platform.python_version()} | {name: version(name) for name in packages}
+    found = {"python": platform.python_version(), "liblsl": str(pylsl.library_version())}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def _unwritable(folder: Path, error: OSError) -> BadConfig:
+    return BadConfig(f"{folder} cannot be written: {reason(error)}: name another with --output")
+
+
+def _png(image: NDArray[np.uint8]) -> bytes:
+    content = BytesIO()
+    Image.fromarray(image).save(content, "PNG")
+    return content.getvalue()
+
+
+def _json(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, indent=1) + "\n").encode()
 
 
 def _plain(geometry: Geometry) -> dict[str, object]:
@@ -187,5 +291,5 @@ def _plain(geometry: Geometry) -> dict[str, object]:
 
 def _tsv(row: tuple[object, ...]) -> str:
     """One line of a table; text from the network cannot break out of its cell."""
-    cells = (f"{x:.6f}" if isinstance(x, float) else str(x) for x in row)
-    return "\t".join(" ".join(cell.split()) if cell else "n/a" for cell in cells)
+    cells = (f"{x:.6f}" if isinstance(x, float) else "" if x is None else str(x) for x in row)
+    return "\t".join(" ".join(cell.split()) or "n/a" for cell in cells)

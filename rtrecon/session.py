@@ -1,17 +1,23 @@
 """A session set up and taken down: everything is loaded and checked before anything starts."""
 
 import gc
+import hashlib
+import json
 import logging
+import os
+import platform
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pylsl
 from threadpoolctl import threadpool_limits
 
-from rtrecon.artifact import Artifact
+from rtrecon.artifact import ABOUT, Artifact
 from rtrecon.budget import Plan, enough_memory, plan, told
 from rtrecon.compatibility import check_generator, check_stream
 from rtrecon.config import Session
@@ -135,7 +141,15 @@ def _about(
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "stream": session.stream,
-        "decoder": {"name": artifact.name, "folder": session.decoder.name},
+        # Read together, so that stamps can be told in the time of day.
+        "clock": {"lsl": pylsl.local_clock(), "unix": time.time()},
+        "options": _options(session),
+        "machine": {"system": platform.platform(), "processors": os.cpu_count(), "gpu": _gpu()},
+        "decoder": {
+            "name": artifact.name,
+            "folder": session.decoder.name,
+            **_hashes(session.decoder),
+        },
         "generator": {"name": generator.name, "identity": generator.identity},
         "compute": generator.compute.told(),
         "free_viewing": session.free_viewing,
@@ -143,6 +157,36 @@ def _about(
         "picture_s": round(chosen.seconds, 4),
         "candidates": artifact.candidates,
     }
+
+
+def _hashes(decoder: Path) -> dict[str, str]:
+    """Which decoder it was: the hash of its arrays, as its own description has it, and of that."""
+    try:
+        content = (decoder / ABOUT).read_bytes()
+        return {
+            "sha256": json.loads(content)["sha256"],
+            "about_sha256": hashlib.sha256(content).hexdigest(),
+        }
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}
+
+
+def _options(session: Session) -> dict[str, object]:
+    """What was asked for, as far as it decides what is shown."""
+    return {
+        "generator": session.generator,
+        "stimuli": None if session.stimuli is None else session.stimuli.name,
+        "wait_s": session.wait_s,
+        "until_idle_s": session.until_idle_s,
+        "free_viewing": session.free_viewing,
+        "settings": dict(session.fixed),
+    }
+
+
+def _gpu() -> str | None:
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
 
 
 @contextmanager

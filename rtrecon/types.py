@@ -11,6 +11,8 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
+from rtrecon.config import Settings
+
 
 def read_only(array: np.ndarray) -> np.ndarray:
     """The same memory, seen so that nobody further down the line can change it."""
@@ -68,11 +70,15 @@ class Times:
 
 @dataclass(frozen=True)
 class Volume:
-    """One volume as it came. `data`: int16 or float32 (i, j, k); `number` counts from 0 in a run."""
+    """One volume as it came. `data`: int16 or float32 (i, j, k); `number` counts from 0 in a run.
+
+    `fault`: why it is recorded and not used; empty for all that are.
+    """
 
     number: int
     data: NDArray[np.generic]
     times: Times = field(default_factory=Times)
+    fault: str = ""
 
     def end_s(self, tr_s: float) -> float:
         """Run time at which its acquisition ended."""
@@ -185,7 +191,12 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Frame:
-    """What goes on screen. `images`: uint8 (samples, height, width, 3), sRGB."""
+    """What goes on screen. `images`: uint8 (samples, height, width, 3), sRGB.
+
+    With `aims`, `settings` and what was decoded it can be drawn again to the bit. `aims`: the
+    volume it was begun with, and each that it was aimed at later with the first step that was:
+    "12,13@2".
+    """
 
     serial: int  # counts the frames of a session from 1
     images: NDArray[np.uint8]
@@ -193,6 +204,8 @@ class Frame:
     step: int  # denoising steps done, of `steps`
     steps: int
     times: Times = field(default_factory=Times)
+    aims: str = ""
+    settings: Settings | None = None
 
     @property
     def image(self) -> NDArray[np.uint8]:
@@ -264,7 +277,10 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Status:
-    """A snapshot of the session for whoever watches; swapped whole, never changed."""
+    """A snapshot of the session for whoever watches; swapped whole, never changed.
+
+    `recording`: what is wrong with the record on disk; empty where nothing is.
+    """
 
     phase: Phase = Phase.READY
     message: str = ""
@@ -277,3 +293,4 @@ class Status:
     shown: int = 0
     first_frame_ms: float = nan  # arrival of the volume to its first picture on screen
     final_frame_ms: float = nan
+    recording: str = ""

@@ -7,7 +7,6 @@ What came is walked through today's preprocessing and decoders; pictures are dra
 import json
 import logging
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 from tqdm import tqdm
@@ -79,10 +78,7 @@ def _decoder_of(session: SessionFolder) -> Path:
 
 def _other_versions(session: SessionFolder) -> list[str]:
     recorded = session.about.get("versions", {})
-    try:
-        today = versions()
-    except PackageNotFoundError:
-        today = {}
+    today = versions()
     return [
         f"{name} was {recorded[name]}, is {today.get(name, 'missing')}"
         for name in recorded

@@ -86,8 +86,9 @@ class Generator(Protocol):
     ) -> Iterator[Step]:
         """Yield the pictures after each step worth showing, the finished ones last.
 
-        Called from one thread only. `newer` is asked in the first half of the steps for an aim
-        that has taken the place of the last one, None for none.
+        Called from one thread only. `newer` is asked before each step from the second to the
+        middle, once and in order, for an aim that has taken the place of the last one, None for
+        none.
 
         Raises
         ------

@@ -57,7 +57,11 @@ def listening(
 
 
 def volumes(items: Iterable[Volume | Marker]) -> list[Volume]:
-    return [item for item in items if isinstance(item, Volume)]
+    return [item for item in items if isinstance(item, Volume) and not item.fault]
+
+
+def for_the_record(items: Iterable[Volume | Marker]) -> list[tuple[int, str]]:
+    return [(i.number, i.fault) for i in items if isinstance(i, Volume) and i.fault]
 
 
 def trials(items: Iterable[Volume | Marker]) -> list[Marker]:
@@ -96,6 +100,7 @@ def test_lost_and_doubled_volumes_are_counted(
     with caplog.at_level(logging.WARNING):
         got, receiver = receive(stream_name, toy_geometry, items)
     assert [v.number for v in volumes(got)] == [0, 1, 2, 5, 6, 7, 8, 9, 10]
+    assert for_the_record(got) == [(6, "came again")]
     assert (receiver.counts.lost, receiver.counts.duplicate) == (3, 1)
     assert "2 volume(s) lost before volume 5" in caplog.text
     assert "volume 6 came again" in caplog.text
@@ -115,6 +120,7 @@ def test_a_volume_without_a_picture_of_the_brain_is_rejected(
              for i in toy_run(toy_geometry, 8)]  # fmt: skip
     got, receiver = receive(stream_name, toy_geometry, items)
     assert 4 not in [v.number for v in volumes(got)]
+    assert [(n, fault.startswith(said)) for n, fault in for_the_record(got)] == [(4, True)]
     assert (receiver.counts.received, receiver.counts.rejected) == (7, 1)
     assert receiver.counts.lost == 0
     assert f"volume 4 is {said}" in caplog.text
