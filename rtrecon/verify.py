@@ -4,6 +4,7 @@ What came is walked through today's preprocessing and decoders; pictures are dra
 *recorded* z and c, so that a change in decoding and one in drawing are told apart.
 """
 
+import hashlib
 import json
 import logging
 from collections.abc import Iterator
@@ -87,12 +88,17 @@ def _other_versions(session: SessionFolder) -> list[str]:
 
 
 def _other_decoder(session: SessionFolder, decoder: Path) -> list[str]:
+    """Its arrays, or what stands beside them: the response, the model, the confidence."""
     told = session.about.get("decoder")
-    recorded = told.get("sha256") if isinstance(told, dict) else None
-    today = json.loads((decoder / ABOUT).read_text(encoding="utf-8"))["sha256"]
-    if recorded in (None, today):
-        return []
-    return [f"decoder '{decoder}' is another ({today[:12]}) than the session's ({recorded[:12]})"]
+    told = told if isinstance(told, dict) else {}
+    content = (decoder / ABOUT).read_bytes()
+    arrays = json.loads(content)["sha256"]
+    if told.get("sha256", arrays) != arrays:
+        recorded = str(told["sha256"])[:12]
+        return [f"decoder '{decoder}' is another ({arrays[:12]}) than the session's ({recorded})"]
+    if told.get("about_sha256") not in (None, hashlib.sha256(content).hexdigest()):
+        return [f"decoder '{decoder}' has the session's weights and another {ABOUT}"]
+    return []
 
 
 def _generator(session: SessionFolder, name: str, verdict: Verdict) -> Generator:

@@ -197,14 +197,17 @@ def test_every_frame_of_every_moment_in_order_and_not_before_its_time(room: Path
     """Without a scanner: each decoded volume as the source had it, received now."""
     source = open_session_folder(room / "source")
     yoked = Yoked(source, 2.0)
-    frames: Mailbox[Frame] = Mailbox()
     shown: list[Frame] = []
-    frames.put = shown.append  # type: ignore[method-assign]
+
+    class All(Mailbox[Frame]):
+        def put(self, item: Frame) -> None:
+            shown.append(item)
+
     now = pylsl.local_clock()
     for row in source.table("trials.tsv"):
         yoked.put(decoded_like(row, now))
     yoked.close()
-    yoked.until_closed(frames, room / "feedback.tsv")
+    yoked.until_closed(All(), room / "feedback.tsv")
     recorded = source.table("frames.tsv")
     assert len(shown) == len(recorded)
     for frame, row in zip(shown, recorded, strict=True):

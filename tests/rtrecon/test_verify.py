@@ -3,7 +3,6 @@
 import json
 import shutil
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +51,7 @@ def recorded(
 
 
 @pytest.fixture
-def room(recorded: Path, tmp_path: Path) -> Iterator[Path]:
+def room(recorded: Path, tmp_path: Path) -> Path:
     """A copy to damage."""
     shutil.copytree(recorded, tmp_path / "room")
     return tmp_path / "room"
@@ -151,6 +150,19 @@ def test_another_decoder_is_told(
     assert code == 1
     assert len(complaints) == 1
     assert "is another" in table.splitlines()[0]
+
+
+def test_the_same_weights_under_another_description_are_told(
+    room: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = room / "decoder" / "decoder.json"
+    about = json.loads(file.read_text())
+    about["confidence"]["temperature"] *= 2
+    file.write_text(json.dumps(about))
+    code, table, complaints = said(capsys, room / "session", "--no-frames")
+    assert code == 1
+    assert "another decoder.json" in table.splitlines()[0]
+    assert "trials.tsv row 0" in complaints[0]
 
 
 def test_a_decoder_of_another_scanner_is_one_line(
