@@ -1,4 +1,4 @@
-"""The command line: rtrecon run | bridge | finalize | streams | fetch | trigger."""
+"""The command line: rtrecon run | bridge | trigger | streams | verify | finalize | fetch."""
 
 import argparse
 import logging
@@ -93,6 +93,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="LIST",
         help="further streams to record there: names or types, separated by commas",
     )
+    run.add_argument(
+        "--yoked",
+        type=Path,
+        metavar="LIST.toml",
+        help="of codes: whose feedback is real and whose another session's",
+    )
+    run.add_argument("--code", metavar="CODE", help="this participant's on that list")
     best = "default: what the generator draws best with, as far as it fits the TR"
     run.add_argument(
         "--steps", type=int, metavar="N", help=f"denoising steps for an image ({best})"
@@ -133,6 +140,18 @@ def _parser() -> argparse.ArgumentParser:
     fetch.add_argument("generator", metavar="NAME", help="a preset or a hub id (owner/name)")
     fetch.set_defaults(command=_fetch)
     _add_trigger(commands.add_parser("trigger", help="send the scanner's pulses as markers"))
+    verify = commands.add_parser("verify", help="compute a recorded session anew and compare")
+    verify.add_argument("session", type=Path, metavar="DIR", help="the session's folder")
+    verify.add_argument(
+        "--decoder", type=Path, metavar="DIR", help="by default the one it names, if beside it"
+    )
+    verify.add_argument(
+        "--generator", default="", metavar="NAME_OR_DIR", help="by default the decoder's own"
+    )
+    verify.add_argument(
+        "--no-frames", dest="frames", action="store_false", help="draw no pictures again"
+    )
+    verify.set_defaults(command=_verify)
     return parser
 
 
@@ -163,7 +182,7 @@ def _add_trigger(trigger: argparse.ArgumentParser) -> None:
 
 _SESSION = (
     "decoder", "stream", "generator", "output", "stimuli", "wait_s", "until_idle_s",
-    "free_viewing", "xdf", "xdf_streams",
+    "free_viewing", "xdf", "xdf_streams", "yoked", "code",
     "steps", "strength", "guidance", "samples", "seed",
 )  # fmt: skip
 
@@ -246,6 +265,16 @@ def _trigger(options: argparse.Namespace) -> int:
         stamps = trigger.typed(options.key, stop)
     trigger.publish(stamps, options.stream, options.refractory)
     return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from rtrecon.verify import verify
+
+    verdict = verify(options.session, options.decoder, options.generator, options.frames)
+    print("\n".join([*verdict.notes, verdict.table()]))
+    if verdict.first:
+        print(f"rtrecon: {options.session} is not the same today: {verdict.first}", file=sys.stderr)
+    return 1 if verdict.first else 0
 
 
 def _stop_on_signals() -> threading.Event:

@@ -65,6 +65,8 @@ class Session:
     free_viewing: bool = False  # what was seen about 5 s ago, without markers
     xdf: bool = False  # all streams of the session in session.xdf
     xdf_streams: str = ""  # further ones: names or types, separated by commas
+    yoked: Path | None = None  # list that says of codes whether feedback is real or another's
+    code: str = ""
     fixed: Mapping[str, Any] = field(default_factory=dict)  # of `Settings`, as the user chose
 
     def settings(self, defaults: Settings) -> Settings:
@@ -75,6 +77,8 @@ class Session:
         _require(self.wait_s > 0, "wait_s", self.wait_s, "above 0")
         idle = self.until_idle_s
         _require(idle is None or idle > 0, "until_idle_s", idle, "above 0")
+        if (self.yoked is None) != (self.code == ""):
+            raise BadConfig("yoked feedback needs both: name --yoked LIST.toml and --code CODE")
 
 
 def load_session(toml: Path | None, options: Mapping[str, Any]) -> Session:
@@ -109,7 +113,7 @@ def _read(toml: Path) -> dict[str, Any]:
 
 
 _TYPES: dict[str, type] = {
-    "decoder": Path, "output": Path, "stimuli": Path, "stream": str, "generator": str,
+    "decoder": Path, "output": Path, "stimuli": Path, "yoked": Path, "code": str, "stream": str, "generator": str,
     "wait_s": float, "until_idle_s": float, "free_viewing": bool,
     "xdf": bool, "xdf_streams": str,
     "steps": int, "strength": float, "by_evidence": bool, "guidance": float, "samples": int, "preview": bool,

@@ -22,6 +22,7 @@ from rtrecon.generators import Generator
 from rtrecon.mailbox import Mailbox
 from rtrecon.receive import Receiver
 from rtrecon.record import Recorder
+from rtrecon.sham import Coded
 from rtrecon.summary import Summary
 from rtrecon.types import UNMARKED, Decoded, Event, Frame, Marker, Phase, Status, Trial, Volume
 from rtrecon.worker import Worker
@@ -58,6 +59,8 @@ class Pipeline:
         Whether to show what was seen about 5 s ago, whatever markers say.
     feedback : Feedback or None
         Where what is decoded is sent on; whoever made it closes it.
+    coded : Coded or None
+        What a code stands for; whoever watches is told the code alone.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Pipeline:
         stimuli: Path | None = None,
         free_viewing: bool = False,
         feedback: Feedback | None = None,
+        coded: Coded | None = None,
     ) -> None:
         self.frames: Mailbox[Frame] = Mailbox()
         self.candidates = artifact.candidates
@@ -85,9 +89,14 @@ class Pipeline:
         self._feedback = feedback
         self._preprocess = artifact.preprocess(receiver.geometry.affine, free_viewing)
         self._decode = Decode(artifact)
-        self._newest: Mailbox[Decoded] = Mailbox()
+        self._yoked = coded.yoked if coded else None
+        if coded is not None:
+            self._blind(coded)
+            fixed = generator.takes  # that pictures became cheaper would tell that they are drawn
+        newest: Mailbox[Decoded] = Mailbox()
+        self._newest = self._yoked or newest
         self._draw = Draw(
-            generator, settings, fixed, self.tr_s / self.speed, self._newest, self.frames,
+            generator, settings, fixed, self.tr_s / self.speed, newest, self.frames,
             self._say, self._fault, recorder.settings,
         )  # fmt: skip
         recorder.settings(settings)
@@ -108,7 +117,7 @@ class Pipeline:
         self._change(phase=Phase.WAITING)
         log.info("waiting for the first volume of '%s' (%s)", self._receiver.name, self.stream_text)
         self._ingest.start()
-        self._painter.submit(self._draw.until_closed)
+        self._painter.submit(self._show_until_closed)
         self._ending.start()
 
     def stop(self) -> None:
@@ -182,6 +191,19 @@ class Pipeline:
             log.warning("stimulus '%s' cannot be shown: %s", file.name, error)
             return None
 
+    def _blind(self, coded: Coded) -> None:
+        """Say the code and no more; settings, which change only real pictures, change nothing."""
+        self.takes = frozenset()
+        self.generator_text += f", feedback by code {coded.code}"
+        log.info("feedback by code %s", coded.code)
+        coded.write(self._recorder.folder)
+
+    def _show_until_closed(self) -> None:
+        if self._yoked is None:
+            self._draw.until_closed()
+        else:
+            self._yoked.until_closed(self.frames, self._recorder.folder / "feedback.tsv")
+
     def _receive(self) -> None:
         """The ingest thread. Whatever fails behind it, raw volumes go on being recorded."""
         faults = 0
@@ -221,10 +243,11 @@ class Pipeline:
         latency_ms = float("nan")
         if pattern is not None:
             decoded = self._decode(pattern)
-            self.decoded = decoded
+            shown = decoded if self._yoked is None else self._yoked.instead_of(decoded)
+            self.decoded = shown or self.decoded
             self._newest.put(decoded)
-            if self._feedback is not None:
-                self._feedback.send(decoded)
+            if self._feedback is not None and shown is not None:
+                self._feedback.send(shown)
             self._summary.decoded(decoded)
             self._recorder.decoded(decoded, pattern)
             latency_ms = 1e3 * (decoded.times.decoded - decoded.times.received)

@@ -29,6 +29,7 @@ from rtrecon.pipeline import Pipeline, find_pictures
 from rtrecon.quality_sheet import write_quality_sheet
 from rtrecon.receive import Receiver
 from rtrecon.record import Recorder, open_folder
+from rtrecon.sham import coded_feedback
 from rtrecon.worker import Worker
 from rtrecon.xdf_recorder import XdfRecorder
 
@@ -44,6 +45,9 @@ def open_session(session: Session, artifact: Artifact, stop: threading.Event) ->
     BadGenerator, BadStream, StreamMissing, Mismatch, BadConfig
         Something is missing or does not fit; no folder has been made then.
     """
+    coded = None
+    if session.yoked is not None:
+        coded = coded_feedback(session.code, session.yoked, artifact)
     painter = Worker("rtrecon-draw")
     receiver = None
     try:
@@ -61,12 +65,17 @@ def open_session(session: Session, artifact: Artifact, stop: threading.Event) ->
         if receiver is not None:
             receiver.close()
         raise
-    feedback = Feedback(session.stream, artifact.candidates)
-    pipeline = Pipeline(
-        receiver, artifact, generator, painter, recorder, chosen.settings, session.fixed,
-        session.stimuli, session.free_viewing, feedback,
-    )  # fmt: skip
-    with _log_file(folder), closing(feedback), _xdf(session, folder, receiver), _undisturbed():
+    with (
+        _log_file(folder),
+        closing(Feedback(session.stream, artifact.candidates)) as feedback,
+        _xdf(session, folder, receiver),
+        undisturbed(),
+    ):
+        # In here, so that what it works out beforehand is the same however many cores there are.
+        pipeline = Pipeline(
+            receiver, artifact, generator, painter, recorder, chosen.settings, session.fixed,
+            session.stimuli, session.free_viewing, feedback, coded,
+        )  # fmt: skip
         try:
             yield pipeline
         finally:
@@ -92,7 +101,8 @@ def _xdf(session: Session, folder: Path, receiver: Receiver) -> Iterator[None]:
 def _draw_sheets(folder: Path, session: Session, artifact: Artifact) -> None:
     """Pictures of what is recorded already: a full disk must not end in an error."""
     try:
-        write_contact_sheet(folder, find_pictures(session.stimuli))
+        if session.yoked is None:  # beside what was decoded, what was shown would tell
+            write_contact_sheet(folder, find_pictures(session.stimuli))
         write_quality_sheet(folder, artifact.voxels)
     except (OSError, BadDataset) as error:
         log.error("the session's overview pictures could not be drawn: %s", error)
@@ -116,7 +126,7 @@ def _warmed_up(generator: Generator, session: Session, tr_s: float) -> Plan:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """Keeps the decoding thread from waiting (docs/signal.md, "Cost").
 
     Its matrix products are small: a second thread gains nothing, and where the display has its
@@ -172,6 +182,7 @@ def _about(
             **_hashes(session.decoder),
         },
         "generator": {"name": generator.name, "identity": generator.identity},
+        "compute": generator.compute.told(),
         "free_viewing": session.free_viewing,
         "settings": asdict(chosen.settings),
         "picture_s": round(chosen.seconds, 4),

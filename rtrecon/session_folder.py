@@ -67,6 +67,24 @@ class SessionFolder:
         """The whole rows of one of its tables (`trials.tsv`); none where there is no such file."""
         return read_table(self.folder / name)
 
+    def array(self, name: str) -> NDArray[np.generic] | None:
+        """The whole rows of one of its arrays ("z"), memory-mapped; None where there is none.
+
+        Raises
+        ------
+        BadDataset
+            It is damaged.
+        """
+        file = self.folder / f"{name}.npy"
+        try:
+            return open_rows(file) if file.is_file() else None
+        except (OSError, ValueError, ArithmeticError) as error:
+            raise BadDataset(f"{file} is damaged: {error}") from error
+
+    def lines(self, name: str) -> list[dict[str, Any]]:
+        """The whole lines of one of its JSON files (`settings.jsonl`)."""
+        return [json.loads(line) for line in _whole_lines(self.folder / name)]
+
 
 def is_session_folder(folder: Path) -> bool:
     """Whether `rtrecon run` wrote it."""
@@ -102,12 +120,15 @@ def open_session_folder(folder: Path) -> SessionFolder:
 
 def read_table(file: Path) -> list[Row]:
     """The rows of a table that are whole: a kill may have cut the last line."""
+    reader = csv.DictReader(_whole_lines(file), delimiter="\t", quoting=csv.QUOTE_NONE)
+    return [row for row in reader if None not in row and None not in row.values()]
+
+
+def _whole_lines(file: Path) -> list[str]:
     if not file.is_file():
         return []
     text = file.read_text(encoding="utf-8", errors="replace")
-    lines = text[: text.rfind("\n") + 1].splitlines()
-    reader = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-    return [row for row in reader if None not in row and None not in row.values()]
+    return text[: text.rfind("\n") + 1].splitlines()
 
 
 def open_rows(file: Path) -> NDArray[np.generic]:
@@ -138,11 +159,8 @@ def _geometry(told: dict[str, Any]) -> Geometry:
 
 
 def _markers(file: Path, rows: list[Row]) -> list[tuple[int, Marker]]:
-    if not file.is_file():
-        return []
-    text = file.read_text(encoding="utf-8", errors="replace")
     found = []
-    for line in text[: text.rfind("\n") + 1].splitlines():
+    for line in _whole_lines(file):
         try:
             found.append(_marker(json.loads(line), rows))
         except (ValueError, LookupError, TypeError, AttributeError, BadStream) as error:

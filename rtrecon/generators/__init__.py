@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from rtrecon.config import Settings
 from rtrecon.errors import BadGenerator, BadInput
 from rtrecon.generators.presets import PRESETS, Preset
+
+if TYPE_CHECKING:  # torch takes seconds
+    from rtrecon.generators.compute import Compute
 
 GROUP = "rtrecon.generators"  # entry points of named generators; each value is a Preset
 CONFIG = "generator.json"  # what the folder of an adversarial generator holds, and no other
@@ -65,6 +68,8 @@ class Generator(Protocol):
         What it draws best with.
     takes : frozenset of str
         Which settings change its pictures; the others are ignored.
+    compute : Compute
+        Where, and in which precision, it draws.
     """
 
     name: str
@@ -74,6 +79,7 @@ class Generator(Protocol):
     size_px: int
     defaults: Settings
     takes: frozenset[str]
+    compute: "Compute"
 
     def images(
         self, aim: Aim, seed: int, settings: Settings, newer: Newer | None = None
@@ -173,8 +179,10 @@ def _installed(point: EntryPoint) -> Preset:
     return preset
 
 
-def load_generator(name: str) -> Generator:
+def load_generator(name: str, compute: "Compute | None" = None) -> Generator:
     """Load a generator by name, folder or hub id, from this machine alone.
+
+    `compute`: where it draws; by default where this machine does best.
 
     Raises
     ------
@@ -186,7 +194,7 @@ def load_generator(name: str) -> Generator:
     if (Path(preset.repository) / CONFIG).is_file():
         from rtrecon.generators.adversarial import Adversarial
 
-        return Adversarial(Path(preset.repository), name)
+        return Adversarial(Path(preset.repository), name, compute)
     from rtrecon.generators.diffusion import Diffusion
 
-    return Diffusion(preset, name)
+    return Diffusion(preset, name, compute)

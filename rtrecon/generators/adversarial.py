@@ -71,6 +71,8 @@ class Adversarial:
     folder : Path
         `generator.json`, `generator.safetensors` and `encoder.safetensors`, see `save`.
     name : str
+    compute : Compute, optional
+        The best of this machine by default.
 
     Raises
     ------
@@ -78,11 +80,11 @@ class Adversarial:
         Not such a folder, or its parts do not fit together.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, compute: Compute | None = None) -> None:
         self.name = name
         plan = _read_plan(folder)
         up, down = plan.networks()
-        self._compute = compute = Compute.best()
+        self.compute = compute = compute or Compute.best()
         for part, module in (("generator", up), ("encoder", down)):
             _fill(module, folder, _FILES[part])
             compute.place(module, torch.float32)
@@ -108,10 +110,10 @@ class Adversarial:
         if aim.z is None:
             # On the CPU, so that a seed gives the same picture on every machine.
             source = torch.Generator("cpu").manual_seed(seed)
-            z = torch.randn((1, *self.latent), generator=source).to(self._compute.device)
+            z = torch.randn((1, *self.latent), generator=source).to(self.compute.device)
         else:
-            z = self._compute.tensor(aim.z)[None]
-        drawn = self._up(z.flatten(1), self._compute.tensor(aim.c))[0]  # (3, size_px, size_px)
+            z = self.compute.tensor(aim.z)[None]
+        drawn = self._up(z.flatten(1), self.compute.tensor(aim.c))[0]  # (3, size_px, size_px)
         pixels = (drawn.permute(1, 2, 0) + 1) * 127.5
         yield Step(pixels.round().to(torch.uint8).cpu().numpy()[None], 1, 1)
 
@@ -124,7 +126,7 @@ class Adversarial:
         rows = [np.zeros((0, *self.latent), np.float32)]
         for start in range(0, len(images), _BATCH):
             pixels = np.stack([self._resized(image) for image in images[start : start + _BATCH]])
-            batch = self._compute.tensor(pixels).permute(0, 3, 1, 2) / 127.5 - 1
+            batch = self.compute.tensor(pixels).permute(0, 3, 1, 2) / 127.5 - 1
             rows.append(self._down(batch)[0].cpu().numpy().reshape(-1, *self.latent))
         return np.concatenate(rows)
 

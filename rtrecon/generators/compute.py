@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 log = logging.getLogger(__name__)
 
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_MOST_THREADS = 1024
 _WORTH = (
     2.0  # bfloat16 on a CPU must be so much faster to be used: without the right units it is slower
 )
@@ -49,6 +51,33 @@ class Compute:
         if torch.backends.mps.is_available():
             return cls(torch.device("mps"))
         return cls(torch.device("cpu"), torch.bfloat16 if bfloat16_pays() else torch.float32)
+
+    def told(self) -> dict[str, Any]:
+        """For the record: what, beside the weights, decides the last bits of a picture."""
+        return {
+            "device": self.device.type,
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "threads": torch.get_num_threads(),
+        }
+
+    @classmethod
+    def recorded(cls, told: Mapping[str, Any]) -> "Compute | None":
+        """What `told` said, here and now; None where that device is not here or not known.
+
+        How a CPU's sums are split depends on the number of threads, so it is set, too.
+        """
+        here = {
+            "cpu": True,
+            "cuda": torch.cuda.is_available(),
+            "mps": torch.backends.mps.is_available(),
+        }
+        device, dtype, threads = (told.get(key) for key in ("device", "dtype", "threads"))
+        if not here.get(str(device)) or dtype not in _DTYPES or not isinstance(threads, int):
+            return None
+        torch.set_num_threads(min(max(1, threads), _MOST_THREADS))
+        return cls(
+            torch.device(str(device)), _DTYPES[dtype], "inductor" if device == "cuda" else ""
+        )
 
     @property
     def queued(self) -> bool:

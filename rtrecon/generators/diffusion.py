@@ -47,7 +47,7 @@ class Diffusion:
 
     def __init__(self, preset: Preset, name: str, compute: Compute | None = None) -> None:
         self.name = name
-        self._compute = compute = compute or Compute.best()
+        self.compute = compute = compute or Compute.best()
         pipeline, self.identity = load_pipeline(preset, name)
         unet, vae = pipeline.unet, pipeline.vae
         edge, factor = int(unet.config.sample_size), int(pipeline.vae_scale_factor)
@@ -80,7 +80,7 @@ class Diffusion:
         """
         check_aim(aim, self)
         timesteps = self._schedule.begin(settings, aim)
-        on_device = timesteps.to(self._compute.device)
+        on_device = timesteps.to(self.compute.device)
         sources = [torch.Generator("cpu").manual_seed(seed + n) for n in range(settings.samples)]
         z, latents = self._noised(aim, sources, timesteps)
         c = self._conditioning(aim, settings)
@@ -98,7 +98,7 @@ class Diffusion:
                 shown = None
             if step < len(timesteps) and settings.preview:
                 shown = (self._developed(clean, fast=True), step)
-                if not self._compute.queued:
+                if not self.compute.queued:
                     yield Step(shown[0].wait(), step, len(timesteps))
                     shown = None
         final = self._developed(latents, fast=settings.fast_decoder)
@@ -116,7 +116,7 @@ class Diffusion:
         rows = []
         for start in range(0, len(images), _BATCH):
             pixels = np.stack([self._resized(image) for image in images[start : start + _BATCH]])
-            batch = self._compute.tensor(pixels).permute(0, 3, 1, 2) / 127.5 - 1
+            batch = self.compute.tensor(pixels).permute(0, 3, 1, 2) / 127.5 - 1
             rows.append(self._autoencoder.encode(batch).cpu().numpy())
         return np.concatenate(rows)
 
@@ -131,11 +131,11 @@ class Diffusion:
         # Drawn on the CPU, so that a seed gives the same picture on every machine; each sample
         # from a source of its own, so that it does not depend on how many there are.
         noise = torch.cat([torch.randn((1, *self._drawn), generator=s) for s in sources])
-        noise = noise.to(self._compute.device)
+        noise = noise.to(self.compute.device)
         scheduler = self._schedule.scheduler
         if aim.z is None:
             return None, noise * scheduler.init_noise_sigma
-        z = self._enlarged(self._compute.tensor(aim.z)[None])
+        z = self._enlarged(self.compute.tensor(aim.z)[None])
         return z, scheduler.add_noise(z.expand_as(noise), noise, timesteps[:1])
 
     def _moved(
@@ -144,7 +144,7 @@ class Diffusion:
         """Latents on their way, shifted by what z has moved, at their present level of noise."""
         if z is None or aim.z is None:
             return z, latents
-        new = self._enlarged(self._compute.tensor(aim.z)[None])
+        new = self._enlarged(self.compute.tensor(aim.z)[None])
         add_noise, at = self._schedule.scheduler.add_noise, t[None]
         none = torch.zeros_like(z)
         return new, latents + add_noise(new, none, at) - add_noise(z, none, at)
@@ -161,7 +161,7 @@ class Diffusion:
 
     def _conditioning(self, aim: Aim, settings: Settings) -> Tensor:
         """Each sample's c, and before it, under guidance, that of no caption."""
-        c = self._compute.tensor(aim.c)[None].to(self._compute.dtype)
+        c = self.compute.tensor(aim.c)[None].to(self.compute.dtype)
         c = c.expand(settings.samples, -1, -1)
         if settings.guidance == 1:
             return c
@@ -173,7 +173,7 @@ class Diffusion:
         scaled = self._schedule.scheduler.scale_model_input(latents, t)
         if settings.guidance != 1:
             scaled = torch.cat([scaled, scaled])
-        batch = scaled.to(self._compute.dtype).contiguous(memory_format=torch.channels_last)
+        batch = scaled.to(self.compute.dtype).contiguous(memory_format=torch.channels_last)
         inputs = self._text.inputs(c)
         predicted = self._unet(batch, on_device, **inputs, return_dict=False)[0].float()
         if settings.guidance == 1:

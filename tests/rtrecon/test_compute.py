@@ -92,3 +92,18 @@ def test_a_product_on_a_device_is_the_maps_own() -> None:
     assert moved.dtype == np.float32
     np.testing.assert_allclose(moved, linear(pattern), rtol=1e-4, atol=1e-4)
     assert placed(linear) is linear
+
+
+def test_what_decides_the_last_bit_is_recorded_and_set_again() -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        told = Compute(torch.device("cpu"), torch.bfloat16).told()
+        assert told == {"device": "cpu", "dtype": "bfloat16", "threads": 2}
+        torch.set_num_threads(1)
+        assert Compute.recorded(told) == Compute(torch.device("cpu"), torch.bfloat16)
+        assert torch.get_num_threads() == 2
+        for wrong in ({"device": "tpu"}, {"dtype": "int8"}, {"threads": "many"}):
+            assert Compute.recorded(told | wrong) is None
+    finally:
+        torch.set_num_threads(before)
