@@ -1,7 +1,6 @@
 """How good a session's data were, in one picture: motion, DVARS, a carpet and a tSNR map."""
 
 import csv
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtrecon.quality import START_UP
+from rtrecon.session_folder import open_session_folder
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,20 +34,22 @@ def write_quality_sheet(folder: Path, voxels: NDArray[np.int64]) -> Path | None:
     from matplotlib.figure import Figure  # takes a second, and most of the time nobody needs it
 
     table = _read(folder / "quality.tsv")
-    raw = np.load(folder / "volumes.npy", mmap_mode="r")
-    if min(len(raw), len(table["number"])) < _LEAST + START_UP:
+    session = open_session_folder(folder)
+    # In the order of quality.tsv, which has no row for a rejected volume.
+    used = np.array([n for n, row in enumerate(session.rows) if row["fault"] == "n/a"], int)
+    if min(len(used), len(table["number"])) < _LEAST + START_UP:
         return None
-    chosen = np.unique(np.linspace(START_UP, len(raw) - 1, VOLUMES).astype(int))
-    geometry = json.loads((folder / "session.json").read_text(encoding="utf-8"))["geometry"]
+    chosen = np.unique(np.linspace(START_UP, len(used) - 1, VOLUMES).astype(int))
+    raw, geometry = session.volumes, session.geometry
     figure = Figure(figsize=(12, 12), layout="constrained")
     rows = figure.subplots(5, 1, height_ratios=(2, 1.4, 1.4, 3, 4))
     _motion(rows[0], table)
     _framewise(rows[1], table)
     _trust(rows[2], table)
-    _carpet(rows[3], _series(raw, chosen, voxels), chosen)
-    _tsnr(rows[4], _tsnr_map(raw, chosen))
-    shape = " x ".join(map(str, geometry["shape"]))
-    figure.suptitle(f"{len(raw)} volumes of {shape} voxels, TR {geometry['tr_s']:g} s")
+    _carpet(rows[3], _series(raw, used[chosen], voxels), chosen)
+    _tsnr(rows[4], _tsnr_map(raw, used[chosen]))
+    shape = " x ".join(map(str, geometry.shape))
+    figure.suptitle(f"{len(used)} volumes of {shape} voxels, TR {geometry.tr_s:g} s")
     file = folder / "quality.png"
     figure.savefig(file, dpi=90)
     return file

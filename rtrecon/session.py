@@ -9,7 +9,7 @@ import platform
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ from rtrecon.budget import Plan, enough_memory, plan, told
 from rtrecon.compatibility import check_generator, check_stream
 from rtrecon.config import Session
 from rtrecon.contact_sheet import write_contact_sheet
-from rtrecon.errors import BadGenerator
+from rtrecon.errors import BadDataset, BadGenerator
 from rtrecon.generators import Generator, load_generator
 from rtrecon.pipeline import Pipeline, find_pictures
 from rtrecon.quality_sheet import write_quality_sheet
@@ -71,10 +71,18 @@ def open_session(session: Session, artifact: Artifact, stop: threading.Event) ->
             yield pipeline
         finally:
             pipeline.finish()
-            if feedback is None:  # beside what was decoded, what was shown would tell
-                write_contact_sheet(folder, find_pictures(session.stimuli))
-            write_quality_sheet(folder, artifact.voxels)
+            _draw_sheets(folder, session, artifact)
             log.info("the session is in %s", folder)
+
+
+def _draw_sheets(folder: Path, session: Session, artifact: Artifact) -> None:
+    """Pictures of what is recorded already: a full disk must not end in an error."""
+    try:
+        if session.yoked is None:  # beside what was decoded, what was shown would tell
+            write_contact_sheet(folder, find_pictures(session.stimuli))
+        write_quality_sheet(folder, artifact.voxels)
+    except (OSError, BadDataset) as error:
+        log.error("the session's overview pictures could not be drawn: %s", error)
 
 
 def _warmed_up(generator: Generator, session: Session, tr_s: float) -> Plan:
@@ -192,7 +200,7 @@ def _gpu() -> str | None:
 @contextmanager
 def _log_file(folder: Path) -> Iterator[None]:
     """What is said during the session is kept in its folder."""
-    handler = logging.FileHandler(folder / "log.txt", encoding="utf-8")
+    handler = _LogFile(folder / "log.txt", encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logger = logging.getLogger("rtrecon")
     logger.addHandler(handler)
@@ -200,4 +208,12 @@ def _log_file(folder: Path) -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
-        handler.close()
+        with suppress(OSError):
+            handler.close()
+
+
+class _LogFile(logging.FileHandler):
+    """On a full disk what is said stays in memory, for a while, and is written later."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Say nothing: that the disk is full is told already."""

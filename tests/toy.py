@@ -32,6 +32,12 @@ NAMES = ("cat", "dog", "noise")
 
 @pytest.fixture(scope="session")
 def toy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("generator") / "toy"
+    save_toy(folder)
+    return folder
+
+
+def save_toy(folder: Path) -> None:
     """An ordinary Stable Diffusion folder of toy size, untrained."""
     torch.manual_seed(0)
     words = tokenizer(["a dog", "a cat", "noise"])
@@ -55,11 +61,9 @@ def toy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scheduler = DDIMScheduler(
         beta_schedule="scaled_linear", clip_sample=False, steps_offset=1, set_alpha_to_one=False
     )
-    folder = tmp_path_factory.mktemp("generator") / "toy"
     StableDiffusionPipeline(
         vae, CLIPTextModel(text), words, unet, scheduler, None, None, requires_safety_checker=False
     ).save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,10 @@ from rtrecon.types import Phase, Status
 
 
 class Header(QWidget):
-    """A coloured pill with the phase in words, one line of message, and three of description."""
+    """A coloured pill with the phase in words, a message, and three lines of description.
+
+    Above the message stands, in the colour of alarms, what is wrong with the record on disk.
+    """
 
     def __init__(self, session: Watched, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -27,8 +30,14 @@ class Header(QWidget):
         self._status = Status()
         self.pill = Words(role="pill")
         self.pill.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.message = Text()
-        self.message.setWordWrap(True)
+        self.message, self.recording = Text(), Text(role="alarm")
+        for line in (self.message, self.recording):
+            line.setWordWrap(True)
+        self.recording.hide()
+        messages = QVBoxLayout()
+        messages.setSpacing(1)
+        messages.addWidget(self.recording)
+        messages.addWidget(self.message)
         self.details = QPushButton("Details")
         self.details.setToolTip("Show where it failed (D)")
         self.details.setShortcut("D")
@@ -46,7 +55,7 @@ class Header(QWidget):
         row.setSpacing(14)
         row.addWidget(Words("rtrecon", "name"))
         row.addWidget(self.pill, alignment=Qt.AlignmentFlag.AlignVCenter)
-        row.addWidget(self.message, stretch=3)
+        row.addLayout(messages, stretch=3)
         row.addWidget(self.details)
         row.addLayout(about, stretch=1)
         self.show_status(self._status)
@@ -55,8 +64,11 @@ class Header(QWidget):
         """Say where the session stands."""
         self._status = status
         mark(self.pill, "phase", status.phase.name)
+        self.recording.say(status.recording)
+        self.recording.setVisible(bool(status.recording))
         self.message.say(status.message)
-        self.message.setToolTip(f"<p>{escape(status.message)}</p>" if status.message else "")
+        for line in (self.recording, self.message):
+            line.setToolTip(f"<p>{escape(line.text())}</p>" if line.text() else "")
         self.details.setVisible(bool(status.traceback))
         self.tick()
 

@@ -100,6 +100,7 @@ def style_sheet(letter: int) -> str:
     QLabel[doubt="true"] {{ color: {ORANGE}; }}
     QLabel[role="caption"] {{ font-size: {round(letter * 1.2)}px; color: {DIM}; }}
     QLabel[role="caption"][late="true"] {{ color: {ORANGE}; }}
+    QLabel[role="alarm"] {{ color: {VERMILLION}; font-weight: bold; }}
     QLabel[role="count"] {{ font-size: {round(letter * 1.35)}px; font-weight: bold;
         padding: 0 5px; border-radius: 4px; }}
     QLabel[role="count"][alarm="true"] {{ background: {VERMILLION}; color: {BACKGROUND}; }}

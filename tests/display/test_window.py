@@ -15,6 +15,7 @@ from pytestqt.qtbot import QtBot
 
 from rtrecon.display import OperatorWindow
 from rtrecon.display.stage import DOUBT, GENERATOR_ONLY
+from rtrecon.display.theme import VERMILLION, style_sheet
 from rtrecon.types import Phase, Trial, VolumeCounts
 
 if TYPE_CHECKING:
@@ -219,6 +220,22 @@ def test_a_failure_shows_its_message_and_keeps_its_traceback_at_hand(
     assert text is not None
     assert "line 1" in text.toPlainText()
     dialog.close()
+
+
+def test_what_the_disk_refuses_stands_above_the_message(
+    session: HandFed, window: OperatorWindow
+) -> None:
+    assert not window.header.recording.isVisible()
+    session.become(message="fewer steps", recording="recording fails (No space left on device)")
+    window.tick()
+    assert window.header.recording.isVisible()
+    assert window.header.recording.text() == "recording fails (No space left on device)"
+    assert window.header.message.text() == "fewer steps"
+    (line,) = {p for p in style_sheet(13).splitlines() if 'role="alarm"' in p}
+    assert VERMILLION in line
+    session.become(recording="")
+    window.tick()
+    assert not window.header.recording.isVisible()
 
 
 def test_silence_has_a_length(session: HandFed, window: OperatorWindow) -> None:

@@ -16,7 +16,9 @@ from rtrecon.bids import Run
 from rtrecon.decode import Decode
 from rtrecon.generators import Step
 from rtrecon.pipeline import find_pictures
+from rtrecon.session_folder import open_session_folder
 from rtrecon.types import Event, Geometry, Marker, Phase, Volume
+from tests.full_disk import files_end_at
 from tests.live import Live, Toy, rows
 from tests.toy import NAMES, send, toy_run, toy_volumes
 
@@ -157,3 +159,57 @@ def test_what_is_shown_is_never_older_than_one_image_and_one_tr(
         assert volume >= newest
     ages = [float(row["painted"]) - float(row["received"]) for row in finals]
     assert np.median(ages) <= image_s + tr_s + 0.1
+
+
+def test_a_rejected_volume_is_recorded_and_takes_part_in_nothing(
+    live: Live, toy_geometry: Geometry
+) -> None:
+    """What is decoded is the same as with the volume lost; read back it is the run that came."""
+    items = [
+        replace(item, data=np.full_like(item.data, np.nan))
+        if isinstance(item, Volume) and item.number == 6
+        else item
+        for item in toy_run(toy_geometry, 20)
+    ]
+    live.begin()
+    send(live.outlet, iter(items), pylsl.local_clock())
+    summary = live.finish()
+    assert summary["volumes"] == {"received": 19, "lost": 0, "duplicate": 0, "rejected": 1}
+    session = open_session_folder(live.folder)
+    assert [int(row["number"]) for row in session.rows] == list(range(20))
+    assert [row["number"] for row in session.rows if row["fault"] != "n/a"] == ["6"]
+    used = [item.number for item in session.walk() if isinstance(item, Volume)]
+    assert used == [n for n in range(20) if n != 6]
+    assert "6" not in [row["number"] for row in session.table("quality.tsv")]
+    trials = session.table("trials.tsv")
+    patterns, probabilities = (
+        np.load(live.folder / f"{name}.npy") for name in ("patterns", "probabilities")
+    )
+    assert len(patterns) == len(probabilities) == len(trials)
+    np.testing.assert_allclose(
+        probabilities.max(axis=1), [float(row["confidence"]) for row in trials], atol=1e-6
+    )
+    assert len((live.folder / "settings.jsonl").read_text().splitlines()) == 1
+    phases = [json.loads(line) for line in (live.folder / "status.jsonl").read_text().splitlines()]
+    told = [line["phase"] for line in phases if line["phase"] != Phase.SILENT.value]
+    assert (told[0], told[-1]) == (Phase.WAITING.value, Phase.ENDED.value)
+    times = [line["time"] for line in phases]
+    assert times == sorted(times)
+
+
+def test_a_full_disk_ends_no_session(live: Live, toy_geometry: Geometry) -> None:
+    items = list(toy_run(toy_geometry, 20))
+    live.begin()
+    with files_end_at(3000):
+        send(live.outlet, iter(items), pylsl.local_clock())
+        live.pipeline._ingest.join(timeout=30)
+        assert live.pipeline.status.recording.startswith("recording fails (File too large)")
+    summary = live.finish()
+    assert live.pipeline.status.phase is Phase.ENDED
+    assert summary["volumes"]["received"] == 20  # type: ignore[index]
+    assert summary["recording"]["failed_writes"] > 0  # type: ignore[index]
+    session = open_session_folder(live.folder)
+    assert 0 < len(session.rows) < 20
+    sent = toy_volumes(toy_geometry, 20)
+    for row, volume in zip(session.rows, session.volumes, strict=True):
+        np.testing.assert_array_equal(volume, sent[..., int(row["number"])])

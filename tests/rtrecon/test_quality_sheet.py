@@ -19,6 +19,10 @@ def recorded(folder: Path, geometry: Geometry, count: int) -> Path:
     recorder = Recorder(folder, geometry, {})
     data = toy_volumes(geometry, count)
     for number in range(count):
+        if number == 9:  # is for the record alone
+            worthless = np.full(geometry.shape, np.nan, np.float32)
+            recorder.volume(Volume(number, worthless, fault="not finite"))
+            continue
         recorder.volume(Volume(number, data[..., number]))
         arrival = Arrival(number, 0.0, motion=(0.1,) * 6, framewise_mm=0.2, dvars=1.0)
         recorder.arrival(replace(arrival, weight=0.0) if number == 7 else arrival)

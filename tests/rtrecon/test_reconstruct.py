@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from rtrecon.config import Settings
-from rtrecon.generators import Aim, Generator, load_generator
+from rtrecon.generators import Aim, Generator, Newer, Step, load_generator
 from rtrecon.generators.diffusion import Diffusion
-from rtrecon.reconstruct import Reconstruct
+from rtrecon.reconstruct import Reconstruct, aim_at, noise_seed
 from rtrecon.types import Decoded, Frame, Trial
 from simulator import scenes
 
@@ -79,6 +79,8 @@ def test_a_picture_on_its_way_is_aimed_at_the_same_trials_newest(
     next_trial = decoded_of(toy_generator, 1, trial=2)
     shown = list(reconstruct(one, SETTINGS, lambda: newer))
     assert [frame.decoded.volume for frame in shown] == [5, 6, 6, 6]
+    assert [frame.aims for frame in shown] == ["5", "5,6@2", "5,6@2", "5,6@2"]
+    assert {frame.settings for frame in shown} == {SETTINGS}
     alone, of_newer = (final(reconstruct(d, SETTINGS)).images.astype(int) for d in (one, newer))
     moved = shown[-1].images.astype(int)
     assert np.abs(moved - of_newer).mean() < np.abs(alone - of_newer).mean()
@@ -86,6 +88,47 @@ def test_a_picture_on_its_way_is_aimed_at_the_same_trials_newest(
         same = final(reconstruct(one, SETTINGS, lambda waiting=waiting: waiting))  # type: ignore[misc]
         np.testing.assert_array_equal(same.images, alone)
         assert same.decoded is one
+
+
+def test_a_picture_that_comes_late_is_of_what_its_own_step_was_aimed_at(
+    toy_generator: Diffusion,
+) -> None:
+    """On a GPU a picture is fetched when the step that follows it, and its new aim, are queued."""
+    one = decoded_of(toy_generator, 0)
+    later = [replace(decoded_of(toy_generator, n, volume=5 + n), trial=one.trial) for n in (1, 2)]
+
+    class Queued:
+        def images(self, aim: Aim, seed: int, settings: Settings, newer: Newer) -> Iterator[Step]:
+            image = np.zeros((1, 8, 8, 3), np.uint8)
+            for step in (2, 3, 4):
+                newer()
+                yield Step(image, step - 1, 4)
+            yield Step(image, 4, 4)
+
+    waiting = iter([None, *later])
+    frames = list(Reconstruct(Queued())(one, SETTINGS, lambda: next(waiting)))  # type: ignore[arg-type]
+    assert [frame.aims for frame in frames] == ["5", "5", "5,6@3", "5,6@3,7@4"]
+    assert [frame.decoded.volume for frame in frames] == [5, 5, 6, 7]
+
+
+def test_a_picture_can_be_drawn_again_of_its_aims_to_the_bit(toy_generator: Diffusion) -> None:
+    """From what is recorded: aims with their steps, z, c, reliability and settings."""
+    one = decoded_of(toy_generator, 0)
+    others = [replace(decoded_of(toy_generator, n, volume=5 + n), trial=one.trial) for n in (1, 2)]
+    waiting = iter([None, *others, *others])
+    settings = Settings(steps=8, strength=0.6)
+    shown = final(Reconstruct(toy_generator)(one, settings, lambda: next(waiting)))
+    assert shown.aims == "5,6@3,7@4,6@5"
+    assert shown.settings is not None
+    volumes = {d.volume: d for d in (one, *others)}
+    first, *rest = (part.partition("@") for part in shown.aims.split(","))
+    aims = {int(step): aim_at(volumes[int(volume)]) for volume, _, step in rest}
+    steps = iter(range(2, 9))
+    *_, again = toy_generator.images(
+        aim_at(volumes[int(first[0])]), noise_seed(0, one.trial.number), shown.settings,
+        lambda: aims.get(next(steps)),
+    )  # fmt: skip
+    np.testing.assert_array_equal(again.images, shown.images)
 
 
 def test_it_is_not_aimed_anew_in_its_last_steps(toy_generator: Diffusion) -> None:
