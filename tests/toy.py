@@ -21,6 +21,7 @@ from rtrecon.artifact import Artifact, GeneratorTie, LinearMap, Null
 from rtrecon.confidence import Confidence
 from rtrecon.evidence import Model
 from rtrecon.generators import Generator
+from rtrecon.generators.compute import Compute
 from rtrecon.generators.diffusion import Diffusion
 from rtrecon.generators.presets import Preset
 from rtrecon.marker_inlets import MarkerInlets
@@ -70,7 +71,8 @@ def save_toy(folder: Path) -> None:
 
 @pytest.fixture(scope="session")
 def toy_generator(toy_folder: Path) -> Diffusion:
-    return Diffusion(Preset(str(toy_folder)), "toy")
+    """In float32 on every machine: it is compared with other implementations."""
+    return Diffusion(Preset(str(toy_folder)), "toy", Compute(torch.device("cpu")))
 
 
 @pytest.fixture(scope="session")

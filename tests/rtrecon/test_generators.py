@@ -21,6 +21,7 @@ from rtrecon import generators
 from rtrecon.config import Settings
 from rtrecon.errors import BadGenerator, BadInput
 from rtrecon.generators import Aim, find_generator
+from rtrecon.generators.compute import Compute
 from rtrecon.generators.diffusion import Diffusion
 from rtrecon.generators.presets import Preset
 from rtrecon.generators.schedule import Schedule
@@ -58,7 +59,7 @@ def test_our_loop_gives_the_image_of_diffusers_own(
     pipeline = StableDiffusionImg2ImgPipeline.from_pretrained(toy_folder, local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
     pipeline.scheduler = scheduler.from_config(pipeline.scheduler.config, prediction_type=predicts)
-    ours = Diffusion(Preset(str(toy_folder)), "toy")
+    ours = Diffusion(Preset(str(toy_folder)), "toy", Compute(torch.device("cpu")))
     ours._schedule = Schedule(pipeline.scheduler)
     z, c = random_z_c(ours)
     settings = replace(SETTINGS, guidance=guidance)

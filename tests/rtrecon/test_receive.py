@@ -160,7 +160,7 @@ def test_a_silent_stream_ends_when_told_to(
     stream_name: str, toy_geometry: Geometry, caplog: pytest.LogCaptureFixture
 ) -> None:
     cut = [item for item in toy_run(toy_geometry, 6) if not _is_end(item)]
-    got, _ = receive(stream_name, toy_geometry, cut, until_idle_s=0.8)
+    got, _ = receive(stream_name, toy_geometry, cut, until_idle_s=3.0)
     assert len(volumes(got)) == 6
     assert "is silent since volume 5" in caplog.text
     assert "ended as --until-idle says" in caplog.text

@@ -13,7 +13,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "wire.md"
 
 
 def test_the_pages_example_sends_a_run(stream_name: str) -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
+    _, sender = PAGE.read_text().split("## A sender in 20 lines\n")
+    example = re.findall(r"```python\n(.*?)```", sender, flags=re.DOTALL)[0]
     rng = np.random.default_rng(0)
     scans = [rng.integers(0, 900, (64, 64, 34)).astype(np.int16) for _ in range(6)]
     program = example.replace('"rtrecon"', f'"{stream_name}"').replace(
