@@ -25,10 +25,10 @@ if "LSLAPICFG" not in os.environ:
     _config.write_text(isolated(f"bench-{os.getpid()}"))
     os.environ["LSLAPICFG"] = str(_config)
 
-import pylsl  # noqa: E402
+import pylsl
 
-from rtrecon.connect import find_stream, open_volumes  # noqa: E402
-from tests import exports  # noqa: E402
+from rtrecon.connect import find_stream, open_volumes
+from tests import exports
 
 TR_S = 0.72
 Write = Callable[[Path, int, np.ndarray], list[Path]]
@@ -75,7 +75,9 @@ def run(
     """Latencies (s), resident memory of the bridge (MB) at 200 volumes and the end, and volumes lost."""
     name = f"bench-{time.monotonic_ns()}"
     with tempfile.TemporaryDirectory() as made, tempfile.TemporaryDirectory() as out:
-        volumes = [np.random.default_rng(n).integers(0, 900, shape).astype(np.int16) for n in range(4)]
+        volumes = [
+            np.random.default_rng(n).integers(0, 900, shape).astype(np.int16) for n in range(4)
+        ]
         bridge = subprocess.Popen(
             [sys.executable, "-m", "rtrecon", "bridge", out, "--stream", name, "--from-start", *options],
             stderr=subprocess.DEVNULL,

@@ -193,7 +193,8 @@ def test_what_is_there_already_is_left_alone(
         found = watcher.wait(PATIENCE_S)
         (tmp_path / "b.nii").rename(tmp_path / "old" / "c.nii")
         while tmp_path.resolve() / "old" / "c.nii" not in found:
-            assert (new := watcher.wait(PATIENCE_S))
+            new = watcher.wait(PATIENCE_S)
+            assert new
             found += new
     assert {path.name for path in found} == {"b.nii", "c.nii"}
     assert "1 files are already there" in caplog.text
