@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pylsl
@@ -114,3 +115,27 @@ def test_any_text_is_understood_or_refused(text: str) -> None:
         assert isinstance(marker.event, Event)
         assert isinstance(marker.trial_type, str)
         assert math.isnan(marker.onset_s) or abs(marker.onset_s) < 1e7
+
+
+def test_slice_and_echo_times_survive_the_description(toy_geometry: Geometry) -> None:
+    timed = replace(toy_geometry, slice_times_s=(0.0, 1.0, 0.5, 1.5), echo_times_s=(0.012, 0.03))
+    info = wire.volume_info("x", timed, "source", "header")
+    read = wire.geometry_of(info)
+    assert (read.slice_times_s, read.echo_times_s) == (timed.slice_times_s, timed.echo_times_s)
+    assert info.desc().child("synchronization").child_value("acquired_from") == "header"
+
+
+@pytest.mark.parametrize(
+    ("field", "times"),
+    [
+        ("slice_times_s", (0.0, 1.0)), ("slice_times_s", (0.0, 1.0, -1.0, 2.0)),
+        ("slice_times_s", (0.0, 1.0, math.nan, 2.0)), ("echo_times_s", (30.0,)),
+        ("echo_times_s", (0.03,) * 17),
+    ],
+)  # fmt: skip
+def test_slice_and_echo_times_out_of_bounds_are_refused(
+    toy_geometry: Geometry, field: str, times: tuple[float, ...]
+) -> None:
+    info = wire.volume_info("x", replace(toy_geometry, **{field: times}), "source")
+    with pytest.raises(BadStream, match=field):
+        wire.geometry_of(info)
