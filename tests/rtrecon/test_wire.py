@@ -119,7 +119,7 @@ def test_any_text_is_understood_or_refused(text: str) -> None:
 
 def test_slice_and_echo_times_survive_the_description(toy_geometry: Geometry) -> None:
     timed = replace(toy_geometry, slice_times_s=(0.0, 1.0, 0.5, 1.5), echo_times_s=(0.012, 0.03))
-    info = wire.volume_info("x", timed, "source", "header")
+    info = wire.volume_info("x", timed, "source", acquired_from="header")
     read = wire.geometry_of(info)
     assert (read.slice_times_s, read.echo_times_s) == (timed.slice_times_s, timed.echo_times_s)
     assert info.desc().child("synchronization").child_value("acquired_from") == "header"
