@@ -129,13 +129,14 @@ class MarkerInlets:
         self.joined.set()
 
     def _new(self, source: str, inlet: "_Inlet", wait_s: float) -> list[Marker]:
+        came: list[Marker] = []
         try:
-            return list(inlet.new(wait_s))
+            came.extend(inlet.new(wait_s))  # what was read before a loss stays
         except LostError:  # it had no source id to be found again by
             log.warning("%s ended: markers are heard again once it is back", inlet.named)
             del self._inlets[source]
             self._not_before[source] = pylsl.local_clock() + 2 * _FORGOTTEN_S
-            return []
+        return came
 
     def _usable(self, source: str, info: pylsl.StreamInfo) -> bool:
         if info.channel_format() == pylsl.cf_string and info.channel_count() == 1:

@@ -128,6 +128,8 @@ class XdfRecorder:
 
     def _wanted(self, found: pylsl.StreamInfo) -> bool:
         name = found.name()
+        if found.type() == wire.TAKEN_TYPE:  # a receiver's receipts: of the transport alone
+            return False
         ours = name == self._stream or name.startswith(f"{self._stream}-")
         return ours or bool({name, found.type()} & self._others)
 
