@@ -37,6 +37,8 @@ bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.reconstruction
 	$(BIN)/python -m tests.benchmarks.evolving
 	$(BIN)/python -m tests.benchmarks.generators
+	$(BIN)/python -m tests.benchmarks.bridge
+	$(BIN)/python -m tests.benchmarks.kills
 
 # torch first and by its exact version: a looser request may fetch gigabytes for a GPU
 $(READY): pyproject.toml constraints.txt tools/setup.sh
