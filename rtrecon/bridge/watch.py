@@ -93,7 +93,9 @@ class Watcher:
             log.info("watching '%s' by looking every %g s", self.folder, self.poll_s)
         there = list(self._look())
         if self._from_start:
-            self._tell(*sorted(there))
+            # Before what events have told meanwhile, which came later: no volume must seem lost.
+            with self._bell:
+                self._told = dict.fromkeys(sorted(there)) | self._told
         elif there:
             log.info(
                 "%d files are already there and are left alone; --from-start publishes them",

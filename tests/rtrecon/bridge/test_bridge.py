@@ -298,6 +298,16 @@ def test_echoes_come_combined_or_one_of_them(opened: Callable[..., Room], echo: 
     assert room.receiver.geometry.echo_times_s == (times_s if echo is None else times_s[1:2])
 
 
+def test_what_was_there_comes_before_what_events_tell(tmp_path: Path) -> None:
+    """Or a run's first volumes, written as the bridge starts, would come last and count as lost."""
+    (tmp_path / "a.nii").write_bytes(b"first")
+    watcher = Watcher(tmp_path, from_start=True)
+    watcher._tell(str(tmp_path.resolve() / "b.nii"))  # an event of while the bridge looks
+    with watcher:
+        found = watcher.wait(PATIENCE_S)
+    assert [path.name for path in found] == ["a.nii", "b.nii"]
+
+
 @pytest.mark.parametrize("asked", ["", "raw"])
 def test_of_two_series_in_one_folder_one_is_followed(
     opened: Callable[..., Room], asked: str

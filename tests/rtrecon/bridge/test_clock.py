@@ -44,4 +44,4 @@ def test_one_volume_that_disagrees_gets_its_arrival(caplog: pytest.LogCaptureFix
     clock = ScannerClock({0: at(0.0), 1: at(2.0)}, 2.0, NOON + 4.5)
     for number in (3, 4):
         assert clock.stamp(number, at(0.0), 508.5, OFFSET_S) == 508.5
-    assert len(caplog.records) == 1
+    assert [record.levelname for record in caplog.records].count("WARNING") == 1
