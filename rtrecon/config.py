@@ -2,11 +2,18 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from enum import Enum
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from rtrecon.errors import BadConfig
+
+T = TypeVar("T")
+
+TABLES = ("protocol", "block", "output", "trigger", "participant", "person", "eeg")
+"""Tables of the file that other rooms read for themselves, with `read_table`."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,7 @@ class Session:
     yoked: Path | None = None  # list that says of codes whether feedback is real or another's
     code: str = ""
     fixed: Mapping[str, Any] = field(default_factory=dict)  # of `Settings`, as the user chose
+    tables: Mapping[str, Any] = field(default_factory=dict)  # of the file: those of `TABLES`
 
     def settings(self, defaults: Settings) -> Settings:
         """What the user chose, and for the rest what the generator draws best with."""
@@ -91,19 +99,31 @@ def load_session(toml: Path | None, options: Mapping[str, Any]) -> Session:
     BadConfig
         Unreadable file, unknown key, wrong type or value out of range.
     """
-    table = _read(toml) if toml else {}
+    table = read_toml(toml) if toml else {}
+    where = str(toml or "the command line")
+    tables = {key: table.pop(key) for key in TABLES if key in table}
     pictures = table.pop("settings", {})
     if not isinstance(pictures, dict):
         raise BadConfig(f"{toml}: 'settings' must be a table: write [settings] above its keys")
     given = {k: v for k, v in options.items() if v is not None}
     names = {f.name for f in fields(Settings)}
     pictures |= {k: given.pop(k) for k in list(given) if k in names}
-    session = _checked(Session, table | given, toml)
-    chosen = _checked(Settings, pictures, toml)
-    return replace(session, fixed={key: getattr(chosen, key) for key in pictures})
+    given = table | given
+    if "decoder" not in given:
+        raise BadConfig("no decoder given: name its folder with --decoder DIR")
+    session = read_table(Session, given, where, hidden=("fixed", "tables"))
+    chosen = read_table(Settings, pictures, where)
+    return replace(session, fixed={key: getattr(chosen, key) for key in pictures}, tables=tables)
 
 
-def _read(toml: Path) -> dict[str, Any]:
+def read_toml(toml: Path) -> dict[str, Any]:
+    """A TOML file as it stands.
+
+    Raises
+    ------
+    BadConfig
+        Unreadable, or not TOML.
+    """
     try:
         return tomllib.loads(toml.read_text(encoding="utf-8"))
     except OSError as error:
@@ -112,34 +132,63 @@ def _read(toml: Path) -> dict[str, Any]:
         raise BadConfig(f"{toml} is not TOML: {error}") from error
 
 
-_TYPES: dict[str, type] = {
-    "decoder": Path, "output": Path, "stimuli": Path, "yoked": Path, "code": str, "stream": str, "generator": str,
-    "wait_s": float, "until_idle_s": float, "free_viewing": bool,
-    "xdf": bool, "xdf_streams": str,
-    "steps": int, "strength": float, "by_evidence": bool, "guidance": float, "samples": int, "preview": bool,
-    "fast_decoder": bool, "seed": int,
-}  # fmt: skip
+def read_table(cls: type[T], table: Any, where: str, hidden: tuple[str, ...] = ()) -> T:
+    """One table of a TOML file as a dataclass whose annotations say what each key must be.
+
+    Understood are str, int, float, bool, Path, enumerations by their values, tuples of these,
+    dataclasses as tables within, and `| None` for what may be left out.
+
+    Parameters
+    ----------
+    cls : type
+        A dataclass; what it refuses in `__post_init__` it says with `BadConfig`.
+    table : mapping
+    where : str
+        Begins the message, such as "session.toml [protocol]".
+    hidden : tuple of str
+        Fields that are no keys.
+
+    Raises
+    ------
+    BadConfig
+        Unknown or missing key, wrong type, or what `cls` refuses.
+    """
+    assert is_dataclass(cls)
+    if not isinstance(table, Mapping):
+        raise BadConfig(f"{where}: must be a table of keys and values, not {table!r}")
+    hints = {key: hint for key, hint in get_type_hints(cls).items() if key not in hidden}
+    if unknown := sorted(set(table) - set(hints)):
+        known = ", ".join(sorted(hints))
+        raise BadConfig(f"{where}: unknown key '{unknown[0]}': known are {known}")
+    values = {key: _typed(key, value, hints[key], where) for key, value in table.items()}
+    try:
+        return cls(**values)
+    except TypeError as error:
+        missing = [f.name for f in fields(cls) if f.name in hints and f.name not in values]
+        raise BadConfig(f"{where}: a key is missing, one of {', '.join(missing)}") from error
 
 
-def _checked(cls: type, table: Mapping[str, Any], toml: Path | None) -> Any:
-    known = {f.name for f in fields(cls)} - {"fixed"}
-    if unknown := sorted(set(table) - known):
-        where = toml or "the command line"
-        raise BadConfig(
-            f"{where}: unknown key '{unknown[0]}': known are {', '.join(sorted(known))}"
-        )
-    if cls is Session and "decoder" not in table:
-        raise BadConfig("no decoder given: name its folder with --decoder DIR")
-    return cls(**{key: _typed(key, value) for key, value in table.items()})
+_ACCEPTED: dict[type, tuple[type, ...]] = {Path: (str, Path), float: (int, float)}
 
 
-def _typed(key: str, value: Any) -> Any:
-    wanted = _TYPES[key]
-    accepted: dict[type, tuple[type, ...]] = {Path: (str, Path), float: (int, float)}
-    wrong_bool = isinstance(value, bool) and wanted is not bool
-    if wrong_bool or not isinstance(value, accepted.get(wanted, (wanted,))):
-        raise BadConfig(f"{key} = {value!r}: must be of type {wanted.__name__.lower()}")
-    return wanted(value)
+def _typed(key: str, value: Any, hint: Any, where: str) -> Any:
+    if isinstance(hint, UnionType):
+        (hint,) = (kind for kind in get_args(hint) if kind is not type(None))
+    if get_origin(hint) is tuple:
+        if not isinstance(value, list):
+            raise BadConfig(f"{key} = {value!r}: must be a list, such as [1, 2]")
+        return tuple(_typed(key, one, get_args(hint)[0], where) for one in value)
+    if is_dataclass(hint):
+        return read_table(hint, value, f"{where} {key}")  # type: ignore[arg-type]
+    if issubclass(hint, Enum):
+        choices = [member.value for member in hint]
+        if value not in choices:
+            raise BadConfig(f"{key} = {value!r}: must be one of {', '.join(map(str, choices))}")
+        return hint(value)
+    wrong_bool = isinstance(value, bool) and hint is not bool
+    if wrong_bool or not isinstance(value, _ACCEPTED.get(hint, (hint,))):
+        raise BadConfig(f"{key} = {value!r}: must be of type {hint.__name__.lower()}")
+    return hint(value)
 
 
 def _require(holds: bool, key: str, value: object, range_: str) -> None:

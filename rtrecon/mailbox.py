@@ -9,20 +9,22 @@ T = TypeVar("T")
 class Mailbox(Generic[T]):
     """A slot for one item that `put` replaces and `take` empties. Safe from any thread.
 
-    An item replaced before anybody took it is counted in `superseded`.
+    An item replaced before anybody took it is counted in `superseded`. `newest` is the last one
+    put, taken or not, for whoever only looks.
     """
 
     def __init__(self) -> None:
         self._filled = threading.Condition()
         self._item: T | None = None
         self._closed = False
+        self.newest: T | None = None
         self.superseded = 0
 
     def put(self, item: T) -> None:
         """Leave `item`, in place of the one that nobody took."""
         with self._filled:
             self.superseded += self._item is not None
-            self._item = item
+            self._item = self.newest = item
             self._filled.notify()
 
     def take(self, timeout_s: float | None = 0.0) -> T | None:

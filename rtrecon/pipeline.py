@@ -24,7 +24,18 @@ from rtrecon.receive import Receiver
 from rtrecon.record import Recorder
 from rtrecon.sham import Coded
 from rtrecon.summary import Summary
-from rtrecon.types import UNMARKED, Decoded, Event, Frame, Marker, Phase, Status, Trial, Volume
+from rtrecon.types import (
+    UNMARKED,
+    Decoded,
+    Event,
+    Frame,
+    Marker,
+    Phase,
+    Presentation,
+    Status,
+    Trial,
+    Volume,
+)
 from rtrecon.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -153,6 +164,13 @@ class Pipeline:
             status, volumes=self._receiver.counts, superseded=self.superseded,
             shown=self._summary.shown_frames, recording=self._recorder.fault,
         )  # fmt: skip
+
+    @property
+    def presentation(self) -> Presentation:
+        """What may be put before a participant or spectators now."""
+        status = self.status
+        blank = status.paused or status.phase in (Phase.FAILED, Phase.ENDED)
+        return Presentation(status.phase, self.frames.newest, blank=blank)
 
     @property
     def settings(self) -> Settings:

@@ -4,6 +4,7 @@ Run time is in seconds from the start of the run's first volume: volume n is acq
 n x TR to (n + 1) x TR. Stamps are on the local LSL clock in seconds.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from math import nan
@@ -218,6 +219,99 @@ class Frame:
         return self.step == self.steps
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """What tells brain and prior apart, beside the picture of the same decoded volume.
+
+    Attributes
+    ----------
+    decoded : Decoded
+        Of the reconstruction that it stands beside.
+    z_only : uint8 (height, width, 3) or None
+        The predicted latent decoded as it is, without diffusion.
+    control : uint8 (height, width, 3) or None
+        Drawn in the same way by decoders that were fitted with the pictures exchanged: what the
+        method makes of a brain that tells nothing.
+    """
+
+    decoded: Decoded
+    z_only: NDArray[np.uint8] | None = None
+    control: NDArray[np.uint8] | None = None
+
+
+class Block(Enum):
+    """What a person is to do for a while, and what is told meanwhile."""
+
+    REST = "rest"  # nothing is told; where a baseline is taken
+    REGULATE = "regulate"  # feedback is told
+    TRANSFER = "transfer"  # as regulate, but nothing is told
+    SHAM = "sham"  # what is told comes from another recording
+
+
+@dataclass(frozen=True)
+class Score:
+    """One moment of feedback.
+
+    Attributes
+    ----------
+    number : int
+        Counts the scores of a session from 1, all persons together.
+    time : float
+        LSL clock at which it was worked out, s.
+    acquired : float
+        LSL clock of the newest data in it, s.
+    person : str
+        Whose; empty where there is only one.
+    measure : str
+        What was measured, such as "probability of dog".
+    raw : float
+        As measured; nan where it could not be (artefact, no data).
+    value : float
+        Against baseline and scaling, 0 to 1; nan before the baseline is known.
+    told : float
+        What participant and devices are told, 0 to 1; nan: nothing (rest, transfer, artefact).
+    block : Block
+    trial, volume : int
+        Of the decoded volume; -1 where there is none.
+    fault : str
+        Why there is no value; empty where there is one.
+    """
+
+    number: int
+    time: float
+    acquired: float
+    person: str
+    measure: str
+    raw: float
+    value: float
+    told: float
+    block: Block = Block.REGULATE
+    trial: int = -1
+    volume: int = -1
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Firing:
+    """A threshold was crossed and held: triggers fire once.
+
+    `number` counts from 1 for each person; `time`: LSL clock, s.
+    """
+
+    number: int
+    time: float
+    person: str
+    score: Score
+
+
+@dataclass(frozen=True)
+class Person:
+    """One of those in a session. `colour`: "#rrggbb", by which screens tell them apart."""
+
+    name: str = ""
+    colour: str = "#56b4e9"
+
+
 class Phase(Enum):
     """Where a session stands."""
 
@@ -279,7 +373,8 @@ class Arrival:
 class Status:
     """A snapshot of the session for whoever watches; swapped whole, never changed.
 
-    `recording`: what is wrong with the record on disk; empty where nothing is.
+    `recording`: what is wrong with the record on disk; empty where nothing is. `paused`: no new
+    pictures are made or shown, and nothing is told; volumes are recorded and decoded all the same.
     """
 
     phase: Phase = Phase.READY
@@ -294,3 +389,42 @@ class Status:
     first_frame_ms: float = nan  # arrival of the volume to its first picture on screen
     final_frame_ms: float = nan
     recording: str = ""
+    paused: bool = False
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """What may be put before a participant or spectators at one moment; swapped whole.
+
+    Attributes
+    ----------
+    phase : Phase
+    frame : Frame or None
+        The newest picture.
+    scores : mapping of str to Score
+        The newest of each person.
+    people : tuple of Person
+    block : Block or None
+        None: there is no protocol.
+    instruction : str
+        What the block asks of the person; untrusted text.
+    until : float
+        LSL clock at which the block ends, s; nan: not known.
+    shows : frozenset of str
+        What the protocol allows to be seen: "reconstruction", "score", "instruction", "fixation".
+    fires : mapping of str to int
+        How often each person's trigger has fired.
+    blank : bool
+        Nothing but the fixation cross may be seen: paused, failed or over.
+    """
+
+    phase: Phase = Phase.READY
+    frame: Frame | None = None
+    scores: Mapping[str, Score] = field(default_factory=dict)
+    people: tuple[Person, ...] = (Person(),)
+    block: Block | None = None
+    instruction: str = ""
+    until: float = nan
+    shows: frozenset[str] = frozenset({"reconstruction"})
+    fires: Mapping[str, int] = field(default_factory=dict)
+    blank: bool = False
