@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
 from types import UnionType
@@ -160,12 +160,11 @@ def read_table(cls: type[T], table: Any, where: str, hidden: tuple[str, ...] = (
     if unknown := sorted(set(table) - set(hints)):
         known = ", ".join(sorted(hints))
         raise BadConfig(f"{where}: unknown key '{unknown[0]}': known are {known}")
+    needed = [f.name for f in fields(cls) if f.default is f.default_factory is MISSING]
+    if missing := [key for key in needed if key not in table]:
+        raise BadConfig(f"{where}: the key '{missing[0]}' is missing")
     values = {key: _typed(key, value, hints[key], where) for key, value in table.items()}
-    try:
-        return cls(**values)
-    except TypeError as error:
-        missing = [f.name for f in fields(cls) if f.name in hints and f.name not in values]
-        raise BadConfig(f"{where}: a key is missing, one of {', '.join(missing)}") from error
+    return cls(**values)
 
 
 _ACCEPTED: dict[type, tuple[type, ...]] = {Path: (str, Path), float: (int, float)}
