@@ -275,6 +275,10 @@ class Score:
         Of the decoded volume; -1 where there is none.
     fault : str
         Why there is no value; empty where there is one.
+    run : int
+        Counts from 1 in the session.
+    elapsed : float
+        Where the run's schedule of blocks stood for this score, s from its start.
     """
 
     number: int
@@ -289,6 +293,8 @@ class Score:
     trial: int = -1
     volume: int = -1
     fault: str = ""
+    run: int = 1
+    elapsed: float = nan
 
 
 @dataclass(frozen=True)

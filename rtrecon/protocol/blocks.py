@@ -91,6 +91,16 @@ class Blocks:
         """Of all its blocks."""
         return frozenset(plan.kind for plan in self._plans) or frozenset({Block.REGULATE})
 
+    @property
+    def targets(self) -> frozenset[str]:
+        """What its blocks aim at; empty text: what the protocol does."""
+        return frozenset(plan.target for plan in self._plans) or frozenset({""})
+
+    def of_kind(self, kind: Block) -> list[Moment]:
+        """All blocks of a kind."""
+        starts = [0.0, *self._ends]
+        return [self.at(starts[n]) for n, plan in enumerate(self._plans) if plan.kind is kind]
+
     def at(self, time: float) -> Moment:
         """Where it stands: a block begins with its first moment and ends before its last.
 

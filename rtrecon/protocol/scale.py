@@ -164,6 +164,6 @@ class Scale:
     def _smoothe(self, raw: float, time: float) -> None:
         """First-order low pass whose step depends on the time since the last value."""
         over_s = self._scaling.smooth_s
-        share = 1.0 if over_s == 0 else -expm1(-(time - self._last) / over_s)
+        share = 1.0 if over_s == 0 else -expm1(-max(time - self._last, 0.0) / over_s)
         self._smooth += share * (raw - self._smooth)
         self._last = time
