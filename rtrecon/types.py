@@ -311,6 +311,33 @@ class Firing:
 
 
 @dataclass(frozen=True)
+class Sent:
+    """That a score or a firing went to an output, or why it did not.
+
+    Attributes
+    ----------
+    output : str
+        Such as "osc 127.0.0.1:9000".
+    what : str
+        "score" or "trigger".
+    person : str
+    number : int
+        Of the score or the firing; 0 for the last word, that nothing is told any more.
+    time : float
+        LSL clock at which the output had taken it, s.
+    error : str
+        Why it did not go out; empty where it did.
+    """
+
+    output: str
+    what: str
+    person: str
+    number: int
+    time: float
+    error: str = ""
+
+
+@dataclass(frozen=True)
 class Person:
     """One of those in a session. `colour`: "#rrggbb", by which screens tell them apart."""
 
