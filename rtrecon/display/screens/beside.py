@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
-from PySide6.QtCore import QEvent, QEventLoop, QObject, Qt
+from PySide6.QtCore import QCoreApplication, QEvent, QEventLoop, QObject, Qt
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -15,8 +16,10 @@ from rtrecon.display.screens.canvas import Canvas
 from rtrecon.display.screens.monitors import monitor
 from rtrecon.display.screens.participant import Participant, ParticipantScene
 from rtrecon.display.screens.patch import Corner, Patch
+from rtrecon.display.screens.spectators import Spectators, SpectatorScene, Stimulus
 
-PARTICIPANT_KEYS = "Ctrl+Shift+P"
+PARTICIPANT_KEYS, SPECTATOR_KEYS = "Ctrl+Shift+P", "Ctrl+Shift+W"
+PARTICIPANTS, SPECTATORS = "participant's screen", "spectators' screen"
 
 
 @dataclass(frozen=True)
@@ -24,23 +27,38 @@ class Screens:
     """Which screens a session has; None: not this one."""
 
     participant: Participant | None = None
+    spectators: Spectators | None = None
 
 
 def read_screens(
-    tables: Mapping[str, Any], where: str = "", participant: str | None = None
+    tables: Mapping[str, Any],
+    where: str = "",
+    participant: str | None = None,
+    spectators: str | None = None,
 ) -> Screens:
-    """The table `[participant]`, overruled by the monitor that the command line names.
+    """The tables `[participant]` and `[spectators]`, overruled by monitors of the command line.
 
     Raises
     ------
     BadConfig
-        A mistake in the table, or no such monitor.
+        A mistake in a table, or no such monitor.
     """
-    own = _table(Participant, tables.get("participant"), f"{where} [participant]", participant)
-    QApplication.instance() or QApplication(["rtrecon"])
-    if own is not None:
-        monitor(own.screen, "participant's screen")
-    return Screens(own)
+    screens = Screens(
+        _table(Participant, tables.get("participant"), f"{where} [participant]", participant),
+        _table(Spectators, tables.get("spectators"), f"{where} [spectators]", spectators),
+    )
+    application()
+    if screens.participant is not None:
+        monitor(screens.participant.screen, PARTICIPANTS)
+    if screens.spectators is not None:
+        monitor(screens.spectators.screen, SPECTATORS)
+    return screens
+
+
+@cache
+def application() -> QCoreApplication:
+    """Qt's, made where there is none; kept, since monitors are known only as long as it lives."""
+    return QApplication.instance() or QApplication(["rtrecon"])
 
 
 def _table(cls: type[Any], table: Any, where: str, named: str | None) -> Any:
@@ -66,20 +84,43 @@ def participant_screen(presented: Presented, settings: Participant) -> Canvas:
     )
 
 
+def spectators_screen(
+    presented: Presented, settings: Spectators, stimulus: Stimulus | None = None
+) -> Canvas:
+    """The spectators' screen, not shown yet; `stimulus` gives what was presented in a trial."""
+    return Canvas(
+        presented,
+        SpectatorScene(settings, stimulus),
+        Calm(presented, settings.hold_s, settings.stale_s),
+        fade_s=settings.fade_s,
+    )
+
+
 class Beside(QObject):
     """Opens a session's screens beside the operator's window, and closes them with it.
 
-    `PARTICIPANT_KEYS` closes the participant's screen and opens it again, from either window.
+    `PARTICIPANT_KEYS` and `SPECTATOR_KEYS` close a screen and open it again, from every window.
     """
 
-    def __init__(self, window: QWidget, presented: Presented, screens: Screens) -> None:
+    def __init__(
+        self,
+        window: QWidget,
+        presented: Presented,
+        screens: Screens,
+        stimulus: Stimulus | None = None,
+    ) -> None:
         super().__init__(window)
         self._window = window
         self.open: dict[str, Canvas] = {}
-        if (participant := screens.participant) is not None:
+        if (own := screens.participant) is not None:
             self._offer(
-                PARTICIPANT_KEYS, "participant", participant.screen,
-                lambda: participant_screen(presented, participant),
+                PARTICIPANT_KEYS, PARTICIPANTS, own.screen,
+                lambda: participant_screen(presented, own),
+            )  # fmt: skip
+        if (wall := screens.spectators) is not None:
+            self._offer(
+                SPECTATOR_KEYS, SPECTATORS, wall.screen,
+                lambda: spectators_screen(presented, wall, stimulus),
             )  # fmt: skip
 
     def _offer(self, keys: str, name: str, where: str, make: Callable[[], Canvas]) -> None:
@@ -103,7 +144,7 @@ class Beside(QObject):
         self.open[name] = canvas
         canvas.closed.connect(forget)
         canvas.keep_from_focus()
-        canvas.fill(monitor(where, f"{name}'s screen"))
+        canvas.fill(monitor(where, name))
 
     def close(self) -> None:
         """Close all."""

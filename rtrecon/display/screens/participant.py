@@ -5,18 +5,17 @@ from dataclasses import dataclass
 from math import isfinite
 
 from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
+from PySide6.QtGui import QColor, QPainter, QPen
 
 from rtrecon.display.flashes import FASTEST_S
 from rtrecon.display.picture import fitted, to_qimage
 from rtrecon.display.screens.layers import Layer
+from rtrecon.display.screens.letters import plain, write
 from rtrecon.display.screens.patch import Corner
 from rtrecon.errors import BadConfig
 from rtrecon.types import Presentation, Score
 
-MOST_LETTERS = 300
 INK = "#d8d8d8"
-QUIET = "#8c8c8c"
 
 
 @dataclass(frozen=True)
@@ -63,14 +62,15 @@ class Participant:
     def __post_init__(self) -> None:
         if not QColor(self.background).isValid():
             raise BadConfig(f"background = {self.background!r}: must be a colour such as '#202020'")
-        _between("picture", self.picture, 0.1, 1.0)
-        _between("letters", self.letters, 0.02, 0.2)
-        _between("fade_s", self.fade_s, FASTEST_S, 60.0)
-        _between("hold_s", self.hold_s, 0.0, 600.0)
-        _between("stale_s", self.stale_s, 0.0, 36000.0)
+        between("picture", self.picture, 0.1, 1.0)
+        between("letters", self.letters, 0.02, 0.2)
+        between("fade_s", self.fade_s, FASTEST_S, 60.0)
+        between("hold_s", self.hold_s, 0.0, 600.0)
+        between("stale_s", self.stale_s, 0.0, 36000.0)
 
 
-def _between(key: str, value: float, least: float, most: float) -> None:
+def between(key: str, value: float, least: float, most: float) -> None:
+    """Refuse what is outside a range."""
     if not least <= value <= most:
         raise BadConfig(f"{key} = {value:g}: must be {least:g} to {most:g}")
 
@@ -151,7 +151,7 @@ class ParticipantScene:
         painter.drawRoundedRect(full, round_, round_)
         if self._settings.numbers:
             words = QRectF(foot.center().x() - 50, bar.bottom(), 100, 2 * bar.width())
-            self._write(painter, words, f"{100 * level:.0f}", 1.2 * bar.width())
+            write(painter, words, f"{100 * level:.0f}", 1.2 * bar.width(), INK)
 
     def _draw_ring(self, painter: QPainter, place: QRectF, level: float | None) -> None:
         width = 0.05 * place.height()
@@ -168,7 +168,7 @@ class ParticipantScene:
         if self._settings.numbers:
             words = QRectF(ring.left(), ring.center().y() + 0.12 * ring.height(), ring.width(), 0)
             words.setHeight(0.2 * ring.height())
-            self._write(painter, words, f"{100 * level:.0f}", 0.14 * ring.height())
+            write(painter, words, f"{100 * level:.0f}", 0.14 * ring.height(), INK)
 
     def _instruction(self, words: str, size: QSizeF) -> Layer:
         """Below the picture's place, wherever a picture is or not: it must not jump."""
@@ -176,20 +176,7 @@ class ParticipantScene:
         margin = 0.06 * size.width()
         place = QRectF(margin, top, size.width() - 2 * margin, size.height() - top)
         letter = self._settings.letters * size.height()
-        return Layer("instruction", place, words, lambda p, r: self._write(p, r, words, letter))
-
-    def _write(self, painter: QPainter, place: QRectF, words: str, letter: float) -> None:
-        flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-        font = QFont(painter.font())
-        while letter > 8:  # words that do not fit get smaller
-            font.setPixelSize(round(letter))
-            needed = QFontMetricsF(font).boundingRect(place, int(flags), words)
-            if needed.width() <= place.width() and needed.height() <= place.height():
-                break
-            letter *= 0.92
-        painter.setFont(font)
-        painter.setPen(QColor(INK))
-        painter.drawText(place, int(flags), words)
+        return Layer("instruction", place, words, lambda p, r: write(p, r, words, letter, INK))
 
     def _fixation(self, size: QSizeF) -> Layer:
         """A cross with a dark edge, so that it is seen on any picture."""
@@ -204,12 +191,6 @@ class ParticipantScene:
                 painter.drawLine(middle + QPointF(side / 2, a), middle + QPointF(side / 2, b))
 
         return Layer("fixation", place, "cross", draw)
-
-
-def plain(words: str) -> str:
-    """Untrusted text on few lines, without what cannot be seen."""
-    seen = "".join(letter if letter.isprintable() else " " for letter in words[:MOST_LETTERS])
-    return " ".join(seen.split())
 
 
 def told(score: Score | None) -> float | None:
