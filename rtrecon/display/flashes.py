@@ -133,22 +133,21 @@ class Fades:
         if not step.any():
             return False
         most = max(1, round(LIGHT_A_STEP * self._slowed))
-        np.clip(step, -most, most, out=step)
-        _slow_reds(light, step)
+        _shorten(step, np.abs(step).max(axis=0), most)
+        reddens = np.abs(_red(light + step) - _red(light))
+        if (reddens > RED_A_STEP).any():
+            moves = np.abs(step[0] - step[1] - step[2])
+            _shorten(step, np.where(reddens > RED_A_STEP, moves, 0), RED_A_STEP - 2)
         light += step
         for channel in range(3):
             self.picture[(*part, 2 - channel)] = np.take(CODE, light[channel], mode="clip")
         return True
 
 
-def _slow_reds(light: NDArray[np.int16], step: NDArray[np.int16]) -> None:
-    """Shorten, in place, the steps that would change how red a pixel is by too much."""
-    fast = np.abs(_red(light + step) - _red(light)) > RED_A_STEP
-    if fast.any():
-        moves = np.maximum(np.abs(step[0] - step[1] - step[2]), 1).astype(np.float32)
-        share = (RED_A_STEP - 2) / moves  # 2: what rounding towards 0 can add
-        share[~fast] = 1
-        np.multiply(step, share, out=step, casting="unsafe")
+def _shorten(step: NDArray[np.int16], length: NDArray[np.int16], most: int) -> None:
+    """Shorten, in place, the steps (3, ...) whose length is above `most`; their hue stays."""
+    share = most / np.maximum(length, most).astype(np.float32)
+    np.multiply(step, share, out=step, casting="unsafe")  # towards 0
 
 
 def _red(light: NDArray[np.int16]) -> NDArray[np.int16]:

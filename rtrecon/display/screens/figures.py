@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QRadialGradient
@@ -10,6 +11,7 @@ from rtrecon.display import theme
 from rtrecon.display.screens.letters import write
 
 SPAN_S = 90.0  # of the curve
+GAP_S = 6.0  # between its newest and its oldest end
 MOST_DOTS = 8
 RING, GLOW = 0.40, 0.50  # radii, as shares of the ring's place
 
@@ -96,19 +98,24 @@ def draw_curve(
     points: Sequence[tuple[float, float | None]],
     now: float,
 ) -> None:
-    """What was told in the last 90 s, on a scale from 0 to 1; it breaks where nothing was told."""
+    """What was told in the last 90 s, 0 to 1, written from left to right and over again.
+
+    It does not scroll: what is written stays where it is, since all that moves fades here. It
+    breaks where nothing was told.
+    """
     painter.setPen(QPen(QColor(theme.EDGE), 1))
     for height in (0.0, 1.0):
         y = _y(place, height)
         painter.drawLine(QPointF(place.left(), y), QPointF(place.right(), y))
-    path, drawing = QPainterPath(), False
+    path, last = QPainterPath(), inf
     for time, level in points:
-        if level is None:
-            drawing = False
+        share = time % SPAN_S / SPAN_S
+        if level is None or now - time > SPAN_S - GAP_S:
+            last = inf
             continue
-        point = QPointF(place.right() - (now - time) / SPAN_S * place.width(), _y(place, level))
-        (path.lineTo if drawing else path.moveTo)(point)
-        drawing = True
+        point = QPointF(place.left() + share * place.width(), _y(place, level))
+        (path.lineTo if share > last else path.moveTo)(point)
+        last = share
     painter.setBrush(Qt.BrushStyle.NoBrush)
     pen = QPen(QColor(colour), max(1.5, 0.025 * place.height()), c=Qt.PenCapStyle.RoundCap)
     pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)

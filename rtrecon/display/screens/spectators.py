@@ -3,7 +3,7 @@
 from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import isfinite
+from math import ceil, isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,7 +132,7 @@ class SpectatorScene:
         return layers
 
     def _pictures(self, frame: Frame | None, place: QRectF) -> list[Layer]:
-        caption = 0.17 * place.height()
+        caption = 0.14 * place.height()
         count = 2 if self._stimulus else 1
         gap = 0.04 * place.height()
         side = min(place.height() - caption, (place.width() - gap * (count - 1)) / count)
@@ -149,7 +149,7 @@ class SpectatorScene:
         line, colour = wording.picture_is(frame.decoded), theme.ORANGE if doubt else theme.DIM
         first = QRectF(words.left(), words.top(), words.width(), 0.52 * caption)
         second = QRectF(words.left(), first.bottom(), words.width(), 0.42 * caption)
-        letter = 0.26 * caption
+        letter = 0.3 * caption
         about = wording.about(frame.decoded)
         layers.append(_words("", first, about, letter, theme.TEXT))
         layers.append(_words("", second, line, 0.9 * letter, colour))
@@ -169,9 +169,10 @@ class SpectatorScene:
     ) -> list[Layer]:
         """Ring above, then name and dots, then the curve."""
         figure = self._figure(presentation, person, now)
-        ring_h = min(0.62 * place.height(), place.width())
+        words = 0.16 if place.height() > place.width() else 0.24  # small places need large letters
+        ring_h = min((0.78 - words) * place.height(), place.width())
         ring = QRectF(place.left(), place.top(), place.width(), ring_h)
-        name = QRectF(place.left(), ring.bottom(), place.width(), 0.16 * place.height())
+        name = QRectF(place.left(), ring.bottom(), place.width(), words * place.height())
         curve = QRectF(place.left(), name.bottom(), place.width(), 0.18 * place.height())
         curve.adjust(0.08 * place.width(), 0, -0.08 * place.width(), 0)
         points = tuple(self._curves[person.name])
@@ -215,7 +216,9 @@ class SpectatorScene:
         share = min(1.0, left_s / max(end - since, 1e-3))
         right = QRectF(place.right() - width, place.top(), width, place.height())
         line = QRectF(place.left(), place.top() - 3, place.width(), 3)
-        words = f"{int(left_s) // 60}:{int(left_s) % 60:02d} left"
+        words = (
+            f"{ceil(left_s / 10) * 10} s left" if left_s <= 60 else f"{ceil(left_s / 60)} min left"
+        )
         steps = round(200 * share)
 
         def draw(painter: QPainter, place: QRectF) -> None:
