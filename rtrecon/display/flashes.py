@@ -86,17 +86,14 @@ class Fades:
             for j in range(columns[0] // across, columns[-1] // across + 1)
         }
 
-    def step(self, now: float) -> bool:
-        """Move the picture on, if it is time; returns whether anything moved.
+    def step(self, now: float) -> None:
+        """Move the picture on, if it is time.
 
         To be called when the picture is painted, and only then: what is never seen does not move.
         """
-        if not self.due(now):
-            return False
-        self._moving = {tile for tile in self._moving if self._move(_part(tile))}
-        if self._moving:
+        if self.due(now):
             self._stepped = now
-        return bool(self._moving)
+            self._moving = {tile for tile in self._moving if self._move(_part(tile))}
 
     def due(self, now: float) -> bool:
         """Whether a step would move anything."""
@@ -128,6 +125,7 @@ class Fades:
         return other
 
     def _move(self, part: Tile) -> bool:
+        """Take one step; returns whether there is more to do."""
         light, wanted = self._light[(slice(None), *part)], self._wanted[(slice(None), *part)]
         step = wanted - light  # int16 (3, rows, columns)
         if not step.any():
@@ -141,7 +139,7 @@ class Fades:
         light += step
         for channel in range(3):
             self.picture[(*part, 2 - channel)] = np.take(CODE, light[channel], mode="clip")
-        return True
+        return bool((light != wanted).any())
 
 
 def _shorten(step: NDArray[np.int16], length: NDArray[np.int16], most: int) -> None:

@@ -96,11 +96,11 @@ class Composite:
             painter.fillRect(place.toAlignedRect(), self._background)
             for layer in layers:
                 if self._logical.mapRect(layer.place).intersects(place):
-                    painter.save()
                     painter.setTransform(self._logical)
                     painter.setClipRect(layer.place, Qt.ClipOperation.IntersectClip)
                     layer.draw(painter, layer.place)
-                    painter.restore()
+                    painter.resetTransform()
+                    painter.setClipRect(place.toAlignedRect())
         finally:
             painter.end()
 
