@@ -24,7 +24,19 @@ from rtrecon.config import Settings
 from rtrecon.errors import BadConfig
 from rtrecon.growing import GrowingArray, GrowingLines, append_together, replace_file
 from rtrecon.lane import Lane, Losses, reason
-from rtrecon.types import Arrival, Decoded, Frame, Geometry, Marker, Pattern, Status, Volume
+from rtrecon.scores import FIRING_COLUMNS, SCORE_COLUMNS, firing_row, score_row
+from rtrecon.types import (
+    Arrival,
+    Decoded,
+    Firing,
+    Frame,
+    Geometry,
+    Marker,
+    Pattern,
+    Score,
+    Status,
+    Volume,
+)  # fmt: skip
 from rtrecon.wire import text_of
 
 log = logging.getLogger(__name__)
@@ -187,6 +199,16 @@ class Recorder:
         n_bytes = sum(values.nbytes for values in given.values())
         self._derived.put(f"trial {trial.number} at volume {decoded.volume}", write, n_bytes)
 
+    def score(self, score: Score) -> None:
+        """Keep one score of a feedback protocol."""
+        write = self._scored("scores.tsv", SCORE_COLUMNS, score_row(score))
+        self._derived.put(f"score {score.number}", write)
+
+    def firing(self, firing: Firing) -> None:
+        """Keep that a protocol's threshold was held."""
+        write = self._scored("firings.tsv", FIRING_COLUMNS, firing_row(firing))
+        self._derived.put(f"firing {firing.number}", write)
+
     def frame(self, frame: Frame) -> None:
         """Keep one shown picture; not, where too much waits for the disk already."""
         what = f"frame {frame.serial}"
@@ -221,6 +243,18 @@ class Recorder:
 
     def _line(self, name: str, line: str) -> Callable[[], None]:
         return lambda: self._lines[name].append(line)
+
+    def _scored(
+        self, name: str, columns: tuple[str, ...], row: tuple[str, ...]
+    ) -> Callable[[], None]:
+        """A session without a protocol has no such table."""
+
+        def write() -> None:
+            if name not in self._lines:
+                self._lines[name] = self._opened(self._files, name, columns)
+            self._lines[name].append(_tsv(row))
+
+        return write
 
     def _array(self, name: str, like: NDArray[np.generic]) -> GrowingArray:
         if name not in self._arrays:
