@@ -65,6 +65,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--screenshots", type=Path, metavar="DIR", help="keep pictures of the window here"
     )
+    run.add_argument(
+        "--no-view",
+        dest="view",
+        action="store_false",
+        default=None,
+        help="tell remote screens (rtrecon view) nothing",
+    )
     run.add_argument("--close", action="store_true", help="close the window when the run has ended")
     run.add_argument(
         "--wait", type=float, dest="wait_s", metavar="SECONDS", help="for the stream (default: 60)"
@@ -182,7 +189,7 @@ def _add_trigger(trigger: argparse.ArgumentParser) -> None:
 
 _SESSION = (
     "decoder", "stream", "generator", "output", "stimuli", "wait_s", "until_idle_s",
-    "free_viewing", "xdf", "xdf_streams", "yoked", "code",
+    "free_viewing", "view", "xdf", "xdf_streams", "yoked", "code",
     "steps", "strength", "guidance", "samples", "seed",
 )  # fmt: skip
 

@@ -321,6 +321,7 @@ class Phase(Enum):
     SILENT = "stream silent"
     ENDED = "ended"
     FAILED = "failed"
+    UNHEARD = "session not heard"  # only a view elsewhere says so: its session may be well
 
 
 @dataclass(frozen=True)
