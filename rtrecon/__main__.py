@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from rtrecon import __version__
@@ -127,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--finalize", action="store_true", help="afterwards, as rtrecon finalize on its folder"
     )
+    _add_view(commands.add_parser("view", help="a screen for a session that runs elsewhere"))
     bridge = commands.add_parser("bridge", help="publish what a scanner exports to a folder")
     bridge_arguments(bridge)
     bridge.set_defaults(command=lambda options: run_bridge(options, _stop_on_signals()))
@@ -160,6 +162,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     verify.set_defaults(command=_verify)
     return parser
+
+
+def _add_view(view: argparse.ArgumentParser) -> None:
+    from rtrecon.remote.follower import ROLES
+
+    view.set_defaults(command=_view)
+    view.add_argument(
+        "--role", required=True, choices=ROLES, help="whose screen it is: what it may show"
+    )
+    view.add_argument(
+        "--stream", default="rtrecon", metavar="NAME", help="the session's volume stream"
+    )
+    view.add_argument("--close", action="store_true", help="close when the session has ended")
 
 
 def _add_trigger(trigger: argparse.ArgumentParser) -> None:
@@ -220,6 +235,17 @@ def _run(options: argparse.Namespace) -> int:
 
         log.info("the data set is in %s", finalize(pipeline.folder, stimuli=session.stimuli))
     return 1 if pipeline.failed else 0
+
+
+def _view(options: argparse.Namespace) -> int:
+    """Whatever becomes of the session, the view stays until it is closed."""
+    _require_display()
+    from rtrecon.display.view import run_operator_view
+    from rtrecon.remote import Follower
+
+    with closing(Follower(options.stream, options.role)) as follower:
+        run_operator_view(follower, options.stream, _stop_on_signals(), options.close)
+    return 0
 
 
 def _finalize(options: argparse.Namespace) -> int:

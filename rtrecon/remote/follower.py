@@ -58,6 +58,9 @@ class Follower:
     Attributes
     ----------
     frames : Mailbox[Frame]
+    stream_text, decoder_text, generator_text : str
+    tr_s, speed : float
+        As there; the first says where that is.
     session : str
         Which session is heard: another after a restart; empty before the first.
     bad : int
@@ -70,7 +73,9 @@ class Follower:
     def __init__(self, name: str, role: str = "operator") -> None:
         self.name, self.role = name, role
         self.frames: Mailbox[Frame] = Mailbox()
-        self.session, self.host, self.bad = "", "", 0
+        self.session, self.bad = "", 0
+        self.stream_text = self.decoder_text = self.generator_text = ""
+        self.tr_s = self.speed = 1.0
         self.comparison: Comparison | None = None
         self._kinds = frozenset(KINDS) if role == "operator" else _LEFT
         self._state = _NOTHING
@@ -98,8 +103,9 @@ class Follower:
         status = self._state.status
         if self._fresh:
             return status
-        where = f"session '{self.name}'"
-        line = f"{where} is looked for" if not self.session else f"{where} is not heard: looked for"
+        line = (
+            f"looking for session '{self.name}' on the network; it may well go on without this view"
+        )
         return replace(status, phase=Phase.UNHEARD, message=line)
 
     @property
@@ -135,31 +141,6 @@ class Follower:
     @settings.setter
     def settings(self, settings: Settings) -> None:
         log.warning("a view is read only: settings are changed where the session runs")
-
-    @property
-    def stream_text(self) -> str:
-        """What is seen from where."""
-        return f"read only, from {self.host}: {self._state.stream_text}"
-
-    @property
-    def decoder_text(self) -> str:
-        """As there."""
-        return self._state.decoder_text
-
-    @property
-    def generator_text(self) -> str:
-        """As there."""
-        return self._state.generator_text
-
-    @property
-    def tr_s(self) -> float:
-        """As there, s."""
-        return self._state.tr_s
-
-    @property
-    def speed(self) -> float:
-        """As there."""
-        return self._state.speed
 
     def start(self) -> None:
         """Nothing: the session is started where it runs."""
@@ -247,10 +228,7 @@ class Follower:
 
     def _keep(self, message: Any, found: pylsl.StreamInfo) -> None:
         if isinstance(message, State):
-            self._state, self._heard_at = message, pylsl.local_clock()
-            if self.session != found.uid():
-                log.info("session '%s' is heard, from %s", self.name, found.hostname())
-                self.host, self.session = found.hostname(), found.uid()
+            self._keep_state(message, found)
         elif isinstance(message, Stimulus):
             self._stimulus = message
         elif isinstance(message, Comparison):
@@ -258,6 +236,15 @@ class Follower:
         else:
             self._frame = message
         self._settle()
+
+    def _keep_state(self, state: State, found: pylsl.StreamInfo) -> None:
+        self.stream_text = f"read only, from {found.hostname()}  ·  {state.stream_text}"
+        self.decoder_text, self.generator_text = state.decoder_text, state.generator_text
+        self.tr_s, self.speed = state.tr_s, state.speed
+        self._state, self._heard_at = state, pylsl.local_clock()
+        if self.session != found.uid():
+            log.info("session '%s' is heard, from %s", self.name, found.hostname())
+            self.session = found.uid()  # last: a window that sees it reads the rest
 
     def _settle(self) -> None:
         """Show a picture once what belongs to it is there: the state, and its stimulus."""

@@ -61,9 +61,9 @@ class Publisher:
         self._outlet: pylsl.StreamOutlet | None = pylsl.StreamOutlet(
             _info(name), max_buffered=_BUFFER_S
         )
-        self._said: dict[str, tuple[object, str]] = {}  # by kind: of what, and the message
+        self._said: dict[str, tuple[int, str]] = {}  # by kind: a number of what, and the message
         self._repeat_at = 0.0
-        self._failing = False
+        self._failing: set[str] = set()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._tell, name="rtrecon-view-tell", daemon=True)
         self._thread.start()
@@ -75,63 +75,64 @@ class Publisher:
         self._outlet = None
 
     def _tell(self) -> None:
-        outlet = self._outlet
-        assert outlet is not None
         stopping = False
         while not stopping:
             stopping = self._stop.wait(LOOK_S)
-            if not outlet.have_consumers():
+            if self._outlet is None or not self._outlet.have_consumers():
                 self._repeat_at = 0.0
                 continue
-            try:
-                self._look(outlet)
-                self._failing = False
-            except Exception as error:  # a view must not cost a session anything; told once
-                if not self._failing:
-                    log.error("views are not told: %s: %s", type(error).__name__, error)
-                self._failing = True
+            again = pylsl.local_clock() >= self._repeat_at
+            if again:
+                self._repeat_at = pylsl.local_clock() + REPEAT_S
+            for say in (self._say_stimulus, self._say_frame, self._say_comparison, self._say_state):
+                self._attempt(say, again)
 
-    def _look(self, outlet: pylsl.StreamOutlet) -> None:
-        """Pictures first, then the state that speaks of them."""
-        now = pylsl.local_clock()
-        again = now >= self._repeat_at
-        if again:
-            self._repeat_at = now + REPEAT_S
-        session = self._session
-        frame = _frame_of(session)
+    def _attempt(self, say: Callable[[bool], None], again: bool) -> None:
+        """A view must not cost a session anything: what cannot be said is told once."""
+        what = say.__name__.removeprefix("_say_")
+        try:
+            say(again)
+        except Exception as error:
+            if what not in self._failing:
+                log.error("no %s is told to views: %s: %s", what, type(error).__name__, error)
+            self._failing.add(what)
+        else:
+            self._failing.discard(what)
+
+    def _say_stimulus(self, again: bool) -> None:
+        """Before the frame that it belongs to."""
+        session, frame = self._session, _frame_of(self._session)
         trial = frame.decoded.trial if frame else session.status.trial
-        comparison: Comparison | None = getattr(session, "comparison", None)
-        stimulus = -1
-        if trial is not None and self._say(
-            "stimulus", trial.number, lambda: _stimulus_of(session, trial), outlet, again
-        ):
-            stimulus = trial.number
-        if frame is not None:
-            self._say("frame", frame.serial, lambda: frame, outlet, again)
-        if comparison is not None:
-            self._say("comparison", _key(comparison), lambda: comparison, outlet, again)
-        state = text_of(_state_of(session, stimulus))
-        if again or self._said.get("state") != (None, state):
-            self._said["state"] = None, state
-            outlet.push_sample([state])
+        if trial is not None and hasattr(session, "stimulus"):
+            self._say("stimulus", trial.number, lambda: _stimulus_of(session, trial), again)
 
-    def _say(
-        self,
-        kind: str,
-        key: object,
-        make: Callable[[], Message | None],
-        outlet: pylsl.StreamOutlet,
-        again: bool,
-    ) -> bool:
-        """A picture once, and again for those that join later; returns whether there is one."""
-        if self._said.get(kind, (None, ""))[0] != key:
+    def _say_frame(self, again: bool) -> None:
+        if (frame := _frame_of(self._session)) is not None:
+            self._say("frame", frame.serial, lambda: frame, again)
+
+    def _say_comparison(self, again: bool) -> None:
+        comparison: Comparison | None = getattr(self._session, "comparison", None)
+        if comparison is not None:
+            self._say("comparison", _key(comparison), lambda: comparison, again)
+
+    def _say_state(self, again: bool) -> None:
+        trial, picture = self._said.get("stimulus", (-1, ""))
+        self._push("state", text_of(_state_of(self._session, trial if picture else -1)), again)
+
+    def _say(self, kind: str, key: int, make: Callable[[], Message | None], again: bool) -> None:
+        """A picture, made anew where its key is another."""
+        before, text = self._said.get(kind, (-1, ""))
+        if key != before:
             message = make()
-            self._said[kind] = key, "" if message is None else text_of(message)
-            again = True
-        text = self._said[kind][1]
-        if text and again:
-            outlet.push_sample([text])
-        return bool(text)
+            text = "" if message is None else text_of(message)
+        self._push(kind, text, again, key)
+
+    def _push(self, kind: str, text: str, again: bool, key: int = 0) -> None:
+        """What is new once, and all of it again for those that join later."""
+        new = self._said.get(kind) != (key, text)
+        self._said[kind] = key, text
+        if text and (new or again) and self._outlet is not None:
+            self._outlet.push_sample([text])
 
 
 def _info(name: str) -> pylsl.StreamInfo:
@@ -154,14 +155,10 @@ def _stimulus_of(session: Any, trial: Trial) -> Stimulus | None:
     return None if image is None else Stimulus(trial.number, image)
 
 
-def _key(comparison: Comparison) -> object:
-    decoded = comparison.decoded
-    return (
-        decoded.trial.number,
-        decoded.volume,
-        comparison.z_only is None,
-        comparison.control is None,
-    )
+def _key(comparison: Comparison) -> int:
+    """Another for each volume, and for each picture that joins."""
+    there = (comparison.z_only is not None) + 2 * (comparison.control is not None)
+    return 4 * comparison.decoded.volume + there
 
 
 def _state_of(session: Any, stimulus: int) -> State:
