@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,6 +73,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--screenshots", type=Path, metavar="DIR", help="keep pictures of the window here"
     )
+    run.add_argument(
+        "--no-view",
+        dest="view",
+        action="store_false",
+        default=None,
+        help="tell remote screens (rtrecon view) nothing",
+    )
     run.add_argument("--close", action="store_true", help="close the window when the run has ended")
     run.add_argument(
         "--wait", type=float, dest="wait_s", metavar="SECONDS", help="for the stream (default: 60)"
@@ -127,6 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--finalize", action="store_true", help="afterwards, as rtrecon finalize on its folder"
     )
+    _add_view(commands.add_parser("view", help="a screen for a session that runs elsewhere"))
     bridge = commands.add_parser("bridge", help="publish what a scanner exports to a folder")
     bridge_arguments(bridge)
     bridge.set_defaults(command=lambda options: run_bridge(options, _stop_on_signals()))
@@ -162,6 +171,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_view(view: argparse.ArgumentParser) -> None:
+    from rtrecon.remote.follower import ROLES
+
+    view.set_defaults(command=_view)
+    view.add_argument(
+        "--role", required=True, choices=ROLES, help="whose screen it is: what it may show"
+    )
+    view.add_argument(
+        "--stream", default="rtrecon", metavar="NAME", help="the session's volume stream"
+    )
+    view.add_argument("--close", action="store_true", help="close when the session has ended")
+
+
 def _add_trigger(trigger: argparse.ArgumentParser) -> None:
     trigger.set_defaults(command=_trigger)
     trigger.add_argument("--stream", default="rtrecon", metavar="NAME", help="the volume stream")
@@ -189,7 +211,7 @@ def _add_trigger(trigger: argparse.ArgumentParser) -> None:
 
 _SESSION = (
     "decoder", "stream", "generator", "output", "stimuli", "wait_s", "until_idle_s",
-    "free_viewing", "xdf", "xdf_streams", "yoked", "code",
+    "free_viewing", "view", "xdf", "xdf_streams", "yoked", "code",
     "steps", "strength", "guidance", "samples", "seed",
 )  # fmt: skip
 
@@ -234,6 +256,17 @@ def _screens(options: argparse.Namespace, session: Session) -> "Screens | None":
     from rtrecon.display.screens import read_screens
 
     return read_screens(session.tables, str(options.config or ""), *named)
+
+
+def _view(options: argparse.Namespace) -> int:
+    """Whatever becomes of the session, the view stays until it is closed."""
+    _require_display()
+    from rtrecon.display.view import run_operator_view
+    from rtrecon.remote import Follower
+
+    with closing(Follower(options.stream, options.role)) as follower:
+        run_operator_view(follower, options.stream, _stop_on_signals(), options.close)
+    return 0
 
 
 def _finalize(options: argparse.Namespace) -> int:

@@ -29,6 +29,8 @@ from rtrecon.pipeline import Pipeline, find_pictures
 from rtrecon.quality_sheet import write_quality_sheet
 from rtrecon.receive import Receiver
 from rtrecon.record import Recorder, open_folder
+from rtrecon.remote import Publisher
+from rtrecon.remote.publisher import Published
 from rtrecon.sham import coded_feedback
 from rtrecon.worker import Worker
 from rtrecon.xdf_recorder import XdfRecorder
@@ -76,12 +78,23 @@ def open_session(session: Session, artifact: Artifact, stop: threading.Event) ->
             receiver, artifact, generator, painter, recorder, chosen.settings, session.fixed,
             session.stimuli, session.free_viewing, feedback, coded,
         )  # fmt: skip
-        try:
-            yield pipeline
-        finally:
-            pipeline.finish()
-            _draw_sheets(folder, session, artifact)
-            log.info("the session is in %s", folder)
+        with told_to_views(session, pipeline):
+            try:
+                yield pipeline
+            finally:
+                pipeline.finish()
+                _draw_sheets(folder, session, artifact)
+                log.info("the session is in %s", folder)
+
+
+@contextmanager
+def told_to_views(session: Session, published: Published) -> Iterator[None]:
+    """Whatever runs, told to remote screens meanwhile, unless that is not wanted."""
+    if not session.view:
+        yield
+        return
+    with closing(Publisher(session.stream, published)):
+        yield
 
 
 @contextmanager

@@ -354,6 +354,7 @@ class Phase(Enum):
     SILENT = "stream silent"
     ENDED = "ended"
     FAILED = "failed"
+    UNHEARD = "session not heard"  # only a view elsewhere says so: its session may be well
 
 
 @dataclass(frozen=True)
