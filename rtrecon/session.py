@@ -14,6 +14,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pylsl
 from threadpoolctl import threadpool_limits
 
@@ -76,7 +77,7 @@ def open_session(session: Session, artifact: Artifact, stop: threading.Event) ->
         # In here, so that what it works out beforehand is the same however many cores there are.
         pipeline = Pipeline(
             receiver, artifact, generator, painter, recorder, chosen.settings, session.fixed,
-            session.stimuli, session.free_viewing, feedback, coded,
+            session.stimuli, session.free_viewing, feedback, coded, compares=True,
         )  # fmt: skip
         with told_to_views(session, pipeline):
             try:
@@ -126,6 +127,8 @@ def _warmed_up(generator: Generator, session: Session, tr_s: float) -> Plan:
     log.info("generator '%s' warms up and is measured", generator.name)
     wanted = session.settings(generator.defaults)
     chosen = plan(generator, wanted, session.fixed, tr_s)
+    if session.yoked is None:  # nothing of what stands beside pictures is compiled in a session
+        generator.decode_latents(np.zeros(generator.latent, np.float32))
     generator.settle()
     log.info(
         "a picture takes %.2g s of the %.2g s between volumes: %s",
