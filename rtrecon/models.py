@@ -6,6 +6,8 @@ from concurrent.futures import TimeoutError as Late
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
 from rtrecon.artifact import ABOUT, ARRAYS, Artifact, load_artifact
 from rtrecon.budget import Plan, enough_memory, plan, told
 from rtrecon.compatibility import check_generator
@@ -71,7 +73,7 @@ class Models:
         BadInput, BadGenerator
         """
         wanted = session.settings(generator.defaults)
-        key = generator.name, wanted, frozenset(session.fixed), tr_s
+        key = generator.name, wanted, frozenset(session.fixed), tr_s, session.yoked is None
         if key not in self._plans:
             self._plans[key] = self._in_painter(lambda: _warmed_up(generator, session, tr_s))
         return self._plans[key]
@@ -127,6 +129,8 @@ def _warmed_up(generator: Generator, session: Session, tr_s: float) -> Plan:
     log.info("generator '%s' warms up and is measured", generator.name)
     wanted = session.settings(generator.defaults)
     chosen = plan(generator, wanted, session.fixed, tr_s)
+    if session.yoked is None:  # nothing of what stands beside pictures is compiled in a session
+        generator.decode_latents(np.zeros(generator.latent, np.float32))
     generator.settle()
     log.info(
         "a picture takes %.2g s of the %.2g s between volumes: %s",

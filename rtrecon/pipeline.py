@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rtrecon.artifact import Artifact
+from rtrecon.compare import Compare
 from rtrecon.config import Settings
 from rtrecon.decode import Decode
 from rtrecon.draw import FAULTS_IN_A_ROW, Draw
@@ -29,6 +30,8 @@ from rtrecon.streams import told
 from rtrecon.summary import Summary
 from rtrecon.types import (
     UNMARKED,
+    Brain,
+    Comparison,
     Decoded,
     Event,
     Frame,
@@ -43,6 +46,7 @@ from rtrecon.worker import Worker
 
 log = logging.getLogger(__name__)
 
+CODED = "not shown where feedback goes by a code: it would tell"
 PICTURES = {".png", ".jpg", ".jpeg"}
 
 
@@ -74,6 +78,8 @@ class Pipeline:
         Where what is decoded is sent on; whoever made it closes it.
     coded : Coded or None
         What a code stands for; whoever watches is told the code alone.
+    compares : bool
+        Whether comparisons are drawn in spare time; never where feedback goes by a code.
     """
 
     def __init__(
@@ -89,6 +95,7 @@ class Pipeline:
         free_viewing: bool = False,
         feedback: Feedback | None = None,
         coded: Coded | None = None,
+        compares: bool = False,
     ) -> None:
         self.frames: Mailbox[Frame] = Mailbox()
         self.candidates = artifact.candidates
@@ -98,6 +105,11 @@ class Pipeline:
         self.generator_text = f"{generator.name}, {generator.size_px} px"
         self.takes = generator.takes
         self.decoded: Decoded | None = None
+        self.comparison: Comparison | None = None
+        self._artifact = artifact
+        self.brain: Brain | None = None  # until a volume is there, where there is no reference
+        if artifact.reference is not None:
+            self.brain = _brain(artifact, artifact.reference, artifact.affine)
         self._receiver, self._recorder = receiver, recorder
         self._feedback = feedback
         self._preprocess = artifact.preprocess(receiver.geometry.affine, free_viewing)
@@ -108,9 +120,15 @@ class Pipeline:
             fixed = generator.takes  # that pictures became cheaper would tell that they are drawn
         newest: Mailbox[Decoded] = Mailbox()
         self._newest = self._yoked or newest
+        interval_s = self.tr_s / self.speed
+        self._coded, self._compare = coded is not None, None
+        if compares and coded is None:
+            self._compare = Compare(
+                generator, artifact, interval_s, lambda: newest.peek() is not None, self._compared
+            )
         self._draw = Draw(
-            generator, settings, fixed, self.tr_s / self.speed, newest, self.frames,
-            self._say, self._fault, recorder.settings,
+            generator, settings, fixed, interval_s, newest, self.frames,
+            self._say, self._fault, recorder.settings, self._compare,
         )  # fmt: skip
         recorder.settings(settings)
         receiver.on_silence = lambda: recorder.status(self.status)
@@ -196,6 +214,13 @@ class Pipeline:
         self._draw.settings = settings
 
     @property
+    def uncompared(self) -> str:
+        """Why there is no control beside the picture; empty where there is one, or may be soon."""
+        if self._coded:
+            return CODED
+        return "" if self._compare is None else self._compare.absent
+
+    @property
     def superseded(self) -> int:
         """Decoded volumes never drawn and frames never painted, since newer ones were there."""
         return self._newest.superseded + self.frames.superseded
@@ -229,6 +254,10 @@ class Pipeline:
         self.generator_text += f", feedback by code {coded.code}"
         log.info("feedback by code %s", coded.code)
         coded.write(self._recorder.folder)
+
+    def _compared(self, what: str, comparison: Comparison, settings: Settings) -> None:
+        self.comparison = comparison
+        self._recorder.comparison(what, comparison, settings)
 
     def _show_until_closed(self) -> None:
         if self._yoked is None:
@@ -271,6 +300,8 @@ class Pipeline:
         )  # fmt: skip
 
     def _take_volume(self, volume: Volume) -> None:
+        if self.brain is None:
+            self.brain = _brain(self._artifact, volume.data, self._receiver.geometry.affine)
         pattern = self._preprocess.add(volume)
         latency_ms = float("nan")
         if pattern is not None:
@@ -362,3 +393,8 @@ def show_headless(pipeline: Pipeline) -> None:
         if frame is not None:
             painted = replace(frame.times, painted=pylsl.local_clock())
             pipeline.shown(replace(frame, times=painted))
+
+
+def _brain(artifact: Artifact, volume: NDArray[np.generic], affine: NDArray[np.float64]) -> Brain:
+    early = np.zeros_like(artifact.c.voxels) if artifact.z is None else artifact.z.voxels
+    return Brain(volume, affine, artifact.voxels, early, ventral=artifact.c.voxels)

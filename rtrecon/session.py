@@ -80,7 +80,7 @@ def open_session(
         # In here, so that what it works out beforehand is the same however many cores there are.
         pipeline = Pipeline(
             receiver, artifact, generator, models.painter, recorder, chosen.settings, session.fixed,
-            session.stimuli, session.free_viewing, feedback, coded,
+            session.stimuli, session.free_viewing, feedback, coded, compares=True,
         )  # fmt: skip
         try:
             yield pipeline
