@@ -90,10 +90,11 @@ class Session:
             raise BadConfig("yoked feedback needs both: name --yoked LIST.toml and --code CODE")
 
 
-def load_session(toml: Path | None, options: Mapping[str, Any]) -> Session:
+def load_session(toml: Path | None, options: Mapping[str, Any], complete: bool = True) -> Session:
     """Settings from a TOML file, overruled by the options that are not None.
 
     Keys of the file are the fields of `Session` and, in a table `[settings]`, of `Settings`.
+    Where it need not be `complete`, a decoder that is not named is `Path()`.
 
     Raises
     ------
@@ -110,6 +111,8 @@ def load_session(toml: Path | None, options: Mapping[str, Any]) -> Session:
     names = {f.name for f in fields(Settings)}
     pictures |= {k: given.pop(k) for k in list(given) if k in names}
     given = table | given
+    if not complete:
+        given.setdefault("decoder", Path())
     if "decoder" not in given:
         raise BadConfig("no decoder given: name its folder with --decoder DIR")
     session = read_table(Session, given, where, hidden=("fixed", "tables"))

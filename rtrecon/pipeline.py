@@ -4,6 +4,7 @@ import logging
 import threading
 import traceback
 from collections.abc import Collection
+from concurrent.futures import Future, wait
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,12 @@ from rtrecon.draw import FAULTS_IN_A_ROW, Draw
 from rtrecon.feedback import Feedback
 from rtrecon.generators import Generator
 from rtrecon.mailbox import Mailbox
+from rtrecon.models import STUCK_S
 from rtrecon.protocol.scoring import Scoring
 from rtrecon.receive import Receiver
 from rtrecon.record import Recorder
 from rtrecon.sham import Coded
+from rtrecon.streams import told
 from rtrecon.summary import Summary
 from rtrecon.types import (
     UNMARKED,
@@ -45,7 +48,6 @@ from rtrecon.worker import Worker
 
 log = logging.getLogger(__name__)
 
-STUCK_S = 30.0  # a generator that takes longer for one image is taken for dead
 CODED = "not shown where feedback goes by a code: it would tell"
 PICTURES = {".png", ".jpg", ".jpeg"}
 
@@ -65,7 +67,7 @@ class Pipeline:
     generator : Generator
         Fits the artifact.
     painter : Worker
-        The thread that owns the generator.
+        The thread that owns the generator; whoever made it closes it.
     recorder : Recorder
     settings : Settings
     fixed : collection of str
@@ -103,7 +105,7 @@ class Pipeline:
         self.frames: Mailbox[Frame] = Mailbox()
         self.candidates = artifact.candidates
         self.tr_s, self.speed = receiver.geometry.tr_s, receiver.geometry.speed
-        self.stream_text = _stream_text(receiver)
+        self.stream_text = told(receiver.geometry)
         self.decoder_text = f"{artifact.name}, {len(artifact.voxels)} voxels"
         self.generator_text = f"{generator.name}, {generator.size_px} px"
         self.takes = generator.takes
@@ -144,6 +146,7 @@ class Pipeline:
         self._stop = receiver.stop
         self._shown_volume = -1
         self._painter = painter
+        self._drawing: Future[None] | None = None
         self._ingest = threading.Thread(target=self._receive, name="rtrecon-ingest", daemon=True)
         self._ending = threading.Thread(target=self._end, name="rtrecon-end", daemon=True)
         self._done = threading.Event()
@@ -153,12 +156,23 @@ class Pipeline:
         self._change(phase=Phase.WAITING)
         log.info("waiting for the first volume of '%s' (%s)", self._receiver.name, self.stream_text)
         self._ingest.start()
-        self._painter.submit(self._show_until_closed)
+        self._drawing = self._painter.submit(self._show_until_closed)
         self._ending.start()
 
     def stop(self) -> None:
         """Ask for the end and return at once."""
         self._stop.set()
+
+    def pause(self, on: bool) -> None:
+        """Make and show no new pictures for a while, and tell nobody anything.
+
+        Volumes are received, decoded and recorded all the same.
+        """
+        if on == self._status.paused or self.ended:
+            return
+        log.info("paused: volumes are recorded, pictures are not made" if on else "goes on")
+        self._change(paused=on)
+        self.frames.hold(on)
 
     @property
     def ended(self) -> bool:
@@ -311,9 +325,10 @@ class Pipeline:
             decoded = self._decode(pattern)
             shown = decoded if self._yoked is None else self._yoked.instead_of(decoded)
             self.decoded = shown or self.decoded
-            self._newest.put(decoded)
-            if self._feedback is not None and shown is not None:
-                self._feedback.send(shown)
+            if not self._status.paused:
+                self._newest.put(decoded)
+                if self._feedback is not None and shown is not None:
+                    self._feedback.send(shown)
             self._summary.decoded(decoded)
             self._recorder.decoded(decoded, pattern)
             latency_ms = 1e3 * (decoded.times.decoded - decoded.times.received)
@@ -348,14 +363,17 @@ class Pipeline:
     def _change(self, **changes: Any) -> None:
         with self._changing:
             before, self._status = self._status, replace(self._status, **changes)
-            if (before.phase, before.message) != (self._status.phase, self._status.message):
+            now = self._status
+            told = (before.phase, before.message, before.paused)
+            if told != (now.phase, now.message, now.paused):
                 self._recorder.status(self.status)
 
     def _end(self) -> None:
         """Wait for both threads, then say that the session has ended."""
         self._ingest.join()
         self._newest.close()
-        if not self._painter.close(timeout_s=STUCK_S):
+        assert self._drawing is not None
+        if wait([self._drawing], STUCK_S).not_done:
             log.error("the generator does not answer for %g s: ended without it", STUCK_S)
         self._receiver.close()
         self.frames.close()
@@ -372,7 +390,6 @@ class Pipeline:
         if self._ending.ident is not None:
             self._done.wait()
         else:
-            self._painter.close(timeout_s=STUCK_S)
             self._receiver.close()
         self._recorder.summary(self._summary.as_json(self._receiver.counts, self.superseded))
         self._recorder.close()
@@ -401,10 +418,3 @@ def show_headless(pipeline: Pipeline) -> None:
 def _brain(artifact: Artifact, volume: NDArray[np.generic], affine: NDArray[np.float64]) -> Brain:
     early = np.zeros_like(artifact.c.voxels) if artifact.z is None else artifact.z.voxels
     return Brain(volume, affine, artifact.voxels, early, ventral=artifact.c.voxels)
-
-
-def _stream_text(receiver: Receiver) -> str:
-    geometry = receiver.geometry
-    size = " x ".join(map(str, geometry.shape))
-    speed = "" if geometry.speed == 1 else f", replayed at {geometry.speed:g} x"
-    return f"{size} voxels, TR {geometry.tr_s:.2f} s{speed}"

@@ -165,8 +165,8 @@ class Recorder:
     def status(self, status: Status) -> None:
         """Keep where the session stands from now on."""
         line = json.dumps({
-            "time": pylsl.local_clock(), "phase": status.phase.value, "message": status.message,
-            "traceback": status.traceback, "counts": asdict(status.volumes),
+            "time": pylsl.local_clock(), "phase": status.phase.value, "paused": status.paused,
+            "message": status.message, "traceback": status.traceback, "counts": asdict(status.volumes),
         })  # fmt: skip
         self._raw.put(f"status {status.phase.value}", self._line("status.jsonl", line))
 
