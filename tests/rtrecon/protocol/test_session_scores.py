@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 import threading
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +22,7 @@ from rtrecon.protocol.measures import Similarity
 from rtrecon.protocol.threshold import Crossing, Direction
 from rtrecon.session import open_session
 from rtrecon.types import Block, Event, Geometry, Marker, Presentation, Volume
+from rtrecon.verify import verify
 from rtrecon.wire import ScannerOutlet
 from tests.rtrecon.protocol.by_numpy import Recomputed, number, read
 from tests.rtrecon.protocol.test_threshold import slow_firings
@@ -186,6 +188,7 @@ def compare(folder: Path, expected: Recomputed) -> list[dict[str, str]]:
     scores = read(folder / "scores.tsv")
     assert len(scores) == len(expected.at) > 5
     assert [int(row["number"]) for row in scores] == list(range(1, len(scores) + 1))
+    computed_anew(folder, len(scores))
     for column in ("raw", "value", "told", "elapsed"):
         found = [number(row[column]) for row in scores]
         np.testing.assert_allclose(found, getattr(expected, column), rtol=0, atol=1e-6, err_msg=column)  # fmt: skip
@@ -195,6 +198,12 @@ def compare(folder: Path, expected: Recomputed) -> list[dict[str, str]]:
         assert int(row["run"]) == expected.runs[n]
         assert float(row["time"]) >= float(expected.rows[n]["received"])
     return scores
+
+
+def computed_anew(folder: Path, count: int) -> None:
+    verdict = verify(folder, frames=False)
+    assert verdict.first == ""
+    assert {check.name: check.compared for check in verdict.checks}["scores.tsv"] == count
 
 
 def firings(expected: Recomputed, crossing: Crossing) -> list[int]:
@@ -240,20 +249,17 @@ def test_probability_after_each_trial(room: Room) -> None:
     assert fired
 
 
-@pytest.mark.parametrize("region", ["ventral", "mask"])
-def test_a_region_and_sham_blocks(
-    room: Room, similarity: tuple[Path, list[Presentation]], region: str
-) -> None:
+def test_a_region_and_sham_blocks(room: Room, similarity: tuple[Path, list[Presentation]]) -> None:
     source, _ = similarity
-    if region == "mask":
-        values = np.zeros(room.geometry.shape, np.uint8)
-        values[:3] = 1
-        region = str(room.folder / "mask.nii.gz")
-        nib.save(nib.Nifti1Image(values, room.geometry.affine), region)
-    toml = REGION.replace("REGION", region).replace("SHAM", str(source))
-    folder = room.run(f"region-{Path(region).stem}", toml)
+    values = np.zeros(room.geometry.shape, np.uint8)
+    values[:3] = 1
+    mask = room.folder / "mask.nii.gz"
+    nib.save(nib.Nifti1Image(values, room.geometry.affine), mask)
+    toml = REGION.replace("REGION", str(mask)).replace("SHAM", str(source))
+    folder = room.run("region", toml)
     expected = Recomputed(folder, room.folder / "decoder", source)
-    compare(folder, expected)
+    scores = compare(folder, expected)
+    assert {row["measure"] for row in scores} == {"activity of mask.nii.gz"}
     kinds = np.array([block["kind"] for block in expected.block])
     told = np.array(expected.told)
     assert np.isfinite(told[kinds == "sham"]).sum() > 5
@@ -290,6 +296,32 @@ def test_the_record_says_what_the_protocol_was(
     assert about["tables"] == tomllib.loads(SIMILARITY)
     assert about["captions"] == ["a dog"]
     assert np.load(folder / "targets.npy").shape == (1, *np.load(folder / "c.npy").shape[1:])
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "told"),
+    [
+        ("scores.tsv", "value", "scores.tsv row 20, value: 0.123 recorded"),
+        ("scores.tsv", "told", "scores.tsv row 20, told: 0.123 recorded"),
+        ("firings.tsv", "score", "firings.tsv of the scores 0.123"),
+    ],
+)
+def test_a_score_that_is_another_today_is_named(
+    similarity: tuple[Path, list[Presentation]],
+    room: Room,
+    tmp_path: Path,
+    table: str,
+    column: str,
+    told: str,
+) -> None:
+    shutil.copytree(similarity[0], tmp_path / "session")
+    file = tmp_path / "session" / table
+    lines = [line.split("\t") for line in file.read_text().splitlines()]
+    row = 21 if table == "scores.tsv" else 1
+    lines[row][lines[0].index(column)] = "0.123"
+    file.write_text("".join("\t".join(line) + "\n" for line in lines))
+    verdict = verify(tmp_path / "session", room.folder / "decoder", frames=False)
+    assert verdict.first.startswith(told)
 
 
 def test_a_failing_measure_costs_the_feedback_and_nothing_else(
