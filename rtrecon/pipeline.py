@@ -81,7 +81,7 @@ class Pipeline:
     coded : Coded or None
         What a code stands for; whoever watches is told the code alone.
     scoring : Scoring or None
-        The feedback protocol, where there is one.
+        The feedback protocol, where there is one; it is closed with the run.
     compares : bool
         Whether comparisons are drawn in spare time; never where feedback goes by a code.
     """
@@ -371,6 +371,8 @@ class Pipeline:
     def _end(self) -> None:
         """Wait for both threads, then say that the session has ended."""
         self._ingest.join()
+        if self._scoring is not None:
+            self._scoring.close()
         self._newest.close()
         assert self._drawing is not None
         if wait([self._drawing], STUCK_S).not_done:
@@ -390,6 +392,8 @@ class Pipeline:
         if self._ending.ident is not None:
             self._done.wait()
         else:
+            if self._scoring is not None:
+                self._scoring.close()
             self._receiver.close()
         self._recorder.summary(self._summary.as_json(self._receiver.counts, self.superseded))
         self._recorder.close()

@@ -24,7 +24,14 @@ from rtrecon.config import Settings
 from rtrecon.errors import BadConfig
 from rtrecon.growing import GrowingArray, GrowingLines, append_together, replace_file
 from rtrecon.lane import Lane, Losses, reason
-from rtrecon.scores import FIRING_COLUMNS, SCORE_COLUMNS, firing_row, score_row
+from rtrecon.scores import (
+    FIRING_COLUMNS,
+    SCORE_COLUMNS,
+    SENT_COLUMNS,
+    firing_row,
+    score_row,
+    sent_row,
+)
 from rtrecon.types import (
     Arrival,
     Comparison,
@@ -36,6 +43,7 @@ from rtrecon.types import (
     Painted,
     Pattern,
     Score,
+    Sent,
     Status,
     Volume,
 )
@@ -204,6 +212,10 @@ class Recorder:
         n_bytes = sum(values.nbytes for values in given.values())
         self._derived.put(f"trial {trial.number} at volume {decoded.volume}", write, n_bytes)
 
+    def target(self, c: NDArray[np.float32]) -> None:
+        """Keep what a caption that feedback aims at was encoded to."""
+        self._derived.put("target", lambda: self._array("targets", c).append(c), c.nbytes)
+
     def score(self, score: Score) -> None:
         """Keep one score of a feedback protocol."""
         write = self._scored("scores.tsv", SCORE_COLUMNS, score_row(score))
@@ -223,6 +235,11 @@ class Recorder:
         )  # fmt: skip
         write = self._scored("participant.tsv", PAINTED_COLUMNS, row)
         self._derived.put(f"what was painted at {painted.time:.3f}", write)
+
+    def sent(self, sent: Sent) -> None:
+        """Keep that a score or a firing went to an output, or why not."""
+        write = self._scored("sent.tsv", SENT_COLUMNS, sent_row(sent))
+        self._derived.put(f"{sent.what} {sent.number} to {sent.output}", write)
 
     def frame(self, frame: Frame) -> None:
         """Keep one shown picture; not, where too much waits for the disk already."""
