@@ -6,9 +6,15 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from simulator.lsl import isolated
+
+if TYPE_CHECKING:
+    from tests.screenshots.studio import Studio
 
 ROOT = Path(__file__).parents[2]
 SIZES = {1: ((1280, 720), (1920, 1080)), 2: ((1280, 720),)}  # by scale
@@ -25,7 +31,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         lsl = Path(folder) / "lsl_api.cfg"
         lsl.write_text(isolated(f"screenshots-{os.getpid()}"))
-        return max(_again(scale, lsl) for scale in SIZES)
+        return max(_again(scale, lsl, Path(folder, str(scale))) for scale in SIZES)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -39,11 +45,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _again(scale: int, lsl: Path) -> int:
+def _again(scale: int, lsl: Path, home: Path) -> int:
+    """`home`: where windows remember their layout; nobody's own is shown or changed."""
     environment = os.environ | {
         "QT_QPA_PLATFORM": "offscreen",
         "QT_SCALE_FACTOR": str(scale),
         "LSLAPICFG": str(lsl),
+        "XDG_CONFIG_HOME": str(home),
     }
     command = [sys.executable, "-m", "tests.screenshots", *sys.argv[1:], "--scale", str(scale)]
     return subprocess.run(command, env=environment, check=False).returncode
@@ -61,11 +69,21 @@ def _take(options: argparse.Namespace) -> int:
     for scene in SCENES:
         if not options.scenes or scene.__name__ in options.scenes:
             began = time.monotonic()
-            scene(studio)
+            _try(scene, studio)
             print(f"{scene.__name__}: {time.monotonic() - began:.0f} s", flush=True)
     if not options.scenes and (missing := [n for n in WINDOWS if n not in album.taken]):
         print(f"no scene takes: {', '.join(missing)}", file=sys.stderr)
     return 0
+
+
+def _try(scene: Callable[["Studio"], None], studio: "Studio") -> None:
+    """A scene that fails is told, and what it took is kept; the others are taken."""
+    try:
+        scene(studio)
+    except Exception:
+        traceback.print_exc()
+    finally:
+        studio.album.develop()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Where windows are put before the camera: a simulated person, a scanner that plays, a session."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 from PIL import Image
 from PySide6.QtCore import QEvent, QSize
+from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QWidget
 
 from rtrecon.artifact import load_artifact
@@ -19,7 +21,8 @@ from rtrecon.pipeline import Pipeline
 from rtrecon.session import open_session
 from rtrecon.types import Frame
 
-SPEED = 4.0  # of the scanner; a picture is drawn of every volume all the same
+ROOT = Path(__file__).parents[2]
+SPEED = 2.0  # of the scanner: on a busy machine there is still time for all that is drawn
 TIMEOUT_S = 180.0
 SETTLE_S = 0.4  # after a new size, until all has been laid out and painted
 
@@ -47,7 +50,7 @@ class Studio:
         """Another process that plays the run as a scanner would."""
         command = [sys.executable, "-m", "simulator", "play", self.run, "--stream", stream]
         playing = subprocess.Popen(
-            [*map(str, command), "--speed", str(SPEED), *more], stderr=subprocess.DEVNULL
+            [*map(str, command), "--speed", str(SPEED), *more], stderr=subprocess.DEVNULL, cwd=ROOT
         )
         try:
             yield
@@ -75,6 +78,17 @@ class Studio:
             window.close()
             window.deleteLater()
             self.app.sendPostedEvents(window, QEvent.Type.DeferredDelete)
+
+    @contextmanager
+    def within(self) -> Iterator[Path]:
+        """A folder to be in, where names are short on screen; it does not stay."""
+        before = Path.cwd()
+        with TemporaryDirectory() as folder:
+            os.chdir(folder)
+            try:
+                yield Path(folder)
+            finally:
+                os.chdir(before)
 
     def until(self, holds: Callable[[], object], timeout_s: float = TIMEOUT_S) -> None:
         """Let everything run until `holds()`."""
@@ -114,6 +128,8 @@ def drawn_of(trial: int, age_s: float) -> Callable[[Frame | None], bool]:
 class Album:
     """Where pictures are kept: all sizes to look at, and the smallest in the documentation.
 
+    Taking one is quick, so that the session in it is not held up; `develop` writes them.
+
     Parameters
     ----------
     folder, pages : Path
@@ -126,22 +142,30 @@ class Album:
     def __init__(self, folder: Path, pages: Path, sizes: list[QSize], scale: int) -> None:
         self.folder, self.pages, self.sizes, self.scale = folder, pages, sizes, scale
         self.taken: list[str] = []
+        self._films: list[tuple[str, QSize, QImage]] = []
 
     def keep(self, name: str, size: QSize, window: QWidget) -> None:
-        """Write one picture."""
-        scale = "" if self.scale == 1 else f"@{self.scale}x"
-        file = self.folder / f"{name}_{size.width()}x{size.height()}{scale}.png"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        if not window.grab().save(str(file)):
-            raise OSError(f"cannot write {file}")
-        if self.scale == 1 and size == self.sizes[0]:
-            self.pages.mkdir(parents=True, exist_ok=True)
-            _small(Image.open(file).convert("RGB")).save(self.pages / f"{name}.png", optimize=True)
+        """Take one picture."""
         self.taken.append(name)
-        print(file, flush=True)
+        self._films.append((name, size, window.grab().toImage()))
+
+    def develop(self) -> None:
+        """Write what was taken."""
+        for name, size, image in self._films:
+            scale = "" if self.scale == 1 else f"@{self.scale}x"
+            file = self.folder / f"{name}_{size.width()}x{size.height()}{scale}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if not image.save(str(file)):
+                raise OSError(f"cannot write {file}")
+            print(file, flush=True)
+            if self.scale == 1 and size == self.sizes[0]:
+                self.pages.mkdir(parents=True, exist_ok=True)
+                _small(file).save(self.pages / f"{name}.png", optimize=True)
+        self._films.clear()
 
 
-def _small(picture: Image.Image) -> Image.Image:
+def _small(file: Path) -> Image.Image:
     """In 256 colours, and dithered, so that reconstructions keep their shades."""
+    picture = Image.open(file).convert("RGB")
     colours = picture.quantize(256, method=Image.Quantize.MEDIANCUT, kmeans=3)
     return picture.quantize(palette=colours, dither=Image.Dither.FLOYDSTEINBERG)
