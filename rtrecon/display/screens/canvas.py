@@ -98,7 +98,8 @@ class Canvas(QWidget):
         """Cover a whole monitor."""
         self.setGeometry(monitor.geometry())
         self.setScreen(monitor)
-        self.showFullScreen()
+        self.setWindowState(Qt.WindowState.WindowFullScreen)
+        self.show()  # showFullScreen would take the focus
 
     def tick(self) -> None:
         """Look at the session once, and have painted what is new or on its way."""
