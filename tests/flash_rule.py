@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 WINDOW_S = 1.0
 MOST_CHANGES = 6  # three flashes: three pairs of opposing changes
-MOST_SERIES = 100  # different courses of a pixel that are looked at
+MOST_SERIES = 60  # different courses of a pixel that are looked at
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Counted:
         return max(self.luminance, self.red, self.hue) <= MOST_CHANGES
 
 
-DARKEST_RED = 0.06
-"""Linear red below which the chromaticity of a pixel is not looked at: it is as good as black."""
+DARKEST_RED = 0.13
+"""Linear red below which the chromaticity of a pixel is not looked at: it is nearly black."""
 
 
 def count(times: Sequence[float], pictures: Sequence[NDArray[np.uint8]], seed: int = 0) -> Counted:
@@ -46,7 +46,7 @@ def count(times: Sequence[float], pictures: Sequence[NDArray[np.uint8]], seed: i
     series = np.unique(series, axis=0)  # (pixels that differ, pictures, 3)
     if len(series) > MOST_SERIES:
         chosen = np.random.default_rng(seed).choice(len(series), MOST_SERIES, replace=False)
-        livelier = np.argsort(np.abs(np.diff(series.astype(int), axis=1)).sum((1, 2)))[-40:]
+        livelier = np.argsort(np.abs(np.diff(series.astype(int), axis=1)).sum((1, 2)))[-30:]
         series = series[np.concatenate([chosen, livelier])]
     news = [0, *np.flatnonzero((np.diff(series.astype(int), axis=1) != 0).any((0, 2))) + 1]
     rgb, times = _linear(series[:, news]), np.asarray(times)[news]  # where nothing changes left out

@@ -145,6 +145,7 @@ class Beside(QObject):
         canvas.closed.connect(forget)
         canvas.keep_from_focus()
         canvas.fill(monitor(where, name))
+        self._window.activateWindow()  # some window systems give the focus to whatever opens
 
     def close(self) -> None:
         """Close all."""

@@ -19,7 +19,7 @@ def monitor(wanted: str, what: str) -> QScreen:
     if not wanted and others:
         return others[0]
     for number, screen in enumerate(screens, 1):
-        if wanted in (screen.name(), str(number)):
+        if wanted and wanted in (screen.name(), str(number)):
             return screen
     there = "; ".join(f"{n}: {_told(screen)}" for n, screen in enumerate(screens, 1))
     which = f"no monitor '{wanted}'" if wanted else "there is one monitor only"
