@@ -9,12 +9,16 @@ import threading
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rtrecon import __version__
 from rtrecon.bridge.command import add_arguments as bridge_arguments
 from rtrecon.bridge.command import bridge as run_bridge
-from rtrecon.config import load_session
+from rtrecon.config import Session, load_session
 from rtrecon.errors import BadConfig, Error
+
+if TYPE_CHECKING:
+    from rtrecon.display.screens import Screens
 
 log = logging.getLogger("rtrecon")
 
@@ -63,6 +67,9 @@ def _parser() -> argparse.ArgumentParser:
         "--config", type=Path, metavar="TOML", help="settings; the command line overrules them"
     )
     run.add_argument("--headless", action="store_true", help="no window")
+    monitor = "name or number of the monitor for the {} screen (docs/participant.md)"
+    run.add_argument("--participant", metavar="SCREEN", help=monitor.format("participant's"))
+    run.add_argument("--spectators", metavar="SCREEN", help=monitor.format("spectators'"))
     run.add_argument(
         "--screenshots", type=Path, metavar="DIR", help="keep pictures of the window here"
     )
@@ -214,6 +221,7 @@ def _run(options: argparse.Namespace) -> int:
     session = load_session(options.config, {key: getattr(options, key) for key in _SESSION})
     if not options.headless:
         _require_display()
+    screens = None if options.headless else _screens(options, session)
     # Imported here, so that a mistake on the command line is told before torch has loaded.
     from rtrecon.artifact import load_artifact
 
@@ -229,12 +237,25 @@ def _run(options: argparse.Namespace) -> int:
         else:
             from rtrecon.display import run_window
 
-            run_window(pipeline, screenshots=options.screenshots, close_when_ended=options.close)
+            run_window(
+                pipeline, screenshots=options.screenshots, close_when_ended=options.close,
+                screens=screens,
+            )  # fmt: skip
     if options.finalize:
         from rtrecon.archive import finalize
 
         log.info("the data set is in %s", finalize(pipeline.folder, stimuli=session.stimuli))
     return 1 if pipeline.failed else 0
+
+
+def _screens(options: argparse.Namespace, session: Session) -> "Screens | None":
+    """The screens beside the window; Qt is loaded for these only where there are any."""
+    named = (options.participant, options.spectators)
+    if named == (None, None) and not {"participant", "spectators"} & session.tables.keys():
+        return None
+    from rtrecon.display.screens import read_screens
+
+    return read_screens(session.tables, str(options.config or ""), *named)
 
 
 def _view(options: argparse.Namespace) -> int:

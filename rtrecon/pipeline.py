@@ -20,6 +20,7 @@ from rtrecon.draw import FAULTS_IN_A_ROW, Draw
 from rtrecon.feedback import Feedback
 from rtrecon.generators import Generator
 from rtrecon.mailbox import Mailbox
+from rtrecon.protocol.scoring import Scoring
 from rtrecon.receive import Receiver
 from rtrecon.record import Recorder
 from rtrecon.sham import Coded
@@ -30,6 +31,7 @@ from rtrecon.types import (
     Event,
     Frame,
     Marker,
+    Painted,
     Phase,
     Presentation,
     Status,
@@ -72,6 +74,8 @@ class Pipeline:
         Where what is decoded is sent on; whoever made it closes it.
     coded : Coded or None
         What a code stands for; whoever watches is told the code alone.
+    scoring : Scoring or None
+        The feedback protocol, where there is one.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class Pipeline:
         free_viewing: bool = False,
         feedback: Feedback | None = None,
         coded: Coded | None = None,
+        scoring: Scoring | None = None,
     ) -> None:
         self.frames: Mailbox[Frame] = Mailbox()
         self.candidates = artifact.candidates
@@ -97,7 +102,9 @@ class Pipeline:
         self.takes = generator.takes
         self.decoded: Decoded | None = None
         self._receiver, self._recorder = receiver, recorder
-        self._feedback = feedback
+        self._feedback, self._scoring = feedback, scoring
+        if scoring is not None:
+            scoring.say = self._say
         self._preprocess = artifact.preprocess(receiver.geometry.affine, free_viewing)
         self._decode = Decode(artifact)
         self._yoked = coded.yoked if coded else None
@@ -170,7 +177,8 @@ class Pipeline:
         """What may be put before a participant or spectators now."""
         status = self.status
         blank = status.paused or status.phase in (Phase.FAILED, Phase.ENDED)
-        return Presentation(status.phase, self.frames.newest, blank=blank)
+        shown = Presentation(status.phase, self.frames.newest, blank=blank)
+        return shown if self._scoring is None else self._scoring.present(shown, pylsl.local_clock())
 
     @property
     def settings(self) -> Settings:
@@ -196,6 +204,10 @@ class Pipeline:
             self._change(first_frame_ms=age_ms)
         if frame.final:
             self._change(final_frame_ms=age_ms)
+
+    def presented(self, painted: Painted) -> None:
+        """Take note of what the participant was shown, and when."""
+        self._recorder.painted(painted)
 
     def stimulus(self, trial: Trial) -> NDArray[np.uint8] | None:
         """The picture (height, width, 3) that was presented; None where it is not at hand."""
@@ -238,11 +250,15 @@ class Pipeline:
             except Exception as error:  # one bad volume must not end a scan: told, counted, bounded
                 faults += 1
                 self._fault(f"volume {item.number} could not be worked on", error, faults)
+        if self._scoring is not None:
+            self._scoring.finish(self._status.paused)
         self._newest.close()
 
     def _take_marker(self, marker: Marker) -> None:
         self._recorder.marker(marker)
         self._preprocess.mark(marker)
+        if self._scoring is not None:
+            self._scoring.marker(marker, self._status.paused)
         if self.decoded is not None and self.decoded.trial.number != UNMARKED:
             self._tell(self.decoded)
         if marker.event is Event.RUN_END:
@@ -258,6 +274,7 @@ class Pipeline:
 
     def _take_volume(self, volume: Volume) -> None:
         pattern = self._preprocess.add(volume)
+        shown: Decoded | None = None
         latency_ms = float("nan")
         if pattern is not None:
             decoded = self._decode(pattern)
@@ -280,6 +297,9 @@ class Pipeline:
         self._change(trial=self._preprocess.trial, arrival=arrival)
         if self._status.phase is Phase.WAITING:
             self._change(phase=Phase.RUNNING)
+        if self._scoring is not None:
+            trial, paused = self._preprocess.trial, self._status.paused
+            self._scoring.volume(volume, trial, shown, pattern, paused)
 
     def _fault(self, what: str, error: Exception, in_a_row: int) -> None:
         """Told and counted; too many in a row and the session has failed, but is recorded on."""

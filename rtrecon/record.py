@@ -24,7 +24,20 @@ from rtrecon.config import Settings
 from rtrecon.errors import BadConfig
 from rtrecon.growing import GrowingArray, GrowingLines, append_together, replace_file
 from rtrecon.lane import Lane, Losses, reason
-from rtrecon.types import Arrival, Decoded, Frame, Geometry, Marker, Pattern, Status, Volume
+from rtrecon.scores import FIRING_COLUMNS, SCORE_COLUMNS, firing_row, score_row
+from rtrecon.types import (
+    Arrival,
+    Decoded,
+    Firing,
+    Frame,
+    Geometry,
+    Marker,
+    Painted,
+    Pattern,
+    Score,
+    Status,
+    Volume,
+)  # fmt: skip
 from rtrecon.wire import text_of
 
 log = logging.getLogger(__name__)
@@ -47,6 +60,7 @@ COLUMNS = {
         "acquired", "received", "decoded", "drawn", "painted", "aims", "settings",
     ),
 }  # fmt: skip
+PAINTED_COLUMNS = ("painted", "event", "shows", "frame", "score", "block", "patch")
 LINES = ("markers.jsonl", "settings.jsonl", "status.jsonl")
 PACKAGES = (
     "rtrecon", "numpy", "scipy", "torch", "diffusers", "transformers", "safetensors", "pillow",
@@ -187,6 +201,26 @@ class Recorder:
         n_bytes = sum(values.nbytes for values in given.values())
         self._derived.put(f"trial {trial.number} at volume {decoded.volume}", write, n_bytes)
 
+    def score(self, score: Score) -> None:
+        """Keep one score of a feedback protocol."""
+        write = self._scored("scores.tsv", SCORE_COLUMNS, score_row(score))
+        self._derived.put(f"score {score.number}", write)
+
+    def firing(self, firing: Firing) -> None:
+        """Keep that a protocol's threshold was held."""
+        write = self._scored("firings.tsv", FIRING_COLUMNS, firing_row(firing))
+        self._derived.put(f"firing {firing.number}", write)
+
+    def painted(self, painted: Painted) -> None:
+        """Keep what the participant was shown, and when."""
+        row = (
+            painted.time, painted.event, "+".join(painted.shows), _known(painted.frame),
+            _known(painted.score), painted.block and painted.block.value,
+            None if painted.patch is None else int(painted.patch),
+        )  # fmt: skip
+        write = self._scored("participant.tsv", PAINTED_COLUMNS, row)
+        self._derived.put(f"what was painted at {painted.time:.3f}", write)
+
     def frame(self, frame: Frame) -> None:
         """Keep one shown picture; not, where too much waits for the disk already."""
         what = f"frame {frame.serial}"
@@ -221,6 +255,18 @@ class Recorder:
 
     def _line(self, name: str, line: str) -> Callable[[], None]:
         return lambda: self._lines[name].append(line)
+
+    def _scored(
+        self, name: str, columns: tuple[str, ...], row: tuple[object, ...]
+    ) -> Callable[[], None]:
+        """A session without a protocol, or a participant's screen, has no such table."""
+
+        def write() -> None:
+            if name not in self._lines:
+                self._lines[name] = self._opened(self._files, name, columns)
+            self._lines[name].append(_tsv(row))
+
+        return write
 
     def _array(self, name: str, like: NDArray[np.generic]) -> GrowingArray:
         if name not in self._arrays:
@@ -283,6 +329,10 @@ def _png(image: NDArray[np.uint8]) -> bytes:
 
 def _json(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(content, indent=1) + "\n").encode()
+
+
+def _known(number: int) -> int | None:
+    return None if number < 0 else number
 
 
 def _plain(geometry: Geometry) -> dict[str, object]:
