@@ -18,6 +18,7 @@ import pytest
 
 from rtrecon.artifact import Artifact, save_artifact
 from rtrecon.remote import Publisher
+from rtrecon.remote.follower import ROLES
 from rtrecon.session_folder import open_session_folder
 from rtrecon.types import Event, Geometry, Marker, Phase, Volume
 from rtrecon.wire import ScannerOutlet
@@ -188,23 +189,40 @@ def test_a_view_finds_a_session_that_was_killed_and_started_again(
 
 
 def test_the_program_waits_for_its_session_and_closes_when_it_has_ended(stream_name: str) -> None:
-    """The real window, offscreen, in a process of its own."""
-    program = subprocess.Popen(
-        [sys.executable, "-m", "rtrecon", "view", "--role", "operator", "--close",
-         "--stream", stream_name],
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    """The real windows, offscreen, each in a process of its own."""
+    programs = [
+        subprocess.Popen(
+            [sys.executable, "-m", "rtrecon", "view", "--role", role, "--close",
+             "--stream", stream_name],
+            stderr=subprocess.PIPE, text=True,
+        )
+        for role in ROLES
+    ]  # fmt: skip
     told = Told()
-    told.become(phase=Phase.RUNNING)
     with closing(Publisher(stream_name, told)):  # type: ignore[arg-type]
-        deadline = pylsl.local_clock() + 60
-        while told.looked < 5:
-            assert pylsl.local_clock() < deadline
-            threading.Event().wait(0.02)
-        told.draw(3)
-        told.become(phase=Phase.ENDED)
-        told.ended = True
-        assert program.wait(30) == 0
+        heard = [threading.Event() for _ in programs]
+        readers = [
+            threading.Thread(target=read, args=(program, event), name="rtrecon-test-reader")
+            for program, event in zip(programs, heard, strict=True)
+        ]
+        for reader in readers:
+            reader.start()
+        try:
+            assert all(event.wait(60) for event in heard)
+            told.draw(3)
+            told.become(phase=Phase.ENDED)
+            told.ended = True
+            assert [program.wait(30) for program in programs] == [0, 0, 0]
+        finally:
+            for program in programs:
+                program.kill()
+            for reader in readers:
+                reader.join(10)
+
+
+def read(program: "subprocess.Popen[str]", heard: threading.Event) -> None:
     assert program.stderr is not None
     with program.stderr as lines:
-        assert "is heard, from" in lines.read()
+        for line in lines:
+            if "is heard, from" in line:
+                heard.set()

@@ -12,8 +12,10 @@ from pytestqt.qtbot import QtBot
 
 from rtrecon.config import Settings
 from rtrecon.display import OperatorWindow
-from rtrecon.display.view import OperatorView
+from rtrecon.display.screens import Canvas, Participant, Screens, participant_screen
+from rtrecon.display.view import OperatorView, discard, screens_of
 from rtrecon.display.waiting import Waiting
+from rtrecon.errors import BadConfig
 from rtrecon.remote import Follower, Publisher, follower, publisher
 from rtrecon.types import Phase, Presentation
 from tests.display.conftest import HandFed, make_trial
@@ -32,7 +34,7 @@ def view(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, stream_name: str) -> Ite
     monkeypatch.setattr(publisher, "REPEAT_S", 0.33)
     monkeypatch.setattr(follower, "UNHEARD_S", 1.0)
     with closing(Follower(stream_name)) as followed:
-        view = OperatorView(followed, stream_name, threading.Event())
+        view = OperatorView(followed, threading.Event())
         yield view
         view.discard()
     assert not windows()
@@ -102,8 +104,46 @@ def test_no_key_of_a_view_reaches_its_session_and_closing_leaves_it_alone(
 def test_a_view_that_waits_closes_when_told_to(qtbot: QtBot, stream_name: str) -> None:
     stop = threading.Event()
     with closing(Follower(stream_name)) as followed:
-        view = OperatorView(followed, stream_name, stop)
+        view = OperatorView(followed, stop)
         with qtbot.waitSignal(view.closed, timeout=5_000):
             stop.set()
         view.discard()
     assert not windows()
+
+
+def test_a_participants_view_shows_what_is_allowed_and_rests_when_nothing_is_heard(
+    qtbot: QtBot, stream_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher, "REPEAT_S", 0.33)
+    monkeypatch.setattr(follower, "UNHEARD_S", 1.0)
+    session = Published()
+    session.become(phase=Phase.RUNNING)
+    with closing(Follower(stream_name, "participant")) as followed:
+        canvas = participant_screen(followed, Participant(hold_s=0.1))
+        canvas.resize(320, 240)
+        canvas.show()
+        dark = middle(canvas)
+        with closing(Publisher(stream_name, session)):
+            session.draw(session.decode(make_trial(), 4), image=np.full((32, 32, 3), 255, np.uint8))
+            qtbot.waitUntil(lambda: middle(canvas) > dark + 150, timeout=20_000)
+        qtbot.waitUntil(lambda: middle(canvas) < dark + 60, timeout=20_000)
+        canvas.close()
+        discard(canvas)
+
+
+def middle(canvas: Canvas) -> int:
+    """Brightness beside the cross."""
+    return canvas.grab().toImage().pixelColor(130, 90).green()
+
+
+def test_a_machines_only_monitor_is_the_views(qtbot: QtBot) -> None:
+    """Whatever the session's configuration says of its own."""
+    tables = {"participant": {"screen": "HDMI-9", "hold_s": 7.0}, "spectators": {"title": 3}}
+    screens = screens_of("participant", tables)
+    assert screens.participant == Participant(screen="1", hold_s=7.0)
+    assert screens.spectators is None
+    assert screens_of("operator", tables) == Screens()
+    with pytest.raises(BadConfig, match="title"):
+        screens_of("spectator", tables)
+    with pytest.raises(BadConfig, match="no monitor 'DP-7'"):
+        screens_of("participant", {}, monitor="DP-7")
