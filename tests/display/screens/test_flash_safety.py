@@ -29,7 +29,7 @@ SAME_LIGHT = ((255, 0, 0), (0, 147, 0))  # red and green of one luminance
 REDS = ((186, 0, 0), (140, 0, 0))  # both saturated
 TWO = [
     (BLACK, WHITE), (RED, BLUE), (RED, BLACK), (RED, WHITE), SAME_LIGHT, REDS, (DARK_RED, BROWN),
-    (GREEN, BLUE), ((255, 200, 200), RED),
+    (GREEN, BLUE), ((255, 200, 200), RED), ((102, 0, 0), (140, 101, 0)),
 ]  # fmt: skip
 
 
@@ -209,7 +209,7 @@ def turned_at_each_flash(colours: Colours) -> Counted:
         times.append(n * 1.001 * flashes.STEP_S)
         pictures.append(fades.picture[..., 2::-1].copy())
         since = count([0, 1], [pictures[turn], pictures[-1]])
-        if max(since.luminance, since.red) or fades.settled:
+        if max(since.luminance, since.red, since.hue) or fades.settled:
             turn = n
             fades.want(next(asked))
     return count(times, pictures)
