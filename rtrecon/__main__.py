@@ -1,4 +1,4 @@
-"""The command line: rtrecon run | bridge | trigger | streams | check | verify | finalize | fetch."""
+"""The command line: rtrecon run | view | bridge | trigger | streams | check | verify | finalize | fetch."""
 
 import argparse
 import logging
@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from rtrecon import __version__
 from rtrecon.bridge.command import add_arguments as bridge_arguments
 from rtrecon.bridge.command import bridge as run_bridge
-from rtrecon.config import Session, load_session
+from rtrecon.config import Session, load_session, read_toml
 from rtrecon.errors import BadConfig, Error
+from rtrecon.remote.follower import ROLES
 
 if TYPE_CHECKING:
     from rtrecon.display.screens import Screens
@@ -161,14 +162,21 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_view(view: argparse.ArgumentParser) -> None:
-    from rtrecon.remote.follower import ROLES
-
     view.set_defaults(command=_view)
     view.add_argument(
         "--role", required=True, choices=ROLES, help="whose screen it is: what it may show"
     )
     view.add_argument(
         "--stream", default="rtrecon", metavar="NAME", help="the session's volume stream"
+    )
+    view.add_argument(
+        "--config",
+        type=Path,
+        metavar="TOML",
+        help="the session's: its [participant] or [spectators] says how the screen looks",
+    )
+    view.add_argument(
+        "--screen", metavar="SCREEN", help="name or number of the monitor, but for operators"
     )
     view.add_argument("--close", action="store_true", help="close when the session has ended")
 
@@ -269,11 +277,13 @@ def _screens(options: argparse.Namespace, session: Session) -> "Screens | None":
 def _view(options: argparse.Namespace) -> int:
     """Whatever becomes of the session, the view stays until it is closed."""
     _require_display()
-    from rtrecon.display.view import run_operator_view
+    from rtrecon.display.view import run_view, screens_of
     from rtrecon.remote import Follower
 
+    tables = read_toml(options.config) if options.config else {}
+    screens = screens_of(options.role, tables, str(options.config or ""), options.screen)
     with closing(Follower(options.stream, options.role)) as follower:
-        run_operator_view(follower, options.stream, _stop_on_signals(), options.close)
+        run_view(follower, screens, _stop_on_signals(), options.close)
     return 0
 
 

@@ -2,11 +2,29 @@
 
 import threading
 import time
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from PySide6.QtCore import QEvent, QEventLoop, QObject, QTimer, Signal
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QWidget
 
+from rtrecon.display.presented import Presented
+from rtrecon.display.screens import (
+    Canvas,
+    Screens,
+    participant_screen,
+    read_screens,
+    run_screen,
+    spectators_screen,
+)
+from rtrecon.display.screens.beside import (
+    PARTICIPANT_KEYS,
+    PARTICIPANTS,
+    SPECTATOR_KEYS,
+    SPECTATORS,
+    application,
+)
 from rtrecon.display.waiting import Waiting
 from rtrecon.display.watched import Watched
 from rtrecon.display.window import OperatorWindow
@@ -14,9 +32,21 @@ from rtrecon.display.window import OperatorWindow
 LOOK_MS = 50
 
 
-class Followed(Watched, Protocol):
-    """A session elsewhere. `session`: which one is heard; empty before the first."""
+class Followed(Watched, Presented, Protocol):
+    """A session elsewhere, read only.
 
+    Attributes
+    ----------
+    name : str
+        Of its volume stream.
+    role : str
+        Whose screen it is followed for.
+    session : str
+        Which one is heard; empty before the first.
+    """
+
+    name: str
+    role: str
     session: str
 
 
@@ -29,8 +59,6 @@ class OperatorView(QObject):
     Parameters
     ----------
     followed : Followed
-    name : str
-        Of the session's volume stream.
     stop : threading.Event
         Closes the view when set, from any thread or signal.
     close_when_ended : bool
@@ -40,13 +68,13 @@ class OperatorView(QObject):
     closed = Signal()
 
     def __init__(
-        self, followed: Followed, name: str, stop: threading.Event, close_when_ended: bool = False
+        self, followed: Followed, stop: threading.Event, close_when_ended: bool = False
     ) -> None:
         super().__init__()
         self._followed, self._stop = followed, stop
         self._close_when_ended = close_when_ended
         self._session = ""
-        self.shown: Waiting | OperatorWindow = Waiting(name)
+        self.shown: Waiting | OperatorWindow = Waiting(followed.name)
         self.shown.closed.connect(self.closed)
         self.shown.show()
         self._timer = QTimer(self)
@@ -80,16 +108,72 @@ class OperatorView(QObject):
         discard(self.shown)
 
 
-def run_operator_view(
-    followed: Followed, name: str, stop: threading.Event, close_when_ended: bool = False
+def screens_of(
+    role: str, tables: Mapping[str, Any], where: str = "", monitor: str | None = None
+) -> Screens:
+    """How this role's screen looks, by the tables of a session's configuration, and where it is.
+
+    A machine's only monitor is taken, whatever the session's own machine has.
+
+    Raises
+    ------
+    BadConfig
+        A mistake in the role's table, or no such monitor.
+    """
+    application()
+    if monitor is None and len(QGuiApplication.screens()) == 1:
+        monitor = "1"
+    if role == "participant":
+        own = {key: table for key, table in tables.items() if key == "participant"}
+        return read_screens(own, where, participant=monitor or "")
+    if role == "spectator":
+        own = {key: table for key, table in tables.items() if key == "spectators"}
+        return read_screens(own, where, spectators=monitor or "")
+    return Screens()
+
+
+def run_view(
+    followed: Followed, screens: Screens, stop: threading.Event, close_when_ended: bool = False
 ) -> None:
-    """Show a session elsewhere, in the main thread; returns when closed."""
-    QApplication.instance() or QApplication(["rtrecon"])
-    view = OperatorView(followed, name, stop, close_when_ended)
+    """Show a session that runs elsewhere, in the main thread; returns when closed.
+
+    Parameters
+    ----------
+    followed : Followed
+    screens : Screens
+        The one there is is shown, full screen; where there is none, the operator's window.
+    stop : threading.Event
+        Closes the view when set, from any thread or signal.
+    close_when_ended : bool
+        Whether to close soon after the session's end.
+    """
+    application()
+
+    def over() -> bool:
+        return stop.is_set() or (close_when_ended and followed.ended)
+
+    if (own := screens.participant) is not None:
+        canvas = _closing(participant_screen(followed, own), over)
+        run_screen(canvas, own.screen, PARTICIPANT_KEYS, PARTICIPANTS)
+    elif (wall := screens.spectators) is not None:
+        canvas = _closing(spectators_screen(followed, wall, followed.stimulus), over)
+        run_screen(canvas, wall.screen, SPECTATOR_KEYS, SPECTATORS)
+    else:
+        _run_operator(OperatorView(followed, stop, close_when_ended))
+
+
+def _run_operator(view: OperatorView) -> None:
     loop = QEventLoop()
     view.closed.connect(loop.quit)
     loop.exec()
     view.discard()
+
+
+def _closing(canvas: Canvas, over: Callable[[], bool]) -> Canvas:
+    timer = QTimer(canvas)
+    timer.timeout.connect(lambda: canvas.close() if over() else None)
+    timer.start(LOOK_MS)
+    return canvas
 
 
 def discard(widget: QWidget) -> None:

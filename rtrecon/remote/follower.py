@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -21,6 +22,7 @@ from rtrecon.types import (
     Comparison,
     Decoded,
     Frame,
+    Painted,
     Phase,
     Presentation,
     Status,
@@ -31,12 +33,17 @@ from rtrecon.wire import VIEW_TYPE, view_stream
 log = logging.getLogger(__name__)
 
 UNHEARD_S = 3.0  # without a sign of life; a session gives one every second
-ROLES = ("operator", "participant", "spectator")
+ROLES: Mapping[str, frozenset[str]] = {
+    "operator": frozenset(KINDS),
+    "spectator": frozenset({"state", "frame", "stimulus"}),
+    "participant": frozenset({"state", "frame"}),
+}
+"""Which messages each is told of; the rest is dropped unread."""
+
 _POLL_S = 0.1
 _CONNECT_S = 2.0
 _BUFFER_S = 2
 _AVOID_S = 6.0  # LSL lists a stream whose program is gone for about so long
-_LEFT = frozenset({"state", "frame"})  # what those who are no operators may know
 _NOTHING = State(Status(Phase.UNHEARD), Presentation(Phase.UNHEARD, blank=True))
 
 
@@ -52,8 +59,8 @@ class Follower:
     name : str
         Of the session's volume stream.
     role : "operator", "participant" or "spectator"
-        All but the operator are kept from what only operators may see: the stimulus, what was
-        decoded, and a picture that the protocol does not show.
+        A participant never gets the stimulus, and only operators what was decoded; of what the
+        protocol does not show, nobody gets more than an operator.
 
     Attributes
     ----------
@@ -77,7 +84,7 @@ class Follower:
         self.stream_text = self.decoder_text = self.generator_text = ""
         self.tr_s = self.speed = 1.0
         self.comparison: Comparison | None = None
-        self._kinds = frozenset(KINDS) if role == "operator" else _LEFT
+        self._kinds = ROLES[role]
         self._state = _NOTHING
         self._frame: Frame | None = None
         self._presented: Frame | None = None
@@ -110,10 +117,15 @@ class Follower:
 
     @property
     def presentation(self) -> Presentation:
-        """The newest, without a picture that may not be seen; blank while nothing is heard."""
+        """The newest, without what may not be seen; blank while nothing is heard."""
         presentation = self._state.presentation
-        if "reconstruction" in presentation.shows:
+        shows = presentation.shows
+        if "reconstruction" in shows:
             presentation = replace(presentation, frame=self._presented)
+        if "score" not in shows:
+            presentation = replace(presentation, scores={})
+        if "instruction" not in shows:
+            presentation = replace(presentation, instruction="")
         if self._fresh:
             return presentation
         return replace(presentation, phase=Phase.UNHEARD, blank=True)
@@ -151,6 +163,9 @@ class Follower:
 
     def shown(self, frame: Frame) -> None:
         """Nothing: the session records what its own window shows."""
+
+    def presented(self, painted: Painted) -> None:
+        """Nothing: the session records what its own screens paint."""
 
     def stimulus(self, trial: Trial) -> NDArray[np.uint8] | None:
         """The picture presented in the trial whose pictures are shown."""

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 import pylsl
@@ -62,6 +63,7 @@ class Publisher:
             _info(name), max_buffered=_BUFFER_S
         )
         self._said: dict[str, tuple[int, str]] = {}  # by kind: a number of what, and the message
+        self._state: State | None = None
         self._repeat_at = 0.0
         self._failing: set[str] = set()
         self._stop = threading.Event()
@@ -103,7 +105,7 @@ class Publisher:
         """Before the frame that it belongs to."""
         session, frame = self._session, _frame_of(self._session)
         trial = frame.decoded.trial if frame else session.status.trial
-        if trial is not None and hasattr(session, "stimulus"):
+        if trial is not None:
             self._say("stimulus", trial.number, lambda: _stimulus_of(session, trial), again)
 
     def _say_frame(self, again: bool) -> None:
@@ -117,7 +119,10 @@ class Publisher:
 
     def _say_state(self, again: bool) -> None:
         trial, picture = self._said.get("stimulus", (-1, ""))
-        self._push("state", text_of(_state_of(self._session, trial if picture else -1)), again)
+        state = _state_of(self._session, trial if picture else -1)
+        before, self._state = self._state, state
+        if again or before is None or not _same(state, before):
+            self._push("state", text_of(state), again)
 
     def _say(self, kind: str, key: int, make: Callable[[], Message | None], again: bool) -> None:
         """A picture, made anew where its key is another."""
@@ -133,6 +138,11 @@ class Publisher:
         self._said[kind] = key, text
         if text and (new or again) and self._outlet is not None:
             self._outlet.push_sample([text])
+
+
+def _same(a: State, b: State) -> bool:
+    """Whether neither tells more than the other; arrays are not compared."""
+    return a.decoded is b.decoded and replace(a, decoded=None) == replace(b, decoded=None)
 
 
 def _info(name: str) -> pylsl.StreamInfo:
@@ -176,7 +186,7 @@ def _state_of(session: Any, stimulus: int) -> State:
     )
     return State(
         session.status,
-        presentation,
+        replace(presentation, frame=None),
         presentation.frame.serial if presentation.frame else 0,
         stimulus,
         session.ended,

@@ -22,6 +22,7 @@ WINDOWS = (
 def visit(studio: Studio) -> None:
     """A run from its set-up page to its end."""
     from rtrecon.display.visit import VisitWindow
+
     from rtrecon.visit import Visit
 
     output = Path("session-1")

@@ -10,7 +10,7 @@ import pylsl
 import pytest
 
 from rtrecon.config import Settings
-from rtrecon.remote import Follower, Publisher
+from rtrecon.remote import Follower, Publisher, follower, publisher
 from rtrecon.remote.messages import message_of
 from rtrecon.types import Frame, Phase, Trial
 from rtrecon.wire import VIEW_TYPE, view_stream
@@ -18,6 +18,13 @@ from tests.rtrecon.remote.conftest import Told
 
 Publish = Callable[[object], Publisher]
 Follow = Callable[..., Follower]
+
+
+@pytest.fixture(autouse=True)
+def sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A third of the time between signs of life, and without any; tests/test_views.py has them whole."""
+    monkeypatch.setattr(publisher, "REPEAT_S", 0.33)
+    monkeypatch.setattr(follower, "UNHEARD_S", 1.0)
 
 
 def until(holds: Callable[[], object], timeout_s: float = 20.0) -> float:
@@ -32,36 +39,36 @@ def until(holds: Callable[[], object], timeout_s: float = 20.0) -> float:
 def test_what_a_session_shows_is_seen_from_elsewhere(
     told: Told, publish: Publish, follow: Follow
 ) -> None:
-    follower = follow()
-    assert follower.status.phase is Phase.UNHEARD
-    assert follower.presentation.blank
-    assert not follower.ended
+    view = follow()
+    assert view.status.phase is Phase.UNHEARD
+    assert view.presentation.blank
+    assert not view.ended
     told.pictures[1] = np.full((24, 24, 3), 77, np.uint8)
     told.settings = Settings(steps=7)
     publish(told)
-    until(lambda: follower.heard)
+    until(lambda: view.heard)
     frame = told.draw(9)
     seen: list[Frame | None] = []
-    until(lambda: seen.append(follower.frames.take()) or seen[-1])
+    until(lambda: seen.append(view.frames.take()) or seen[-1])
     assert seen[-1] is not None
     np.testing.assert_array_equal(seen[-1].images, frame.images)
     assert seen[-1].decoded.trial == frame.decoded.trial
     # one machine has one clock: what is left is the error of its measurement
     assert abs(seen[-1].times.drawn - frame.times.drawn) < 0.005
-    np.testing.assert_array_equal(follower.stimulus(frame.decoded.trial), told.pictures[1])
-    assert follower.stimulus(Trial(2, "cat", 0.0, 1.0)) is None
-    until(lambda: follower.decoded)
-    assert follower.status == replace(told.status, arrival=follower.status.arrival)
-    assert follower.settings == told.settings
-    assert follower.candidates == told.candidates
-    assert follower.presentation.frame is seen[-1]
-    assert not follower.presentation.blank
-    assert follower.stream_text.startswith("read only, from ")
-    follower.settings = Settings(steps=1)
-    follower.start()
-    follower.stop()
+    np.testing.assert_array_equal(view.stimulus(frame.decoded.trial), told.pictures[1])
+    assert view.stimulus(Trial(2, "cat", 0.0, 1.0)) is None
+    until(lambda: view.decoded)
+    assert view.status == replace(told.status, arrival=view.status.arrival)
+    assert view.settings == told.settings
+    assert view.candidates == told.candidates
+    assert view.presentation.frame is seen[-1]
+    assert not view.presentation.blank
+    assert view.stream_text.startswith("read only, from ")
+    view.settings = Settings(steps=1)
+    view.start()
+    view.stop()
     assert told.settings == Settings(steps=7)
-    assert follower.ended  # this view
+    assert view.ended  # this view
     assert not told.ended
 
 
@@ -85,10 +92,10 @@ def test_nothing_is_looked_at_while_nobody_listens(
     publish(told)
     threading.Event().wait(0.3)  # six looks
     assert told.looked == 0
-    follower = follow()
-    until(lambda: follower.heard)
+    view = follow()
+    until(lambda: view.heard)
     assert told.looked > 0
-    follower.close()
+    view.close()
     until(lambda: quiet(told))
 
 
@@ -119,33 +126,33 @@ def test_a_session_that_falls_silent_is_said_to_be_unheard_and_found_again(
     told: Told, publish: Publish, follow: Follow
 ) -> None:
     """Ending its stream is what a killed session does; the next has another identity."""
-    follower = follow()
+    view = follow()
     first = publish(told)
-    until(lambda: follower.heard)
-    session = follower.session
+    until(lambda: view.heard)
+    session = view.session
     told.draw(5)
-    until(lambda: follower.presentation.frame)
+    until(lambda: view.presentation.frame)
     first.close()
-    until(lambda: follower.status.phase is Phase.UNHEARD)
-    assert follower.presentation.blank
-    assert not follower.ended
+    until(lambda: view.status.phase is Phase.UNHEARD)
+    assert view.presentation.blank
+    assert not view.ended
     publish(Told())
-    assert until(lambda: follower.heard) < 5.0
-    assert follower.session != session
-    assert follower.presentation.frame is None  # another session's picture is none of this one's
-    assert follower.frames.take() is None
+    assert until(lambda: view.heard) < 5.0
+    assert view.session != session
+    assert view.presentation.frame is None  # another session's picture is none of this one's
+    assert view.frames.take() is None
 
 
 def test_the_end_of_a_session_is_no_silence(told: Told, publish: Publish, follow: Follow) -> None:
-    follower = follow()
-    publisher = publish(told)
-    until(lambda: follower.heard)
+    view = follow()
+    outlet = publish(told)
+    until(lambda: view.heard)
     told.become(phase=Phase.ENDED)
     told.ended = True
-    until(lambda: follower.ended)
-    publisher.close()
-    until(lambda: not follower.heard)
-    assert follower.status.phase is Phase.ENDED
+    until(lambda: view.ended)
+    outlet.close()
+    until(lambda: not view.heard)
+    assert view.status.phase is Phase.ENDED
 
 
 def test_one_without_decoder_is_seen_as_well(publish: Publish, follow: Follow) -> None:
@@ -155,9 +162,9 @@ def test_one_without_decoder_is_seen_as_well(publish: Publish, follow: Follow) -
         status, presentation, ended = Told().status, Told().presentation, False
 
     publish(Bare())
-    follower = follow("spectator")
-    until(lambda: follower.heard)
-    assert follower.status.phase is Phase.RUNNING
+    view = follow("spectator")
+    until(lambda: view.heard)
+    assert view.status.phase is Phase.RUNNING
 
 
 def test_a_session_whose_picture_fails_is_seen_without(
@@ -167,11 +174,11 @@ def test_a_session_whose_picture_fails_is_seen_without(
     broken = told.draw(1)
     told.frames.put(replace(broken, images=np.zeros(3, np.uint8)))
     publish(told)
-    follower = follow()
-    until(lambda: follower.heard)
-    assert follower.frames.newest is None
+    view = follow()
+    until(lambda: view.heard)
+    assert view.frames.newest is None
     told.draw(2)
-    until(lambda: follower.frames.newest)
+    until(lambda: view.frames.newest)
     assert caplog.text.count("no frame is told to views") == 1
 
 
@@ -185,15 +192,15 @@ def test_a_stream_of_nonsense_is_counted_and_a_better_one_found(
     nonsense = pylsl.StreamOutlet(
         pylsl.StreamInfo(name, VIEW_TYPE, 1, 20.0, pylsl.cf_string, "nonsense")
     )
-    follower = follow()
+    view = follow()
     assert nonsense.wait_for_consumers(20)
     for text in ("", "{}", "[" * 100_000, b"\xff\xfe", json.dumps({"kind": "state"}), "null"):
         nonsense.push_sample([text])
-    until(lambda: follower.bad == 6)
-    assert not follower.heard
+    until(lambda: view.bad == 6)
+    assert not view.heard
     publish(told)
-    until(lambda: follower.heard)
-    assert follower.status.phase is Phase.RUNNING
+    until(lambda: view.heard)
+    assert view.status.phase is Phase.RUNNING
     assert not numbers.have_consumers()
 
 
