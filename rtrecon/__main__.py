@@ -12,7 +12,7 @@ from pathlib import Path
 from rtrecon import __version__
 from rtrecon.bridge.command import add_arguments as bridge_arguments
 from rtrecon.bridge.command import bridge as run_bridge
-from rtrecon.config import load_session
+from rtrecon.config import load_session, read_toml
 from rtrecon.errors import BadConfig, Error
 
 log = logging.getLogger("rtrecon")
@@ -189,6 +189,9 @@ _SESSION = (
 
 def _run(options: argparse.Namespace) -> int:
     """Load, check that everything fits, and only then start."""
+    options.config = options.config and _configuration(options.config)
+    if options.config and "eeg" in read_toml(options.config):
+        return _run_eeg(options)
     session = load_session(options.config, {key: getattr(options, key) for key in _SESSION})
     if not options.headless:
         _require_display()
@@ -213,6 +216,36 @@ def _run(options: argparse.Namespace) -> int:
 
         log.info("the data set is in %s", finalize(pipeline.folder, stimuli=session.stimuli))
     return 1 if pipeline.failed else 0
+
+
+def _configuration(named: Path) -> Path:
+    """A file, or one that comes with the program, by its name alone."""
+    from rtrecon.eeg.protocols import PROTOCOLS
+
+    return named if named.exists() else PROTOCOLS.get(str(named), named)
+
+
+def _run_eeg(options: argparse.Namespace) -> int:
+    """A session whose score comes from EEG; it needs no decoder."""
+    from rtrecon.eeg.opening import open_eeg_session, read_plan
+
+    plan = read_plan(options.config, {key: getattr(options, key) for key in _SESSION})
+    if not options.headless:
+        _require_display()
+    folder = plan.options.output
+    if folder is None:
+        from rtrecon.session import default_output
+
+        folder = default_output()
+    with open_eeg_session(plan, folder, _stop_on_signals()) as session:
+        if options.headless:
+            session.start()
+            session.wait()
+        else:
+            from rtrecon.display.eeg import run_eeg_window
+
+            run_eeg_window(session, screenshots=options.screenshots, close_when_ended=options.close)
+    return 1 if session.failed else 0
 
 
 def _finalize(options: argparse.Namespace) -> int:

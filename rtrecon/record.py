@@ -66,8 +66,8 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def open_folder(folder: Path) -> Path:
-    """Make the session's folder.
+def open_folder(folder: Path, within: str = "frames") -> Path:
+    """Make the session's folder, and the one `within` for its pictures.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def open_folder(folder: Path) -> Path:
     if (folder / "session.json").exists():
         raise BadConfig(f"{folder} already holds a session: name a new folder with --output")
     try:
-        (folder / "frames").mkdir(parents=True, exist_ok=True)
+        (folder / within).mkdir(parents=True, exist_ok=True)
         (folder / "log.txt").touch()
     except OSError as error:
         raise _unwritable(folder, error) from error
