@@ -74,7 +74,7 @@ class Pipeline:
     coded : Coded or None
         What a code stands for; whoever watches is told the code alone.
     scoring : Scoring or None
-        The feedback protocol, where there is one.
+        The feedback protocol, where there is one; it is closed with the run.
     """
 
     def __init__(
@@ -318,6 +318,8 @@ class Pipeline:
     def _end(self) -> None:
         """Wait for both threads, then say that the session has ended."""
         self._ingest.join()
+        if self._scoring is not None:
+            self._scoring.close()
         self._newest.close()
         if not self._painter.close(timeout_s=STUCK_S):
             log.error("the generator does not answer for %g s: ended without it", STUCK_S)
@@ -336,6 +338,8 @@ class Pipeline:
         if self._ending.ident is not None:
             self._done.wait()
         else:
+            if self._scoring is not None:
+                self._scoring.close()
             self._painter.close(timeout_s=STUCK_S)
             self._receiver.close()
         self._recorder.summary(self._summary.as_json(self._receiver.counts, self.superseded))

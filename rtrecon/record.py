@@ -24,7 +24,14 @@ from rtrecon.config import Settings
 from rtrecon.errors import BadConfig
 from rtrecon.growing import GrowingArray, GrowingLines, append_together, replace_file
 from rtrecon.lane import Lane, Losses, reason
-from rtrecon.scores import FIRING_COLUMNS, SCORE_COLUMNS, firing_row, score_row
+from rtrecon.scores import (
+    FIRING_COLUMNS,
+    SCORE_COLUMNS,
+    SENT_COLUMNS,
+    firing_row,
+    score_row,
+    sent_row,
+)
 from rtrecon.types import (
     Arrival,
     Decoded,
@@ -34,6 +41,7 @@ from rtrecon.types import (
     Marker,
     Pattern,
     Score,
+    Sent,
     Status,
     Volume,
 )  # fmt: skip
@@ -199,6 +207,10 @@ class Recorder:
         n_bytes = sum(values.nbytes for values in given.values())
         self._derived.put(f"trial {trial.number} at volume {decoded.volume}", write, n_bytes)
 
+    def target(self, c: NDArray[np.float32]) -> None:
+        """Keep what a caption that feedback aims at was encoded to."""
+        self._derived.put("target", lambda: self._array("targets", c).append(c), c.nbytes)
+
     def score(self, score: Score) -> None:
         """Keep one score of a feedback protocol."""
         write = self._scored("scores.tsv", SCORE_COLUMNS, score_row(score))
@@ -208,6 +220,11 @@ class Recorder:
         """Keep that a protocol's threshold was held."""
         write = self._scored("firings.tsv", FIRING_COLUMNS, firing_row(firing))
         self._derived.put(f"firing {firing.number}", write)
+
+    def sent(self, sent: Sent) -> None:
+        """Keep that a score or a firing went to an output, or why not."""
+        write = self._scored("sent.tsv", SENT_COLUMNS, sent_row(sent))
+        self._derived.put(f"{sent.what} {sent.number} to {sent.output}", write)
 
     def frame(self, frame: Frame) -> None:
         """Keep one shown picture; not, where too much waits for the disk already."""

@@ -92,7 +92,7 @@ def read_plan(toml: Path, options: Mapping[str, Any]) -> Plan:
         raise BadConfig(f"--{option} is of no use in an EEG session, which {toml} is: leave it out")
     chosen = read_table(EegOptions, table | given, str(toml), hidden=("tables",))
     eeg, people = read_eeg(tables, str(toml)), read_people(tables, str(toml))
-    if (found := read_protocol(tables, str(toml))) is None:
+    if (found := read_protocol(tables)) is None:
         raise BadConfig(f"{toml}: [eeg] needs a [protocol]: say in it how the index is scaled")
     settings, blocks = found
     _check(settings)
