@@ -6,14 +6,18 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rtrecon import __version__
 from rtrecon.bridge.command import add_arguments as bridge_arguments
 from rtrecon.bridge.command import bridge as run_bridge
 from rtrecon.config import load_session, read_toml
 from rtrecon.errors import BadConfig, Error
+
+if TYPE_CHECKING:
+    from rtrecon.display.screens import Screens
 
 log = logging.getLogger("rtrecon")
 
@@ -62,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
         "--config", type=Path, metavar="TOML", help="settings; the command line overrules them"
     )
     run.add_argument("--headless", action="store_true", help="no window")
+    monitor = "name or number of the monitor for the {} screen (docs/participant.md)"
+    run.add_argument("--participant", metavar="SCREEN", help=monitor.format("participant's"))
+    run.add_argument("--spectators", metavar="SCREEN", help=monitor.format("spectators'"))
     run.add_argument(
         "--screenshots", type=Path, metavar="DIR", help="keep pictures of the window here"
     )
@@ -195,6 +202,7 @@ def _run(options: argparse.Namespace) -> int:
     session = load_session(options.config, {key: getattr(options, key) for key in _SESSION})
     if not options.headless:
         _require_display()
+    screens = None if options.headless else _screens(options, session.tables)
     # Imported here, so that a mistake on the command line is told before torch has loaded.
     from rtrecon.artifact import load_artifact
 
@@ -210,7 +218,10 @@ def _run(options: argparse.Namespace) -> int:
         else:
             from rtrecon.display import run_window
 
-            run_window(pipeline, screenshots=options.screenshots, close_when_ended=options.close)
+            run_window(
+                pipeline, screenshots=options.screenshots, close_when_ended=options.close,
+                screens=screens,
+            )  # fmt: skip
     if options.finalize:
         from rtrecon.archive import finalize
 
@@ -232,6 +243,7 @@ def _run_eeg(options: argparse.Namespace) -> int:
     plan = read_plan(options.config, {key: getattr(options, key) for key in _SESSION})
     if not options.headless:
         _require_display()
+    screens = None if options.headless else _screens(options, plan.options.tables)
     folder = plan.options.output
     if folder is None:
         from rtrecon.session import default_output
@@ -244,8 +256,21 @@ def _run_eeg(options: argparse.Namespace) -> int:
         else:
             from rtrecon.display.eeg import run_eeg_window
 
-            run_eeg_window(session, screenshots=options.screenshots, close_when_ended=options.close)
+            run_eeg_window(
+                session, screenshots=options.screenshots, close_when_ended=options.close,
+                screens=screens,
+            )  # fmt: skip
     return 1 if session.failed else 0
+
+
+def _screens(options: argparse.Namespace, tables: Mapping[str, Any]) -> "Screens | None":
+    """The screens beside the window; Qt is loaded for these only where there are any."""
+    named = (options.participant, options.spectators)
+    if named == (None, None) and not {"participant", "spectators"} & tables.keys():
+        return None
+    from rtrecon.display.screens import read_screens
+
+    return read_screens(tables, str(options.config or ""), *named)
 
 
 def _finalize(options: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from rtrecon.errors import BadConfig
 
 T = TypeVar("T")
 
-TABLES = ("protocol", "block", "output", "trigger", "participant", "person", "eeg")
+TABLES = ("protocol", "block", "output", "trigger", "participant", "spectators", "person", "eeg")
 """Tables of the file that other rooms read for themselves, with `read_table`."""
 
 

@@ -39,6 +39,7 @@ from rtrecon.types import (
     Frame,
     Geometry,
     Marker,
+    Painted,
     Pattern,
     Score,
     Sent,
@@ -67,6 +68,7 @@ COLUMNS = {
         "acquired", "received", "decoded", "drawn", "painted", "aims", "settings",
     ),
 }  # fmt: skip
+PAINTED_COLUMNS = ("painted", "event", "shows", "frame", "score", "block", "patch")
 LINES = ("markers.jsonl", "settings.jsonl", "status.jsonl")
 PACKAGES = (
     "rtrecon", "numpy", "scipy", "torch", "diffusers", "transformers", "safetensors", "pillow",
@@ -221,6 +223,11 @@ class Recorder:
         write = self._scored("firings.tsv", FIRING_COLUMNS, firing_row(firing))
         self._derived.put(f"firing {firing.number}", write)
 
+    def painted(self, painted: Painted) -> None:
+        """Keep what the participant was shown, and when."""
+        write = self._scored("participant.tsv", PAINTED_COLUMNS, painted_row(painted))
+        self._derived.put(f"what was painted at {painted.time:.3f}", write)
+
     def sent(self, sent: Sent) -> None:
         """Keep that a score or a firing went to an output, or why not."""
         write = self._scored("sent.tsv", SENT_COLUMNS, sent_row(sent))
@@ -262,9 +269,9 @@ class Recorder:
         return lambda: self._lines[name].append(line)
 
     def _scored(
-        self, name: str, columns: tuple[str, ...], row: tuple[str, ...]
+        self, name: str, columns: tuple[str, ...], row: tuple[object, ...]
     ) -> Callable[[], None]:
-        """A session without a protocol has no such table."""
+        """A session without a protocol, or a participant's screen, has no such table."""
 
         def write() -> None:
             if name not in self._lines:
@@ -313,6 +320,15 @@ class Recorder:
         return len(self._settings) - 1 - self._settings[::-1].index(settings)
 
 
+def painted_row(painted: Painted) -> tuple[object, ...]:
+    """The cells of participant.tsv."""
+    return (
+        painted.time, painted.event, "+".join(painted.shows), _known(painted.frame),
+        _known(painted.score), painted.block and painted.block.value,
+        None if painted.patch is None else int(painted.patch),
+    )  # fmt: skip
+
+
 def versions() -> dict[str, str]:
     """What computed the session: it belongs to the result."""
     found = {"python": platform.python_version(), "liblsl": str(pylsl.library_version())}
@@ -334,6 +350,10 @@ def _png(image: NDArray[np.uint8]) -> bytes:
 
 def _json(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(content, indent=1) + "\n").encode()
+
+
+def _known(number: int) -> int | None:
+    return None if number < 0 else number
 
 
 def _plain(geometry: Geometry) -> dict[str, object]:

@@ -464,3 +464,31 @@ class Presentation:
     shows: frozenset[str] = frozenset({"reconstruction"})
     fires: Mapping[str, int] = field(default_factory=dict)
     blank: bool = False
+
+
+@dataclass(frozen=True)
+class Painted:
+    """A change of what the participant sees, at the moment it was painted.
+
+    Attributes
+    ----------
+    time : float
+        LSL clock, s.
+    event : str
+        "begins": the first step towards it was painted; "whole": all of it is there.
+    shows : tuple of str
+        Of "reconstruction", "score", "instruction", "fixation", what is to be seen.
+    frame, score : int
+        Serial of the picture, number of the newest score; -1 where none is shown.
+    block : Block or None
+    patch : bool or None
+        Whether the photodiode's patch is white; None: there is none.
+    """
+
+    time: float
+    event: str
+    shows: tuple[str, ...]
+    frame: int = -1
+    score: int = -1
+    block: Block | None = None
+    patch: bool | None = None

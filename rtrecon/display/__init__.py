@@ -9,6 +9,7 @@ from pathlib import Path
 from PySide6.QtCore import QEvent, QEventLoop, QTimer
 from PySide6.QtWidgets import QApplication
 
+from rtrecon.display.screens import Beside, Screens
 from rtrecon.display.screenshots import Screenshots
 from rtrecon.display.watched import Watched
 from rtrecon.display.window import OperatorWindow
@@ -17,7 +18,11 @@ __all__ = ["OperatorWindow", "Screenshots", "Watched", "run_window"]
 
 
 def run_window(
-    session: Watched, *, screenshots: Path | None = None, close_when_ended: bool = False
+    session: Watched,
+    *,
+    screenshots: Path | None = None,
+    close_when_ended: bool = False,
+    screens: Screens | None = None,
 ) -> None:
     """Show a session from its start to its end, in the main thread; returns when closed.
 
@@ -32,6 +37,8 @@ def run_window(
         Folder for pictures of the window: one at the end of each trial.
     close_when_ended : bool
         Whether the window closes by itself soon after the session's end.
+    screens : Screens or None
+        Those beside the window, if any.
     """
     app = QApplication.instance() or QApplication(["rtrecon"])
     window = OperatorWindow(
@@ -41,8 +48,10 @@ def run_window(
     window.closed.connect(loop.quit)
     window.show()
     QTimer.singleShot(0, window, window.start)
+    beside = Beside(window, session, screens or Screens(), session.stimulus)
     with _interrupt_closes(window):
         loop.exec()
+    beside.close()
     window.deleteLater()
     app.sendPostedEvents(window, QEvent.Type.DeferredDelete)
 

@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtrecon.config import Settings
+from rtrecon.display.presented import Presented
 from rtrecon.mailbox import Mailbox
 from rtrecon.types import Decoded, Frame, Status, Trial
 
 
-class Watched(Protocol):
+class Watched(Presented, Protocol):
     """A live session as the operator's window sees it; everything is cheap and never blocks.
 
     Attributes

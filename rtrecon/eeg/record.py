@@ -14,7 +14,7 @@ from rtrecon.eeg.signal import Signal
 from rtrecon.errors import BadConfig
 from rtrecon.growing import Growing, GrowingArray, GrowingLines, replace_file
 from rtrecon.lane import Lane, Losses, reason
-from rtrecon.record import SLOW_BYTES, open_folder, versions
+from rtrecon.record import PAINTED_COLUMNS, SLOW_BYTES, open_folder, painted_row, versions
 from rtrecon.scores import (
     FIRING_COLUMNS,
     SCORE_COLUMNS,
@@ -23,12 +23,13 @@ from rtrecon.scores import (
     score_row,
     sent_row,
 )
-from rtrecon.types import Firing, Score, Sent, Status
+from rtrecon.types import Firing, Painted, Score, Sent, Status
 
 COLUMNS = {
     "scores.tsv": SCORE_COLUMNS,
     "firings.tsv": FIRING_COLUMNS,
     "sent.tsv": SENT_COLUMNS,
+    "participant.tsv": PAINTED_COLUMNS,
     "status.jsonl": (),
 }
 STAMPS = ("stamp", "sent", "received")
@@ -125,6 +126,12 @@ class EegRecorder:
         """Keep that a score or a firing went to an output, or why not."""
         what = f"{sent.what} {sent.number} to {sent.output}"
         self._derived.put(what, self._row("sent.tsv", sent_row(sent)))
+
+    def painted(self, painted: Painted) -> None:
+        """Keep what the participant was shown, and when."""
+        cells = tuple("n/a" if cell in (None, "") else str(cell) for cell in painted_row(painted))
+        what = f"what was painted at {painted.time:.3f}"
+        self._derived.put(what, self._row("participant.tsv", cells))
 
     def status(self, status: Status, **more: object) -> None:
         """Keep where the session stands from now on."""

@@ -22,7 +22,7 @@ from rtrecon.eeg.summary import PersonSummary
 from rtrecon.eeg.timeline import Timeline
 from rtrecon.protocol.blocks import Blocks, Moment
 from rtrecon.protocol.settings import ProtocolSettings
-from rtrecon.types import Block, Firing, Person, Phase, Presentation, Score, Status
+from rtrecon.types import Block, Firing, Painted, Person, Phase, Presentation, Score, Status
 
 log = logging.getLogger(__name__)
 
@@ -236,6 +236,10 @@ class EegSession:
             shows=self._shows, blank=blank,
             fires={seat.person.name: seat.scorer.firings for seat in self._seats},
         )  # fmt: skip
+
+    def presented(self, painted: Painted) -> None:
+        """Take note of what the participant was shown, and when."""
+        self._recorder.painted(painted)
 
     def finish(self) -> None:
         """End the session if it has not, write the summary and close the record."""
