@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from rtrecon.errors import BadConfig
 from rtrecon.outputs.device import Addressee, Item, Plain, require
 from rtrecon.outputs.held import Held
-from rtrecon.outputs.synthesizer import Choir, Mapping, settled_s
+from rtrecon.outputs.synthesizer import Choir, Mapping
 from rtrecon.types import Score
 
 log = logging.getLogger(__name__)
 
 _LATENCY_S = 0.1  # of what is played: so long may the thread be held up before it is heard
 _TICK_S = 0.02
-_HUSH_S = 0.03  # time constant of the last fade
+_FADE_S = 0.2  # of the end
 _MOST_S = 1.0  # of sound rendered at once
 _FILE = re.compile(r"[A-Za-z0-9][\w .-]*\.wav")
 Samples = NDArray[np.float32]
@@ -122,8 +122,9 @@ class Sound(Plain):
         self.open = sink.open
 
     def send(self, item: Item) -> None:
-        """Have a person's voice follow."""
+        """Have a person's voice follow, from now on: what is due until now is as it was."""
         assert isinstance(item, Score)
+        self.tick()
         self._begun = True
         if isnan(item.told):
             self._held.forget(item.person)
@@ -145,8 +146,7 @@ class Sound(Plain):
         """Fade out and let go of the device."""
         try:
             if self._begun:
-                self._choir.hush(_HUSH_S)
-                self._sink.write(self._choir.render(ceil(settled_s(_HUSH_S) * self._rate_hz)))
+                self._sink.write(self._choir.ending(ceil(_FADE_S * self._rate_hz)))
         finally:
             self._sink.close()
 
