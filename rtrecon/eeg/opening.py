@@ -17,12 +17,12 @@ from typing import Any
 import pylsl
 
 from rtrecon.config import TABLES, read_table, read_toml
-from rtrecon.eeg.index import Measure
+from rtrecon.eeg.index import Measure, bands_of
 from rtrecon.eeg.inlet import EegInlet
 from rtrecon.eeg.record import EegRecorder
 from rtrecon.eeg.scorer import EegScorer
 from rtrecon.eeg.session import EegSession, Seat
-from rtrecon.eeg.settings import Eeg, read_eeg, read_people
+from rtrecon.eeg.settings import Eeg, Index, read_eeg, read_people
 from rtrecon.eeg.summary import PersonSummary
 from rtrecon.errors import BadConfig, Mismatch
 from rtrecon.log_file import log_file
@@ -141,7 +141,7 @@ def open_eeg_session(plan: Plan, folder: Path, stop: threading.Event) -> Iterato
     ]  # fmt: skip
     session = EegSession(
         plan.options.stream, seats, plan.protocol, plan.blocks, recorder, outputs,
-        plan.options.until_idle_s, stop,
+        _measured_text(plan.eeg), plan.options.until_idle_s, stop,
     )  # fmt: skip
     with log_file(folder):
         _tell(plan, inlets)
@@ -186,6 +186,16 @@ def _measured(eeg: Eeg) -> str:
     if eeg.band:
         return f"{eeg.index.value} {eeg.band[0]:g}-{eeg.band[1]:g} Hz"
     return eeg.index.value
+
+
+def _measured_text(eeg: Eeg) -> str:
+    """What is measured, for people to read."""
+    bands = bands_of(eeg)
+    if eeg.index is Index.ATTENTION:
+        what = "attention: beta / (alpha + theta)"
+    else:
+        what = f"{eeg.index.value}: {bands[0][0]:g} to {bands[0][1]:g} Hz"
+    return f"{what}  ·  {', '.join(eeg.channels) or 'all channels'}"
 
 
 def _tell(plan: Plan, inlets: list[EegInlet]) -> None:

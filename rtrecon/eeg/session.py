@@ -120,6 +120,8 @@ class EegSession:
     blocks : Blocks
     recorder : EegRecorder
     outputs : Told
+    measure_text : str
+        What is measured, for people to read.
     until_idle_s : float or None
         End after so long without a sample from anybody.
     stop : threading.Event
@@ -132,11 +134,12 @@ class EegSession:
 
     def __init__(
         self, stream: str, seats: Sequence[Seat], settings: ProtocolSettings, blocks: Blocks,
-        recorder: EegRecorder, outputs: Told, until_idle_s: float | None, stop: threading.Event,
+        recorder: EegRecorder, outputs: Told, measure_text: str, until_idle_s: float | None,
+        stop: threading.Event,
     ) -> None:  # fmt: skip
         self.people = tuple(seat.person for seat in seats)
         self.threshold = settings.threshold
-        self.blocks = blocks
+        self.blocks, self.measure_text = blocks, measure_text
         self.recent: deque[Score] = deque(maxlen=KEPT)
         self._seats = list(seats)
         self._shows = frozenset(shown.value for shown in settings.shows)

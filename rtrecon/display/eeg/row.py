@@ -1,6 +1,7 @@
 """One person in the window: who, how the signal is, the index, and what has fired."""
 
 from math import isfinite, isnan
+from statistics import median
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
@@ -89,8 +90,9 @@ class PersonRow(QFrame):
         self.light.show_light(light)
         self.word.say(word)
         self.channels.show_quality(quality)
+        size = f"{median(quality.spread_uv):.0f} µV  ·  " if quality.spread_uv else ""
         gaps = f"  ·  {quality.gaps} gap{'s' * (quality.gaps != 1)}" if quality.gaps else ""
-        self.numbers.say(f"artefacts {100 * quality.artefact_share:.0f} %{gaps}")
+        self.numbers.say(f"{size}artefacts {100 * quality.artefact_share:.0f} %{gaps}")
 
     def show_fires(self, count: int, elapsed: float) -> None:
         """Say how often the trigger has fired."""

@@ -45,7 +45,7 @@ class Trace(QWidget):
             pen=pg.mkPen(colour, width=2), connect="finite", antialias=True
         )
         self._marks = pg.ScatterPlotItem(
-            symbol="t", size=14, brush=pg.mkBrush(theme.TEXT), pen=pg.mkPen(theme.PANEL)
+            symbol="t1", size=14, brush=pg.mkBrush(theme.TEXT), pen=pg.mkPen(theme.PANEL)
         )
         self._view.addItem(self._marks)
         if threshold is not None:
@@ -75,7 +75,7 @@ class Trace(QWidget):
         self._curve.setData([t for t, _ in self.points], [v for _, v in self.points])
         self._marks.setData([t for t, _ in self.firings], [v for _, v in self.firings])
         self._draw_borders(borders_between(self._blocks, left, right))
-        self._view.setRange(xRange=(left, right), yRange=(-0.04, 1.08), padding=0)
+        self._view.setRange(xRange=(left, right), yRange=(-0.12, 1.12), padding=0)
 
     def set_letter(self, letter: int) -> None:
         """Grow with the window."""

@@ -19,12 +19,15 @@ class WatchedEeg(Protocol):
     blocks : Blocks
     recent : deque of Score
         All scores, to be taken from the left.
+    measure_text : str
+        What is measured, in a line.
     """
 
     people: tuple[Person, ...]
     threshold: Crossing | None
     blocks: Blocks
     recent: deque[Score]
+    measure_text: str
 
     @property
     def status(self) -> Status:

@@ -126,7 +126,10 @@ class EegWindow(QWidget):
         header.setSpacing(14)
         header.addWidget(Words("rtrecon", "name"))
         header.addWidget(self.pill, alignment=Qt.AlignmentFlag.AlignVCenter)
-        header.addLayout(messages, stretch=1)
+        header.addLayout(messages, stretch=3)
+        measure = Text(self.session.measure_text, "small")
+        measure.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        header.addWidget(measure, stretch=2)
         return header
 
     def _schedule(self) -> QFrame:
