@@ -5,7 +5,7 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -234,10 +234,13 @@ _SESSION = (
 
 def _run(options: argparse.Namespace) -> int:
     """Load, check that everything fits, and only then start."""
+    options.config = options.config and _configuration(options.config)
+    if options.config and "eeg" in read_toml(options.config):
+        return _run_eeg(options)
     session = load_session(options.config, {key: getattr(options, key) for key in _SESSION})
     if not options.headless:
         _require_display()
-    screens = None if options.headless else _screens(options, session)
+    screens = None if options.headless else _screens(options, session.tables)
     # Imported here, so that a mistake on the command line is told before torch has loaded.
     from rtrecon.artifact import load_artifact
 
@@ -264,14 +267,48 @@ def _run(options: argparse.Namespace) -> int:
     return 1 if pipeline.failed else 0
 
 
-def _screens(options: argparse.Namespace, session: Session) -> "Screens | None":
+def _configuration(named: Path) -> Path:
+    """A file, or one that comes with the program, by its name alone."""
+    from rtrecon.eeg.protocols import PROTOCOLS
+
+    return named if named.exists() else PROTOCOLS.get(str(named), named)
+
+
+def _run_eeg(options: argparse.Namespace) -> int:
+    """A session whose score comes from EEG; it needs no decoder."""
+    from rtrecon.eeg.opening import open_eeg_session, read_plan
+
+    plan = read_plan(options.config, {key: getattr(options, key) for key in _SESSION})
+    if not options.headless:
+        _require_display()
+    screens = None if options.headless else _screens(options, plan.options.tables)
+    folder = plan.options.output
+    if folder is None:
+        from rtrecon.session import default_output
+
+        folder = default_output()
+    with open_eeg_session(plan, folder, _stop_on_signals()) as session:
+        if options.headless:
+            session.start()
+            session.wait()
+        else:
+            from rtrecon.display.eeg import run_eeg_window
+
+            run_eeg_window(
+                session, screenshots=options.screenshots, close_when_ended=options.close,
+                screens=screens,
+            )  # fmt: skip
+    return 1 if session.failed else 0
+
+
+def _screens(options: argparse.Namespace, tables: Mapping[str, Any]) -> "Screens | None":
     """The screens beside the window; Qt is loaded for these only where there are any."""
     named = (options.participant, options.spectators)
-    if named == (None, None) and not {"participant", "spectators"} & session.tables.keys():
+    if named == (None, None) and not {"participant", "spectators"} & tables.keys():
         return None
     from rtrecon.display.screens import read_screens
 
-    return read_screens(session.tables, str(options.config or ""), *named)
+    return read_screens(tables, str(options.config or ""), *named)
 
 
 def _view(options: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ import platform
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from rtrecon.contact_sheet import write_contact_sheet
 from rtrecon.errors import BadDataset
 from rtrecon.feedback import Feedback
 from rtrecon.generators import Generator
+from rtrecon.log_file import log_file
 from rtrecon.models import Models, check_tie
 from rtrecon.outputs import open_outputs
 from rtrecon.pipeline import Pipeline, find_pictures
@@ -94,7 +95,7 @@ def open_session(
     if protocol is not None and outputs is not None:
         scoring = protocol.scoring(artifact, encoded, receiver.geometry, recorder, outputs)
     with (
-        _log_file(folder),
+        log_file(folder),
         closing(Feedback(session.stream, artifact.candidates)) as feedback,
         _xdf(session, folder, receiver),
         undisturbed(),
@@ -223,25 +224,3 @@ def _gpu() -> str | None:
     import torch
 
     return torch.cuda.get_device_name() if torch.cuda.is_available() else None
-
-
-@contextmanager
-def _log_file(folder: Path) -> Iterator[None]:
-    """What is said during the session is kept in its folder."""
-    handler = _LogFile(folder / "log.txt", encoding="utf-8", errors="backslashreplace")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logger = logging.getLogger("rtrecon")
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        with suppress(OSError):
-            handler.close()
-
-
-class _LogFile(logging.FileHandler):
-    """On a full disk what is said stays in memory, for a while, and is written later."""
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        """Say nothing: that the disk is full is told already."""

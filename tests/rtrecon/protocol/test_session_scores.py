@@ -14,6 +14,7 @@ import numpy as np
 import pylsl
 import pytest
 
+from rtrecon.archive import finalize
 from rtrecon.artifact import Artifact, save_artifact
 from rtrecon.config import Session
 from rtrecon.errors import Error
@@ -26,6 +27,7 @@ from rtrecon.verify import verify
 from rtrecon.wire import ScannerOutlet
 from tests.rtrecon.protocol.by_numpy import Recomputed, number, read
 from tests.rtrecon.protocol.test_threshold import slow_firings
+from tests.rtrecon.test_finalize import validated
 from tests.toy import NAMES, send, toy_run
 
 VOLUMES = 40  # of 2 s, in each of two runs
@@ -296,6 +298,32 @@ def test_the_record_says_what_the_protocol_was(
     assert about["tables"] == tomllib.loads(SIMILARITY)
     assert about["captions"] == ["a dog"]
     assert np.load(folder / "targets.npy").shape == (1, *np.load(folder / "c.npy").shape[1:])
+
+
+def test_scores_become_a_table_for_each_run_of_a_valid_data_set(
+    similarity: tuple[Path, list[Presentation]], tmp_path: Path
+) -> None:
+    folder, _ = similarity
+    dataset = finalize(folder, tmp_path / "bids")
+    assert validated(dataset) == []
+    derived = dataset / "derivatives" / "rtrecon" / "sub-01"
+    scores = read(folder / "scores.tsv")
+    fired = {row["score"] for row in read(folder / "firings.tsv")}
+    for run in ("1", "2"):
+        stem = derived / f"func/sub-01_task-view_run-{run}_desc-feedback_timeseries"
+        table = read(Path(f"{stem}.tsv"))
+        of_run = [row for row in scores if row["run"] == run]
+        for name in ("raw", "value", "told", "block", "volume", "fault"):
+            assert [row[name] for row in table] == [row[name] for row in of_run]
+        assert [row["onset"] for row in table] == [row["elapsed"] for row in of_run]
+        assert [row["fired"] for row in table] == [str(int(r["number"] in fired)) for r in of_run]
+        assert set(json.loads(Path(f"{stem}.json").read_text())) == set(table[0])
+    for name in ("scores.tsv", "firings.tsv", "targets.npy"):
+        assert (derived / "online" / name).read_bytes() == (folder / name).read_bytes()
+    checklist = (derived / "sub-01_crednf.md").read_text()
+    raw = [float(row["raw"]) for row in scores if row["block"] == "rest"]
+    assert f"rest {np.mean(raw):.6g}" in checklist
+    assert "measure similarity" in checklist
 
 
 @pytest.mark.parametrize(
