@@ -8,13 +8,17 @@ import threading
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rtrecon import __version__
 from rtrecon.bridge.command import add_arguments as bridge_arguments
 from rtrecon.bridge.command import bridge as run_bridge
-from rtrecon.config import load_session
+from rtrecon.config import Session, load_session
 from rtrecon.errors import BadConfig, Error
+
+if TYPE_CHECKING:
+    from rtrecon.pipeline import Pipeline
+    from rtrecon.visit import Visit
 
 log = logging.getLogger("rtrecon")
 
@@ -198,31 +202,41 @@ _SESSION = (
 
 
 def _run(options: argparse.Namespace) -> int:
-    """Load, check that everything fits, and only then start."""
-    session = load_session(options.config, {key: getattr(options, key) for key in _SESSION})
+    """Load, check that everything fits, and only then start; or begin with the set-up page."""
+    given = {key: getattr(options, key) for key in _SESSION}
+    session = load_session(options.config, given, complete=options.headless)
     if not options.headless:
         _require_display()
-    # Imported here, so that a mistake on the command line is told before torch has loaded.
-    from rtrecon.artifact import load_artifact
-
-    artifact = load_artifact(session.decoder)
     stop = _stop_on_signals()
-    from rtrecon.session import open_session
+    # Imported here, so that a mistake on the command line is told before torch has loaded.
+    from rtrecon.visit import Visit
 
-    with open_session(session, artifact, stop) as pipeline:
-        if options.headless:
+    with closing(Visit(stop)) as visit:
+        pipeline = visit.open_run(session) if session.decoder != Path() else None
+        if pipeline is not None and options.headless:
             from rtrecon.pipeline import show_headless
 
             show_headless(pipeline)
         else:
-            from rtrecon.display import run_window
-
-            run_window(pipeline, screenshots=options.screenshots, close_when_ended=options.close)
+            _show(visit, session, pipeline, options)
+        visit.end_run()
     if options.finalize:
         from rtrecon.archive import finalize
 
-        log.info("the data set is in %s", finalize(pipeline.folder, stimuli=session.stimuli))
-    return 1 if pipeline.failed else 0
+        for run in visit.runs:
+            log.info("the data set is in %s", finalize(run.folder, stimuli=session.stimuli))
+    return 1 if any(run.failed for run in visit.runs) else 0
+
+
+def _show(
+    visit: "Visit", session: Session, pipeline: "Pipeline | None", options: argparse.Namespace
+) -> None:
+    import rtrecon.generators.diffusion  # noqa: F401  (in these seconds a window would stand still)
+    from rtrecon.display.visit import run_visit
+
+    run_visit(
+        visit, session, pipeline, screenshots=options.screenshots, close_when_ended=options.close
+    )
 
 
 def _finalize(options: argparse.Namespace) -> int:
