@@ -18,7 +18,11 @@ os.environ["LSLAPICFG"] = str(_lsl)
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-pytest_plugins = ["tests.toy", "tests.live"]  # after the above, since it imports pylsl
+pytest_plugins = [
+    "tests.toy",
+    "tests.live",
+    "tests.person",
+]  # after the above, since it imports pylsl
 
 
 @pytest.fixture(autouse=True)

@@ -166,7 +166,8 @@ class VisitWindow(QWidget):
         try:
             choice = replace(self.set_up.chosen, wait_s=LOOK_S)
         except BadInput as error:
-            self.set_up.show_failure(red("choice", error))
+            found.append(red("choice", error))
+            self.set_up.show_failure(found[0])
             return
         number = self._look
         self._do(lambda: self._find(choice, number, found), lambda _: self._looked(number))
@@ -211,10 +212,10 @@ class VisitWindow(QWidget):
             self.worker.submit(sources.close)
 
     def _could_not_open(self, error: Exception) -> None:
-        log.error("%s", error)
         self.choose()
         assert self.set_up is not None
-        self.set_up.show_failure(red("run", error))
+        self._found = [red("run", error)]
+        self.set_up.show_failure(self._found[0])
 
     def _go_live(self, pipeline: Pipeline) -> None:
         self._runs += 1
