@@ -19,8 +19,8 @@ from PySide6.QtWidgets import QApplication, QWidget
 from rtrecon.__main__ import main
 from rtrecon.artifact import load_artifact, save_artifact
 from rtrecon.bids import load_run
+from rtrecon.display.panels import remembered
 from rtrecon.display.visit import VisitWindow
-from rtrecon.display.visit.remembered import store
 from rtrecon.session_folder import open_session_folder
 from rtrecon.types import Event, Volume
 from rtrecon.wire import ScannerOutlet
@@ -243,7 +243,7 @@ def test_a_whole_visit(person: Path, scanner: Scanner, stream_name: str, tmp_pat
 
     assert run_by(again) == 0
     assert not output.with_name("P07_run-3").exists()
-    assert Path(store().fileName()).is_relative_to(tmp_path)
+    assert Path(remembered().fileName()).is_relative_to(tmp_path)
 
 
 def assert_settings_were_taken(folder: Path, noted: dict[str, float]) -> None:

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QApplication, QProgressBar, QStackedWidget, QVBoxL
 from rtrecon.check import Finding, red
 from rtrecon.config import Session
 from rtrecon.display import interrupt_closes, theme
+from rtrecon.display.panels import remembered
 from rtrecon.display.screenshots import Screenshots
 from rtrecon.display.theme import Words
 from rtrecon.display.visit.ended import RunEnded
@@ -220,7 +221,9 @@ class VisitWindow(QWidget):
     def _go_live(self, pipeline: Pipeline) -> None:
         self._runs += 1
         self._ending = False
-        self.live = OperatorWindow(pipeline, self._screenshots)
+        # Pictures of the window are taken of the layout that everybody knows.
+        memory = None if self._screenshots else remembered()
+        self.live = OperatorWindow(pipeline, self._screenshots, memory=memory)
         self.live.closed.connect(self._live_closed)
         self.live.controls.offer_next(self.next_run)
         self.live.windowTitleChanged.connect(self.setWindowTitle)
