@@ -19,6 +19,8 @@ from rtrecon.remote.follower import ROLES
 
 if TYPE_CHECKING:
     from rtrecon.display.screens import Screens
+    from rtrecon.pipeline import Pipeline
+    from rtrecon.visit import Visit
 
 log = logging.getLogger("rtrecon")
 
@@ -241,30 +243,41 @@ def _run(options: argparse.Namespace) -> int:
     if not options.headless:
         _require_display()
     screens = None if options.headless else _screens(options, session.tables)
-    # Imported here, so that a mistake on the command line is told before torch has loaded.
-    from rtrecon.artifact import load_artifact
-
-    artifact = load_artifact(session.decoder)
     stop = _stop_on_signals()
-    from rtrecon.session import open_session
+    # Imported here, so that a mistake on the command line is told before torch has loaded.
+    from rtrecon.visit import Visit
 
-    with open_session(session, artifact, stop) as pipeline:
-        if options.headless:
+    with closing(Visit(stop)) as visit:
+        pipeline = visit.open_run(session) if session.decoder != Path() else None
+        if pipeline is not None and options.headless:
             from rtrecon.pipeline import show_headless
 
             show_headless(pipeline)
         else:
-            from rtrecon.display import run_window
-
-            run_window(
-                pipeline, screenshots=options.screenshots, close_when_ended=options.close,
-                screens=screens,
-            )  # fmt: skip
+            _show(visit, session, pipeline, options, screens)
+        visit.end_run()
     if options.finalize:
         from rtrecon.archive import finalize
 
-        log.info("the data set is in %s", finalize(pipeline.folder, stimuli=session.stimuli))
-    return 1 if pipeline.failed else 0
+        for run in visit.runs:
+            log.info("the data set is in %s", finalize(run.folder, stimuli=session.stimuli))
+    return 1 if any(run.failed for run in visit.runs) else 0
+
+
+def _show(
+    visit: "Visit",
+    session: Session,
+    pipeline: "Pipeline | None",
+    options: argparse.Namespace,
+    screens: "Screens | None",
+) -> None:
+    import rtrecon.generators.diffusion  # noqa: F401  (in these seconds a window would stand still)
+    from rtrecon.display.visit import run_visit
+
+    run_visit(
+        visit, session, pipeline, screenshots=options.screenshots, close_when_ended=options.close,
+        screens=screens,
+    )  # fmt: skip
 
 
 def _configuration(named: Path) -> Path:
