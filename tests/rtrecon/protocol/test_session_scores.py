@@ -376,8 +376,17 @@ def test_a_failing_measure_costs_the_feedback_and_nothing_else(
     assert status[-1]["phase"] == "ended"
 
 
-def test_scores_and_firings_go_to_the_outputs(room: Room) -> None:
-    """Over LSL, read by a client; what went out is in the record."""
+def codes(room: Room) -> Path:
+    """A list on which P02 is shown what the first session showed."""
+    file = room.folder / "list.toml"
+    file.write_text('[codes]\nP01 = "real"\nP02 = "similarity"\n')
+    return file
+
+
+def test_scores_and_firings_of_what_is_shown_go_to_the_outputs(
+    room: Room, similarity: tuple[Path, list[Presentation]]
+) -> None:
+    """Over LSL, read by a client; what went out is in the record. What is shown is yoked."""
     toml = SIMILARITY + '[[output]]\nkind = "lsl"\n[[trigger]]\nkind = "lsl"\n'
     heard: list[tuple[float, list[float]]] = []
     done = threading.Event()
@@ -392,10 +401,14 @@ def test_scores_and_firings_go_to_the_outputs(room: Room) -> None:
 
     listener = threading.Thread(target=listen)
     listener.start()
-    folder = room.run("outputs", toml, free_viewing=True)
+    folder = room.run("outputs", toml, free_viewing=True, yoked=codes(room), code="P02")
     done.set()
     listener.join(timeout=20)
     scores = {row["number"]: row for row in read(folder / "scores.tsv")}
+    shown = {row["volume"]: row["raw"] for row in reversed(read(similarity[0] / "scores.tsv"))}
+    assert [row["raw"] for row in scores.values()] == [shown[r["volume"]] for r in scores.values()]
+    notes = verify(folder, frames=False).notes
+    assert any("scores are not compared" in note for note in notes)
     sent = read(folder / "sent.tsv")
     assert {row["error"] for row in sent} == {"n/a"}
     fired = [row["number"] for row in sent if row["what"] == "trigger"]
@@ -442,6 +455,14 @@ def refused(room: Room, session: Session, told: str) -> None:
         pass
     assert "\n" not in str(raised.value)
     assert not (room.folder / "mistaken").exists()
+
+
+def test_another_persons_patterns_are_none_of_this_persons_region(
+    room: Room, similarity: tuple[Path, list[Presentation]]
+) -> None:
+    for code in ("P01", "P02"):  # both, so that a refusal tells nothing
+        session = room.session("mistaken", f'{OF_REGION} "early"', yoked=codes(room), code=code)
+        refused(room, session, "not for --yoked")
 
 
 def test_free_viewing_has_no_trials(room: Room) -> None:
