@@ -123,10 +123,13 @@ class Sender:
             return inf
 
     def _send(self, item: Item) -> None:
-        """Send it and say so; where the device had worked until now, try twice."""
+        """Send it and say so; where the device had worked until now, try twice.
+
+        At the end a device that fails gets no further chance: there may be much that waits.
+        """
         what = "score" if isinstance(item, Score) else "trigger"
         worked = not self._error
-        error = self._attempt(item)
+        error = self._error if self._closing and not worked else self._attempt(item)
         if error and worked:
             error = self._attempt(item)
         if error:
