@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QEventLoop, QTimer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from rtrecon.display.screenshots import Screenshots
 from rtrecon.display.watched import Watched
@@ -41,14 +41,14 @@ def run_window(
     window.closed.connect(loop.quit)
     window.show()
     QTimer.singleShot(0, window, window.start)
-    with _interrupt_closes(window):
+    with interrupt_closes(window):
         loop.exec()
     window.deleteLater()
     app.sendPostedEvents(window, QEvent.Type.DeferredDelete)
 
 
 @contextmanager
-def _interrupt_closes(window: OperatorWindow) -> Iterator[None]:
+def interrupt_closes(window: QWidget) -> Iterator[None]:
     """Ctrl-C closes the window; Python gets to see the signal at the window's next tick."""
     if threading.current_thread() is not threading.main_thread():
         yield

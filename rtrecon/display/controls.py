@@ -1,5 +1,6 @@
 """Start and stop, and how pictures are made."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -11,9 +12,11 @@ from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QSlider, QWid
 from rtrecon.config import Settings
 from rtrecon.display.theme import Words
 from rtrecon.display.watched import Watched
-from rtrecon.types import Phase
+from rtrecon.types import Phase, Status
 
 STOP_KEYS = "Ctrl+."
+PAUSE_KEYS = "Ctrl+P"
+NEXT_KEYS = "Ctrl+N"
 STRENGTH_STEP = 5  # percent
 MOST_STEPS = 50
 
@@ -44,6 +47,11 @@ class Controls(QWidget):
         self.preview.toggled.connect(lambda on: self._swap(preview=on))
         self.start = self._button("Start", "Start the session (S)")
         self.stop = self._button("Stop", f"End the session ({STOP_KEYS})")
+        self.pause = self._button("Pause", f"Make no new pictures for a while ({PAUSE_KEYS})")
+        self.pause.clicked.connect(lambda: self._session.pause(not self._session.status.paused))
+        self.next_run = self._button("Next run", f"End this run and open another ({NEXT_KEYS})")
+        self.next_run.hide()
+        self._offers_next = False
         self._lay_out()
         self._bind_keys()
         self.follow_settings()
@@ -81,8 +89,8 @@ class Controls(QWidget):
             for widget in widgets:
                 row.addWidget(widget)
                 widget.setVisible(name in self._session.takes)
-        row.addWidget(self.start)
-        row.addWidget(self.stop)
+        for button in (self.start, self.pause, self.next_run, self.stop):
+            row.addWidget(button)
 
     def _stepper(self) -> QWidget:
         stepper = QWidget()
@@ -102,6 +110,8 @@ class Controls(QWidget):
         self._bind("]", lambda: self.strength.setValue(self.strength.value() + STRENGTH_STEP))
         self._bind("S", self.start.click)
         self._bind(STOP_KEYS, self.stop.click)
+        self._bind(PAUSE_KEYS, self.pause.click)
+        self._bind(NEXT_KEYS, self.next_run.click)
 
     def _bind(self, keys: str, action: Any) -> None:
         shortcut = QShortcut(QKeySequence(keys), self)
@@ -131,10 +141,21 @@ class Controls(QWidget):
             self.preview.setChecked(settings.preview)
         self.strength_text.say(f"{settings.strength:.2f}")
 
-    def show_phase(self, phase: Phase, stopping: bool) -> None:
+    def offer_next(self, action: Callable[[], None]) -> None:
+        """Offer another run after this one."""
+        self._offers_next = True
+        self.next_run.clicked.connect(action)
+        self.next_run.setVisible(self.stop.isVisibleTo(self))
+
+    def show_status(self, status: Status, stopping: bool) -> None:
         """Offer what can be done: start once, then stop once."""
+        phase = status.phase
         over = phase in (Phase.ENDED, Phase.FAILED)
         ready = phase is Phase.READY
         self.start.setVisible(ready)
         self.stop.setVisible(not ready)
-        self.stop.setEnabled(not (ready or over or stopping))
+        self.pause.setVisible(not ready)
+        self.pause.setText("Resume" if status.paused else "Pause")
+        self.next_run.setVisible(self._offers_next and not ready)
+        for button in (self.stop, self.pause, self.next_run):
+            button.setEnabled(not (ready or over or stopping))

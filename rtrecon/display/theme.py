@@ -109,7 +109,7 @@ def style_sheet(letter: int) -> str:
         min-height: {letter * 2}px; max-height: {letter * 2}px; border-radius: {letter}px; }}
     QLabel[phase="WAITING"] {{ background: {SKY}; }}
     QLabel[phase="RUNNING"] {{ background: {GREEN}; }}
-    QLabel[phase="SILENT"] {{ background: {ORANGE}; }}
+    QLabel[phase="SILENT"], QLabel[phase="PAUSED"] {{ background: {ORANGE}; }}
     QLabel[phase="FAILED"] {{ background: {VERMILLION}; }}
     QPushButton {{ background: {EDGE}; color: {TEXT}; border: 1px solid #3d4954;
         border-radius: 6px; padding: 5px 16px; font-weight: bold; }}

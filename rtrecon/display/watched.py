@@ -69,6 +69,10 @@ class Watched(Protocol):
         """Ask for the end and return at once."""
         ...
 
+    def pause(self, on: bool) -> None:
+        """Make and show no new pictures for a while, or go on; returns at once."""
+        ...
+
     def shown(self, frame: Frame) -> None:
         """Take note of a frame that is on screen, `times.painted` filled in."""
         ...

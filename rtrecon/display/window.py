@@ -145,7 +145,8 @@ class OperatorWindow(QWidget):
 
     def toggle_full_screen(self) -> None:
         """Fill the screen, or go back to a window."""
-        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
+        window = self.window()  # another one's page, in a visit
+        window.setWindowState(window.windowState() ^ Qt.WindowState.WindowFullScreen)
 
     def tick(self) -> None:
         """Look at the session once and show what is new."""
@@ -190,7 +191,7 @@ class OperatorWindow(QWidget):
         before, self._status = self._status, status
         self.header.show_status(status)
         self.counts.show_status(status)
-        self.controls.show_phase(status.phase, self._asked_to_stop)
+        self.controls.show_status(status, self._asked_to_stop)
         self.setWindowTitle(f"{status.stream} - rtrecon" if status.stream else "rtrecon")
         if status.trial and status.trial.number != self._trial:
             self._begin_trial(status.trial)

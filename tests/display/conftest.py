@@ -65,6 +65,9 @@ class HandFed:
     def stop(self) -> None:
         self.stopped += 1
 
+    def pause(self, on: bool) -> None:
+        self.become(paused=on)
+
     def end(self) -> None:
         self.become(phase=Phase.ENDED)
         self.ended = True
