@@ -23,6 +23,7 @@ from rtrecon.feedback import Feedback
 from rtrecon.generators import Generator
 from rtrecon.mailbox import Mailbox
 from rtrecon.models import STUCK_S
+from rtrecon.protocol.scoring import Scoring
 from rtrecon.receive import Receiver
 from rtrecon.record import Recorder
 from rtrecon.sham import Coded
@@ -78,6 +79,8 @@ class Pipeline:
         Where what is decoded is sent on; whoever made it closes it.
     coded : Coded or None
         What a code stands for; whoever watches is told the code alone.
+    scoring : Scoring or None
+        The feedback protocol, where there is one; it is closed with the run.
     compares : bool
         Whether comparisons are drawn in spare time; never where feedback goes by a code.
     """
@@ -95,6 +98,7 @@ class Pipeline:
         free_viewing: bool = False,
         feedback: Feedback | None = None,
         coded: Coded | None = None,
+        scoring: Scoring | None = None,
         compares: bool = False,
     ) -> None:
         self.frames: Mailbox[Frame] = Mailbox()
@@ -111,7 +115,9 @@ class Pipeline:
         if artifact.reference is not None:
             self.brain = _brain(artifact, artifact.reference, artifact.affine)
         self._receiver, self._recorder = receiver, recorder
-        self._feedback = feedback
+        self._feedback, self._scoring = feedback, scoring
+        if scoring is not None:
+            scoring.say = self._say
         self._preprocess = artifact.preprocess(receiver.geometry.affine, free_viewing)
         self._decode = Decode(artifact)
         self._yoked = coded.yoked if coded else None
@@ -202,7 +208,8 @@ class Pipeline:
         """What may be put before a participant or spectators now."""
         status = self.status
         blank = status.paused or status.phase in (Phase.FAILED, Phase.ENDED)
-        return Presentation(status.phase, self.frames.newest, blank=blank)
+        shown = Presentation(status.phase, self.frames.newest, blank=blank)
+        return shown if self._scoring is None else self._scoring.present(shown, pylsl.local_clock())
 
     @property
     def settings(self) -> Settings:
@@ -281,11 +288,15 @@ class Pipeline:
             except Exception as error:  # one bad volume must not end a scan: told, counted, bounded
                 faults += 1
                 self._fault(f"volume {item.number} could not be worked on", error, faults)
+        if self._scoring is not None:
+            self._scoring.finish(self._status.paused)
         self._newest.close()
 
     def _take_marker(self, marker: Marker) -> None:
         self._recorder.marker(marker)
         self._preprocess.mark(marker)
+        if self._scoring is not None:
+            self._scoring.marker(marker, self._status.paused)
         if self.decoded is not None and self.decoded.trial.number != UNMARKED:
             self._tell(self.decoded)
         if marker.event is Event.RUN_END:
@@ -303,6 +314,7 @@ class Pipeline:
         if self.brain is None:
             self.brain = _brain(self._artifact, volume.data, self._receiver.geometry.affine)
         pattern = self._preprocess.add(volume)
+        shown: Decoded | None = None
         latency_ms = float("nan")
         if pattern is not None:
             decoded = self._decode(pattern)
@@ -326,6 +338,9 @@ class Pipeline:
         self._change(trial=self._preprocess.trial, arrival=arrival)
         if self._status.phase is Phase.WAITING:
             self._change(phase=Phase.RUNNING)
+        if self._scoring is not None:
+            trial, paused = self._preprocess.trial, self._status.paused
+            self._scoring.volume(volume, trial, shown, pattern, paused)
 
     def _fault(self, what: str, error: Exception, in_a_row: int) -> None:
         """Told and counted; too many in a row and the session has failed, but is recorded on."""
@@ -351,6 +366,8 @@ class Pipeline:
     def _end(self) -> None:
         """Wait for both threads, then say that the session has ended."""
         self._ingest.join()
+        if self._scoring is not None:
+            self._scoring.close()
         self._newest.close()
         assert self._drawing is not None
         if wait([self._drawing], STUCK_S).not_done:
@@ -370,6 +387,8 @@ class Pipeline:
         if self._ending.ident is not None:
             self._done.wait()
         else:
+            if self._scoring is not None:
+                self._scoring.close()
             self._receiver.close()
         self._recorder.summary(self._summary.as_json(self._receiver.counts, self.superseded))
         self._recorder.close()

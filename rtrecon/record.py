@@ -24,14 +24,25 @@ from rtrecon.config import Settings
 from rtrecon.errors import BadConfig
 from rtrecon.growing import GrowingArray, GrowingLines, append_together, replace_file
 from rtrecon.lane import Lane, Losses, reason
+from rtrecon.scores import (
+    FIRING_COLUMNS,
+    SCORE_COLUMNS,
+    SENT_COLUMNS,
+    firing_row,
+    score_row,
+    sent_row,
+)
 from rtrecon.types import (
     Arrival,
     Comparison,
     Decoded,
+    Firing,
     Frame,
     Geometry,
     Marker,
     Pattern,
+    Score,
+    Sent,
     Status,
     Volume,
 )
@@ -199,6 +210,25 @@ class Recorder:
         n_bytes = sum(values.nbytes for values in given.values())
         self._derived.put(f"trial {trial.number} at volume {decoded.volume}", write, n_bytes)
 
+    def target(self, c: NDArray[np.float32]) -> None:
+        """Keep what a caption that feedback aims at was encoded to."""
+        self._derived.put("target", lambda: self._array("targets", c).append(c), c.nbytes)
+
+    def score(self, score: Score) -> None:
+        """Keep one score of a feedback protocol."""
+        write = self._scored("scores.tsv", SCORE_COLUMNS, score_row(score))
+        self._derived.put(f"score {score.number}", write)
+
+    def firing(self, firing: Firing) -> None:
+        """Keep that a protocol's threshold was held."""
+        write = self._scored("firings.tsv", FIRING_COLUMNS, firing_row(firing))
+        self._derived.put(f"firing {firing.number}", write)
+
+    def sent(self, sent: Sent) -> None:
+        """Keep that a score or a firing went to an output, or why not."""
+        write = self._scored("sent.tsv", SENT_COLUMNS, sent_row(sent))
+        self._derived.put(f"{sent.what} {sent.number} to {sent.output}", write)
+
     def frame(self, frame: Frame) -> None:
         """Keep one shown picture; not, where too much waits for the disk already."""
         what = f"frame {frame.serial}"
@@ -258,6 +288,18 @@ class Recorder:
 
     def _line(self, name: str, line: str) -> Callable[[], None]:
         return lambda: self._lines[name].append(line)
+
+    def _scored(
+        self, name: str, columns: tuple[str, ...], row: tuple[str, ...]
+    ) -> Callable[[], None]:
+        """A session without a protocol has no such table."""
+
+        def write() -> None:
+            if name not in self._lines:
+                self._lines[name] = self._opened(self._files, name, columns)
+            self._lines[name].append(_tsv(row))
+
+        return write
 
     def _array(self, name: str, like: NDArray[np.generic]) -> GrowingArray:
         if name not in self._arrays:

@@ -14,7 +14,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pylsl
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from rtrecon.artifact import ABOUT, Artifact
@@ -26,7 +28,9 @@ from rtrecon.errors import BadDataset
 from rtrecon.feedback import Feedback
 from rtrecon.generators import Generator
 from rtrecon.models import Models, check_tie
+from rtrecon.outputs import open_outputs
 from rtrecon.pipeline import Pipeline, find_pictures
+from rtrecon.protocol.opening import open_protocol
 from rtrecon.quality_sheet import write_quality_sheet
 from rtrecon.receive import Receiver
 from rtrecon.record import Recorder, open_folder
@@ -57,20 +61,36 @@ def open_session(
     coded = None
     if session.yoked is not None:
         coded = coded_feedback(session.code, session.yoked, artifact)
+    protocol = open_protocol(session, artifact)
     name = session.generator or artifact.generator.name
     generator = models.generator(name)
     check_tie(artifact, name, generator)
     log.info("generator '%s' is loaded; looking for stream '%s'", name, session.stream)
     receiver = Receiver(session.stream, session.wait_s, session.until_idle_s, stop)
+    outputs = None
+    encoded: dict[str, NDArray[np.float32]] = {}
+    recorder: Recorder | None = None
     try:
         check_stream(artifact, receiver.geometry, session.stream)
         tr_s = receiver.geometry.tr_s / receiver.geometry.speed
         chosen = models.plan(generator, session, tr_s)
-        folder = open_folder(session.output or default_output())
-        recorder = Recorder(folder, receiver.geometry, _about(session, artifact, generator, chosen))
+        folder = session.output or default_output()
+        if protocol is not None:
+            encoded = models.painter.submit(lambda: protocol.encoded(generator)).result()
+            outputs = open_outputs(
+                session.tables, session.stream, (protocol.person,),
+                lambda sent: None if recorder is None else recorder.sent(sent), folder,
+            )  # fmt: skip
+        about = _about(session, artifact, generator, chosen) | {"captions": list(encoded)}
+        recorder = Recorder(open_folder(folder), receiver.geometry, about)
     except BaseException:
         receiver.close()
+        if outputs is not None:
+            outputs.close()
         raise
+    scoring = None
+    if protocol is not None and outputs is not None:
+        scoring = protocol.scoring(artifact, encoded, receiver.geometry, recorder, outputs)
     with (
         _log_file(folder),
         closing(Feedback(session.stream, artifact.candidates)) as feedback,
@@ -80,7 +100,7 @@ def open_session(
         # In here, so that what it works out beforehand is the same however many cores there are.
         pipeline = Pipeline(
             receiver, artifact, generator, models.painter, recorder, chosen.settings, session.fixed,
-            session.stimuli, session.free_viewing, feedback, coded, compares=True,
+            session.stimuli, session.free_viewing, feedback, coded, scoring, compares=True,
         )  # fmt: skip
         try:
             yield pipeline
@@ -157,6 +177,8 @@ def _about(
         "settings": asdict(chosen.settings),
         "picture_s": round(chosen.seconds, 4),
         "candidates": artifact.candidates,
+        # As they were written; a date, which TOML has and JSON has not, as text.
+        "tables": json.loads(json.dumps(dict(session.tables), default=str)),
     }
 
 

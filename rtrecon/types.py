@@ -301,6 +301,10 @@ class Score:
         Of the decoded volume; -1 where there is none.
     fault : str
         Why there is no value; empty where there is one.
+    run : int
+        Counts from 1 in the session.
+    elapsed : float
+        Where the run's schedule of blocks stood for this score, s from its start.
     """
 
     number: int
@@ -315,6 +319,8 @@ class Score:
     trial: int = -1
     volume: int = -1
     fault: str = ""
+    run: int = 1
+    elapsed: float = nan
 
 
 @dataclass(frozen=True)
@@ -328,6 +334,33 @@ class Firing:
     time: float
     person: str
     score: Score
+
+
+@dataclass(frozen=True)
+class Sent:
+    """That a score or a firing went to an output, or why it did not.
+
+    Attributes
+    ----------
+    output : str
+        Such as "osc 127.0.0.1:9000".
+    what : str
+        "score" or "trigger".
+    person : str
+    number : int
+        Of the score or the firing; 0 for the last word, that nothing is told any more.
+    time : float
+        LSL clock at which the output had taken it, s.
+    error : str
+        Why it did not go out; empty where it did.
+    """
+
+    output: str
+    what: str
+    person: str
+    number: int
+    time: float
+    error: str = ""
 
 
 @dataclass(frozen=True)
