@@ -108,7 +108,8 @@ class StreamList(QListWidget):
         self.setAccessibleName("Streams on the network")
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setTextElideMode(Qt.TextElideMode.ElideRight)
-        self._seen: tuple[Source, ...] | None = None
+        self._seen: tuple[Source, ...] = ()
+        self._lines: list[tuple[str, str]] = []
         self._chosen = ""
         self.currentItemChanged.connect(self._choose)
 
@@ -120,23 +121,25 @@ class StreamList(QListWidget):
     @chosen.setter
     def chosen(self, name: str) -> None:
         self._chosen = name
-        self._fill(self._seen or ())
+        self._fill()
 
     @property
     def is_there(self) -> bool:
         """Whether the chosen stream is on the network."""
-        return any(source.name == self._chosen for source in self._seen or ())
+        return any(source.name == self._chosen for source in self._seen)
 
     def show_seen(self, seen: tuple[Source, ...]) -> None:
         """Show what is on the network now."""
-        if seen != self._seen:
-            self._seen = seen
-            self._fill(seen)
+        self._seen = seen
+        self._fill()
 
-    def _fill(self, seen: tuple[Source, ...]) -> None:
-        lines = [(source.name, _line(source)) for source in seen]
-        if self._chosen not in (name for name, _ in lines):
+    def _fill(self) -> None:
+        lines = [(source.name, _line(source)) for source in self._seen]
+        if not self.is_there:
             lines.insert(0, (self._chosen, f"{self._chosen}\n     not on the network"))
+        if lines == self._lines:
+            return
+        self._lines = lines
         with QSignalBlocker(self):
             self.clear()
             for name, line in lines:

@@ -4,9 +4,8 @@ from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QSettings
-
 from rtrecon.config import Session
+from rtrecon.display.panels import remembered
 
 RECENT = 8
 _TEXTS = ("stream", "generator")
@@ -14,14 +13,9 @@ _PATHS = ("decoder", "output", "stimuli", "yoked")
 _PREFIX = "visit"
 
 
-def store() -> QSettings:
-    """Where choices are kept: a file of the user's own, which tests put elsewhere."""
-    return QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "rtrecon", "rtrecon")
-
-
 def recalled(session: Session) -> Session:
     """The session, with what was chosen the last time for whatever it leaves open."""
-    settings = store()
+    settings = remembered()
     changes: dict[str, Any] = {}
     for name in (*_TEXTS, *_PATHS):
         text = settings.value(f"{_PREFIX}/{name}", "")
@@ -36,7 +30,7 @@ def recalled(session: Session) -> Session:
 
 def remember(session: Session, output: Path | None) -> None:
     """Keep a choice. `output`: as it was typed, without the run's number."""
-    settings = store()
+    settings = remembered()
     given = {name: getattr(session, name) for name in (*_TEXTS, *_PATHS)} | {"output": output}
     for name, value in given.items():
         settings.setValue(f"{_PREFIX}/{name}", "" if value in (None, Path()) else str(value))
@@ -48,7 +42,7 @@ def remember(session: Session, output: Path | None) -> None:
 
 def recent_decoders() -> list[str]:
     """Folders of decoders, the last used first."""
-    text = store().value(f"{_PREFIX}/decoders", "")
+    text = remembered().value(f"{_PREFIX}/decoders", "")
     return [line for line in str(text or "").splitlines() if line][:RECENT]
 
 

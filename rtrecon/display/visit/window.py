@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QApplication, QProgressBar, QStackedWidget, QVBoxL
 from rtrecon.check import Finding, red
 from rtrecon.config import Session
 from rtrecon.display import interrupt_closes, theme
+from rtrecon.display.panels import remembered
 from rtrecon.display.screenshots import Screenshots
 from rtrecon.display.theme import Words
 from rtrecon.display.visit.ended import RunEnded
@@ -166,7 +167,8 @@ class VisitWindow(QWidget):
         try:
             choice = replace(self.set_up.chosen, wait_s=LOOK_S)
         except BadInput as error:
-            self.set_up.show_failure(red("choice", error))
+            found.append(red("choice", error))
+            self.set_up.show_failure(found[0])
             return
         number = self._look
         self._do(lambda: self._find(choice, number, found), lambda _: self._looked(number))
@@ -211,15 +213,17 @@ class VisitWindow(QWidget):
             self.worker.submit(sources.close)
 
     def _could_not_open(self, error: Exception) -> None:
-        log.error("%s", error)
         self.choose()
         assert self.set_up is not None
-        self.set_up.show_failure(red("run", error))
+        self._found = [red("run", error)]
+        self.set_up.show_failure(self._found[0])
 
     def _go_live(self, pipeline: Pipeline) -> None:
         self._runs += 1
         self._ending = False
-        self.live = OperatorWindow(pipeline, self._screenshots)
+        # Pictures of the window are taken of the layout that everybody knows.
+        memory = None if self._screenshots else remembered()
+        self.live = OperatorWindow(pipeline, self._screenshots, memory=memory)
         self.live.closed.connect(self._live_closed)
         self.live.controls.offer_next(self.next_run)
         self.live.windowTitleChanged.connect(self.setWindowTitle)
