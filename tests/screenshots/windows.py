@@ -22,7 +22,6 @@ WINDOWS = (
 def visit(studio: Studio) -> None:
     """A run from its set-up page to its end."""
     from rtrecon.display.visit import VisitWindow
-
     from rtrecon.visit import Visit
 
     decoder, output, stimuli = map(Path, ("decoder", "session-1", "stimuli"))
