@@ -6,7 +6,7 @@ What each file holds, and what survives a kill or a full disk: docs/session-fold
 import json
 import logging
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
@@ -34,6 +34,7 @@ from rtrecon.scores import (
 )
 from rtrecon.types import (
     Arrival,
+    Comparison,
     Decoded,
     Firing,
     Frame,
@@ -45,7 +46,7 @@ from rtrecon.types import (
     Sent,
     Status,
     Volume,
-)  # fmt: skip
+)
 from rtrecon.wire import text_of
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ COLUMNS = {
         "frame", "trial", "volume", "age_s", "step", "steps",
         "acquired", "received", "decoded", "drawn", "painted", "aims", "settings",
     ),
+    "comparisons.tsv": ("comparison", "trial", "volume", "what", "drawn", "settings"),
 }  # fmt: skip
 PAINTED_COLUMNS = ("painted", "event", "shows", "frame", "score", "block", "patch")
 LINES = ("markers.jsonl", "settings.jsonl", "status.jsonl")
@@ -76,8 +78,8 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def open_folder(folder: Path, within: str = "frames") -> Path:
-    """Make the session's folder, and the one `within` for its pictures.
+def open_folder(folder: Path, within: Sequence[str] = ("frames", "comparisons")) -> Path:
+    """Make the session's folder, and those `within` for its pictures.
 
     Raises
     ------
@@ -87,7 +89,8 @@ def open_folder(folder: Path, within: str = "frames") -> Path:
     if (folder / "session.json").exists():
         raise BadConfig(f"{folder} already holds a session: name a new folder with --output")
     try:
-        (folder / within).mkdir(parents=True, exist_ok=True)
+        for pictures in ("", *within):
+            (folder / pictures).mkdir(parents=True, exist_ok=True)
         (folder / "log.txt").touch()
     except OSError as error:
         raise _unwritable(folder, error) from error
@@ -170,8 +173,8 @@ class Recorder:
     def status(self, status: Status) -> None:
         """Keep where the session stands from now on."""
         line = json.dumps({
-            "time": pylsl.local_clock(), "phase": status.phase.value, "message": status.message,
-            "traceback": status.traceback, "counts": asdict(status.volumes),
+            "time": pylsl.local_clock(), "phase": status.phase.value, "paused": status.paused,
+            "message": status.message, "traceback": status.traceback, "counts": asdict(status.volumes),
         })  # fmt: skip
         self._raw.put(f"status {status.phase.value}", self._line("status.jsonl", line))
 
@@ -236,11 +239,29 @@ class Recorder:
     def frame(self, frame: Frame) -> None:
         """Keep one shown picture; not, where too much waits for the disk already."""
         what = f"frame {frame.serial}"
-        if self.waiting_bytes + frame.images.nbytes > WAITING_BYTES:
-            self._losses.lost(what, f"{self.waiting_bytes / 1e6:.0f} MB wait for the disk")
+        if self._no_room(what, frame.images.nbytes):
             return
         now = pylsl.local_clock()
         self._derived.put(what, lambda: self._append_frame(frame, now), frame.images.nbytes)
+
+    def comparison(self, what: str, comparison: Comparison, settings: Settings) -> None:
+        """Keep what was drawn beside a picture ("z_only" or "control"), as `frame` does."""
+        image: NDArray[np.uint8] = getattr(comparison, what)
+        told = f"{what} of volume {comparison.decoded.volume}"
+        if self._no_room(told, image.nbytes):
+            return
+        now = pylsl.local_clock()
+
+        def write() -> None:
+            number, decoded = self._lines["comparisons.tsv"].rows + 1, comparison.decoded
+            row = (
+                number, decoded.trial.number, decoded.volume, what, now,
+                self._settings_row(settings, now),
+            )  # fmt: skip
+            file = self.folder / "comparisons" / f"{number:06d}.png"
+            self._append_pictures({file: image}, "comparisons.tsv", row)
+
+        self._derived.put(told, write, image.nbytes)
 
     def summary(self, summary: Mapping[str, Any]) -> None:
         """Have summary.json written on closing, with what could not be recorded."""
@@ -259,6 +280,13 @@ class Recorder:
             replace_file(self.folder / "summary.json", _json(content))
         except OSError as error:
             self._losses.lost("summary.json", reason(error))
+
+    def _no_room(self, what: str, n_bytes: int) -> bool:
+        """Whether so much waits that a picture is lost; told then."""
+        full = self.waiting_bytes + n_bytes > WAITING_BYTES
+        if full:
+            self._losses.lost(what, f"{self.waiting_bytes / 1e6:.0f} MB wait for the disk")
+        return full
 
     def _opened(self, opened: ExitStack, name: str, columns: tuple[str, ...]) -> GrowingLines:
         lines = GrowingLines(self.folder / name, "\t".join(columns))
@@ -292,22 +320,26 @@ class Recorder:
         self._settings.append(settings)
 
     def _append_frame(self, frame: Frame, shown: float) -> None:
-        """First the pictures: a row stands for files that are there."""
         decoded, times = frame.decoded, frame.times
-        row = _tsv((
+        row = (
             frame.serial, decoded.trial.number, decoded.volume, decoded.age_s, frame.step,
             frame.steps, times.acquired, times.received, times.decoded, times.drawn,
             times.painted, frame.aims, self._settings_row(frame.settings, shown),
-        ))  # fmt: skip
-        files: list[Path] = []
+        )  # fmt: skip
+        samples = ("" if n == 1 else f"_sample-{n}" for n in range(1, len(frame.images) + 1))
+        files = [self.folder / "frames" / f"{frame.serial:06d}{sample}.png" for sample in samples]
+        self._append_pictures(dict(zip(files, frame.images, strict=True)), "frames.tsv", row)
+
+    def _append_pictures(
+        self, pictures: Mapping[Path, NDArray[np.uint8]], table: str, row: tuple[object, ...]
+    ) -> None:
+        """First the pictures: a row stands for files that are there."""
         try:
-            for n, image in enumerate(frame.images, 1):
-                name = f"{frame.serial:06d}" + (f"_sample-{n}" if n > 1 else "")
-                files.append(self.folder / "frames" / f"{name}.png")
-                files[-1].write_bytes(_png(image))
-            self._lines["frames.tsv"].append(row)
+            for file, image in pictures.items():
+                file.write_bytes(_png(image))
+            self._lines[table].append(_tsv(row))
         except BaseException:
-            for file in files:
+            for file in pictures:
                 file.unlink(missing_ok=True)
             raise
 

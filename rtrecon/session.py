@@ -20,55 +20,66 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from rtrecon.artifact import ABOUT, Artifact
-from rtrecon.budget import Plan, enough_memory, plan, told
-from rtrecon.compatibility import check_generator, check_stream
+from rtrecon.budget import Plan
+from rtrecon.compatibility import check_stream
 from rtrecon.config import Session
 from rtrecon.contact_sheet import write_contact_sheet
-from rtrecon.errors import BadDataset, BadGenerator
+from rtrecon.errors import BadDataset
 from rtrecon.feedback import Feedback
-from rtrecon.generators import Generator, load_generator
+from rtrecon.generators import Generator
 from rtrecon.log_file import log_file
+from rtrecon.models import Models, check_tie
 from rtrecon.outputs import open_outputs
 from rtrecon.pipeline import Pipeline, find_pictures
 from rtrecon.protocol.opening import open_protocol
 from rtrecon.quality_sheet import write_quality_sheet
 from rtrecon.receive import Receiver
 from rtrecon.record import Recorder, open_folder
+from rtrecon.remote import Publisher
+from rtrecon.remote.publisher import Published
 from rtrecon.sham import coded_feedback
-from rtrecon.worker import Worker
 from rtrecon.xdf_recorder import XdfRecorder
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def open_session(session: Session, artifact: Artifact, stop: threading.Event) -> Iterator[Pipeline]:
+def open_session(
+    session: Session, artifact: Artifact, stop: threading.Event, models: Models | None = None
+) -> Iterator[Pipeline]:
     """A pipeline ready to start; on leaving, its folder is complete.
+
+    `models`: what is loaded already and outlives the session; without it, the generator is loaded
+    and let go of.
 
     Raises
     ------
     BadGenerator, BadStream, StreamMissing, Mismatch, BadConfig
         Something is missing or does not fit; no folder has been made then.
     """
+    if models is None:
+        with closing(Models()) as models, open_session(session, artifact, stop, models) as pipeline:
+            yield pipeline
+        return
     coded = None
     if session.yoked is not None:
         coded = coded_feedback(session.code, session.yoked, artifact)
     protocol = open_protocol(session, artifact)
-    painter = Worker("rtrecon-draw")
-    receiver = outputs = None
+    name = session.generator or artifact.generator.name
+    generator = models.generator(name)
+    check_tie(artifact, name, generator)
+    log.info("generator '%s' is loaded; looking for stream '%s'", name, session.stream)
+    receiver = Receiver(session.stream, session.wait_s, session.until_idle_s, stop)
+    outputs = None
     encoded: dict[str, NDArray[np.float32]] = {}
     recorder: Recorder | None = None
     try:
-        name = session.generator or artifact.generator.name
-        generator = painter.submit(lambda: open_generator(name, artifact)).result()
-        log.info("generator '%s' is loaded; looking for stream '%s'", name, session.stream)
-        receiver = Receiver(session.stream, session.wait_s, session.until_idle_s, stop)
         check_stream(artifact, receiver.geometry, session.stream)
         tr_s = receiver.geometry.tr_s / receiver.geometry.speed
-        chosen = painter.submit(lambda: _warmed_up(generator, session, tr_s)).result()
+        chosen = models.plan(generator, session, tr_s)
         folder = session.output or default_output()
         if protocol is not None:
-            encoded = painter.submit(lambda: protocol.encoded(generator)).result()
+            encoded = models.painter.submit(lambda: protocol.encoded(generator)).result()
             outputs = open_outputs(
                 session.tables, session.stream, (protocol.person,),
                 lambda sent: None if recorder is None else recorder.sent(sent), folder,
@@ -76,9 +87,7 @@ def open_session(session: Session, artifact: Artifact, stop: threading.Event) ->
         about = _about(session, artifact, generator, chosen) | {"captions": list(encoded)}
         recorder = Recorder(open_folder(folder), receiver.geometry, about)
     except BaseException:
-        painter.close(timeout_s=0)
-        if receiver is not None:
-            receiver.close()
+        receiver.close()
         if outputs is not None:
             outputs.close()
         raise
@@ -93,15 +102,26 @@ def open_session(session: Session, artifact: Artifact, stop: threading.Event) ->
     ):
         # In here, so that what it works out beforehand is the same however many cores there are.
         pipeline = Pipeline(
-            receiver, artifact, generator, painter, recorder, chosen.settings, session.fixed,
-            session.stimuli, session.free_viewing, feedback, coded, scoring,
+            receiver, artifact, generator, models.painter, recorder, chosen.settings, session.fixed,
+            session.stimuli, session.free_viewing, feedback, coded, scoring, compares=True,
         )  # fmt: skip
-        try:
-            yield pipeline
-        finally:
-            pipeline.finish()
-            _draw_sheets(folder, session, artifact)
-            log.info("the session is in %s", folder)
+        with told_to_views(session, pipeline):
+            try:
+                yield pipeline
+            finally:
+                pipeline.finish()
+                _draw_sheets(folder, session, artifact)
+                log.info("the session is in %s", folder)
+
+
+@contextmanager
+def told_to_views(session: Session, published: Published) -> Iterator[None]:
+    """Whatever runs, told to remote screens meanwhile, unless that is not wanted."""
+    if not session.view:
+        yield
+        return
+    with closing(Publisher(session.stream, published)):
+        yield
 
 
 @contextmanager
@@ -128,23 +148,6 @@ def _draw_sheets(folder: Path, session: Session, artifact: Artifact) -> None:
         log.error("the session's overview pictures could not be drawn: %s", error)
 
 
-def _warmed_up(generator: Generator, session: Session, tr_s: float) -> Plan:
-    """Settings whose pictures fit a TR, measured and told. In the thread that draws."""
-    log.info("generator '%s' warms up and is measured", generator.name)
-    wanted = session.settings(generator.defaults)
-    chosen = plan(generator, wanted, session.fixed, tr_s)
-    generator.settle()
-    log.info(
-        "a picture takes %.2g s of the %.2g s between volumes: %s",
-        chosen.seconds, tr_s, told(chosen.settings),
-    )  # fmt: skip
-    if chosen.settings != wanted:
-        log.info("that is less than %s, which would not fit", told(wanted))
-    if chosen.seconds > tr_s:
-        log.warning("pictures take longer than a TR: volumes in between are decoded and not drawn")
-    return chosen
-
-
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """Keeps the decoding thread from waiting (docs/signal.md, "Cost").
@@ -160,25 +163,6 @@ def undisturbed() -> Iterator[None]:
             yield
     finally:
         gc.unfreeze()
-
-
-def open_generator(name_or_folder: str, artifact: Artifact) -> Generator:
-    """Load a generator that the artifact was fitted for.
-
-    Raises
-    ------
-    BadGenerator, Mismatch
-    """
-    with enough_memory(name_or_folder):
-        generator = load_generator(name_or_folder)
-    check_generator(artifact, name_or_folder, generator.identity)
-    tie = artifact.generator
-    if (generator.latent, generator.conditioning) != (tie.latent, tie.conditioning):
-        raise BadGenerator(
-            f"generator '{name_or_folder}' has latents {generator.latent} and conditionings "
-            f"{generator.conditioning}, its decoders {tie.latent} and {tie.conditioning}: refit"
-        )
-    return generator
 
 
 def default_output() -> Path:

@@ -31,8 +31,8 @@ class Counted:
         return max(self.luminance, self.red, self.hue) <= MOST_CHANGES
 
 
-DARKEST_RED = 0.06
-"""Linear red below which the chromaticity of a pixel is not looked at: it is as good as black."""
+DARKEST_RED = 0.13
+"""Linear red below which the chromaticity of a pixel is not looked at: it is nearly black."""
 
 
 def count(times: Sequence[float], pictures: Sequence[NDArray[np.uint8]], seed: int = 0) -> Counted:

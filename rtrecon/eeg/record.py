@@ -57,7 +57,7 @@ class EegRecorder:
     """
 
     def __init__(self, folder: Path, signals: Sequence[Signal], about: Mapping[str, Any]) -> None:
-        self.folder = open_folder(folder, within="")
+        self.folder = open_folder(folder, within=())
         self._losses = Losses(folder)
         self._summary: Mapping[str, Any] | None = None
         with ExitStack() as opened:

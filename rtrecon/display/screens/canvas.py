@@ -75,7 +75,7 @@ class Canvas(QWidget):
         self._fade_s, self._mirrored, self._patch = fade_s, mirrored, patch
         self._clock = clock
         self._log = PaintLog(presented.presented if logged else lambda painted: None)
-        self._broken = False
+        self._broken = self._drew = False
         self._size, self._scale = QSizeF(), 1.0
         self._fades: Fades | None = None
         self.setWindowFlags(Qt.WindowType.Window | Qt.WindowType.FramelessWindowHint)
@@ -102,39 +102,45 @@ class Canvas(QWidget):
         self.show()  # showFullScreen would take the focus
 
     def tick(self) -> None:
-        """Look at the session once, and have painted what is new or on its way."""
+        """Look at the session once, and have painted what is new or on its way.
+
+        What was drawn now is painted a tick later, so that neither holds up Qt's thread for long.
+        """
         now = self._clock()
         try:
             if self._fades is not None:
-                self._follow(now)
-                if self._fades.due(now):
+                self._drew = not self._drew and self._follow(now)
+                if self._fades.due(now) and not self._drew:
                     for part in self._fades.moving_parts():
                         self.update(self._logical(part))
         except Exception:
             self._survive("the screen cannot follow the session")
 
-    def _follow(self, now: float) -> None:
+    def _follow(self, now: float) -> bool:
+        """Draw what is to be seen; returns whether anything of it changed."""
         presentation = self._calm.look(now)
         if presentation is not None and not presentation.blank:
             try:
-                self._want(self._scene.layers(presentation, self._size, now), presentation)
-                self._calm.fine()
-                return
+                return self._fine(self._scene.layers(presentation, self._size, now), presentation)
             except Exception:
                 self._calm.fault(now, "the screen cannot draw what it should show")
         elif presentation is not None:
-            self._calm.fine()
-            self._want(self._scene.rest(self._size), presentation)
-        if self._calm.over(now):
-            self._want(self._scene.rest(self._size), None)
+            return self._fine(self._scene.rest(self._size), presentation)
+        return self._calm.over(now) and self._want(self._scene.rest(self._size), None)
 
-    def _want(self, layers: list[Layer], presentation: Presentation | None) -> None:
+    def _fine(self, layers: list[Layer], presentation: Presentation) -> bool:
+        drew = self._want(layers, presentation)
+        self._calm.fine()
+        return drew
+
+    def _want(self, layers: list[Layer], presentation: Presentation | None) -> bool:
         assert self._fades is not None
         parts = self._composite.draw(layers)
         for part in parts:
             self._fades.want(self._composite.pixels, part)
         if parts:
             self._log.want(layers, presentation)
+        return bool(parts)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the next picture on the way, and note the time."""
