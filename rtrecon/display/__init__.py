@@ -9,6 +9,7 @@ from pathlib import Path
 from PySide6.QtCore import QEvent, QEventLoop, QTimer
 from PySide6.QtWidgets import QApplication
 
+from rtrecon.display.panels import remembered
 from rtrecon.display.screens import Beside, Screens
 from rtrecon.display.screenshots import Screenshots
 from rtrecon.display.watched import Watched
@@ -41,9 +42,11 @@ def run_window(
         Those beside the window, if any.
     """
     app = QApplication.instance() or QApplication(["rtrecon"])
+    # Pictures of the window are taken of the layout that everybody knows.
     window = OperatorWindow(
-        session, Screenshots(screenshots) if screenshots else None, close_when_ended
-    )
+        session, Screenshots(screenshots) if screenshots else None, close_when_ended,
+        memory=None if screenshots else remembered(),
+    )  # fmt: skip
     loop = QEventLoop()
     window.closed.connect(loop.quit)
     window.show()

@@ -183,6 +183,7 @@ def _state_of(session: Any, stimulus: int) -> State:
         "generator_text",
         "tr_s",
         "speed",
+        "uncompared",
     )
     return State(
         session.status,

@@ -19,7 +19,18 @@ from pytestqt.qtbot import QtBot
 from rtrecon.config import Settings
 from rtrecon.display import OperatorWindow
 from rtrecon.mailbox import Mailbox
-from rtrecon.types import Arrival, Decoded, Frame, Phase, Status, Times, Trial
+from rtrecon.types import (
+    Arrival,
+    Brain,
+    Comparison,
+    Decoded,
+    Frame,
+    Phase,
+    Presentation,
+    Status,
+    Times,
+    Trial,
+)
 
 NAMES = (
     "dog", "house", "boat", "cat", "car", "tree",
@@ -35,6 +46,10 @@ class HandFed:
         self.frames: Mailbox[Frame] = Mailbox()
         self.status = Status(stream="rtrecon")
         self.decoded: Decoded | None = None
+        self.comparison: Comparison | None = None
+        self.uncompared = ""
+        self.brain: Brain | None = None
+        self.presentation = Presentation()
         self.candidates = NAMES
         self.swapped: list[Settings] = []
         self._settings = Settings()
