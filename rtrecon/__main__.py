@@ -5,7 +5,7 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,8 @@ from rtrecon.remote.follower import ROLES
 
 if TYPE_CHECKING:
     from rtrecon.display.screens import Screens
+    from rtrecon.pipeline import Pipeline
+    from rtrecon.visit import Visit
 
 log = logging.getLogger("rtrecon")
 
@@ -234,44 +236,96 @@ _SESSION = (
 
 def _run(options: argparse.Namespace) -> int:
     """Load, check that everything fits, and only then start."""
-    session = load_session(options.config, {key: getattr(options, key) for key in _SESSION})
+    options.config = options.config and _configuration(options.config)
+    if options.config and "eeg" in read_toml(options.config):
+        return _run_eeg(options)
+    session = load_session(
+        options.config,
+        {key: getattr(options, key) for key in _SESSION},
+        complete=options.headless,
+    )
     if not options.headless:
         _require_display()
-    screens = None if options.headless else _screens(options, session)
-    # Imported here, so that a mistake on the command line is told before torch has loaded.
-    from rtrecon.artifact import load_artifact
-
-    artifact = load_artifact(session.decoder)
+    screens = None if options.headless else _screens(options, session.tables)
     stop = _stop_on_signals()
-    from rtrecon.session import open_session
+    # Imported here, so that a mistake on the command line is told before torch has loaded.
+    from rtrecon.visit import Visit
 
-    with open_session(session, artifact, stop) as pipeline:
-        if options.headless:
+    with closing(Visit(stop)) as visit:
+        pipeline = visit.open_run(session) if session.decoder != Path() else None
+        if pipeline is not None and options.headless:
             from rtrecon.pipeline import show_headless
 
             show_headless(pipeline)
         else:
-            from rtrecon.display import run_window
-
-            run_window(
-                pipeline, screenshots=options.screenshots, close_when_ended=options.close,
-                screens=screens,
-            )  # fmt: skip
+            _show(visit, session, pipeline, options, screens)
+        visit.end_run()
     if options.finalize:
         from rtrecon.archive import finalize
 
-        log.info("the data set is in %s", finalize(pipeline.folder, stimuli=session.stimuli))
-    return 1 if pipeline.failed else 0
+        for run in visit.runs:
+            log.info("the data set is in %s", finalize(run.folder, stimuli=session.stimuli))
+    return 1 if any(run.failed for run in visit.runs) else 0
 
 
-def _screens(options: argparse.Namespace, session: Session) -> "Screens | None":
+def _show(
+    visit: "Visit",
+    session: Session,
+    pipeline: "Pipeline | None",
+    options: argparse.Namespace,
+    screens: "Screens | None",
+) -> None:
+    import rtrecon.generators.diffusion  # noqa: F401  (in these seconds a window would stand still)
+    from rtrecon.display.visit import run_visit
+
+    run_visit(
+        visit, session, pipeline, screenshots=options.screenshots, close_when_ended=options.close,
+        screens=screens,
+    )  # fmt: skip
+
+
+def _configuration(named: Path) -> Path:
+    """A file, or one that comes with the program, by its name alone."""
+    from rtrecon.eeg.protocols import PROTOCOLS
+
+    return named if named.exists() else PROTOCOLS.get(str(named), named)
+
+
+def _run_eeg(options: argparse.Namespace) -> int:
+    """A session whose score comes from EEG; it needs no decoder."""
+    from rtrecon.eeg.opening import open_eeg_session, read_plan
+
+    plan = read_plan(options.config, {key: getattr(options, key) for key in _SESSION})
+    if not options.headless:
+        _require_display()
+    screens = None if options.headless else _screens(options, plan.options.tables)
+    folder = plan.options.output
+    if folder is None:
+        from rtrecon.session import default_output
+
+        folder = default_output()
+    with open_eeg_session(plan, folder, _stop_on_signals()) as session:
+        if options.headless:
+            session.start()
+            session.wait()
+        else:
+            from rtrecon.display.eeg import run_eeg_window
+
+            run_eeg_window(
+                session, screenshots=options.screenshots, close_when_ended=options.close,
+                screens=screens,
+            )  # fmt: skip
+    return 1 if session.failed else 0
+
+
+def _screens(options: argparse.Namespace, tables: Mapping[str, Any]) -> "Screens | None":
     """The screens beside the window; Qt is loaded for these only where there are any."""
     named = (options.participant, options.spectators)
-    if named == (None, None) and not {"participant", "spectators"} & session.tables.keys():
+    if named == (None, None) and not {"participant", "spectators"} & tables.keys():
         return None
     from rtrecon.display.screens import read_screens
 
-    return read_screens(session.tables, str(options.config or ""), *named)
+    return read_screens(tables, str(options.config or ""), *named)
 
 
 def _view(options: argparse.Namespace) -> int:

@@ -27,6 +27,7 @@ from rtrecon.generators import Generator as Model
 from rtrecon.generators import find_generator
 from rtrecon.models import Models, check_tie
 from rtrecon.pipeline import find_pictures
+from rtrecon.protocol.opening import open_protocol
 from rtrecon.sham import coded_feedback
 from rtrecon.streams import Source, describe, offset_s, plain
 from rtrecon.types import Geometry
@@ -101,6 +102,8 @@ def check(
     yield from _output(session, artifact, source, generator, plan)
     if session.yoked is not None and artifact is not None:
         yield _tried("yoked feedback", lambda: _yoked(session, artifact))
+    if artifact is not None and session.tables.keys() & {"protocol", "block", "output", "trigger"}:
+        yield _tried("feedback protocol", lambda: _protocol(session, artifact))
     for others in more:
         yield from others(session)
 
@@ -400,6 +403,12 @@ def room(folder: Path, n_bytes: int, interval_s: float) -> Finding:
         return Finding("disk", True, text)
     ok = None if hours >= LEAST_H else False
     return Finding("disk", ok, text, "make room, or name a folder on another disk")
+
+
+def _protocol(session: Session, artifact: Artifact) -> str:
+    """Not its devices: opening these would already do something outside."""
+    opening = open_protocol(session, artifact)
+    return "none" if opening is None else opening.told
 
 
 def _yoked(session: Session, artifact: Artifact) -> str:

@@ -163,6 +163,11 @@ class Pipeline:
         """Ask for the end and return at once."""
         self._stop.set()
 
+    @property
+    def pausable(self) -> bool:
+        """Whoever has it may pause it."""
+        return True
+
     def pause(self, on: bool) -> None:
         """Make and show no new pictures for a while, and tell nobody anything.
 

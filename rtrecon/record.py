@@ -6,7 +6,7 @@ What each file holds, and what survives a kill or a full disk: docs/session-fold
 import json
 import logging
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
@@ -78,8 +78,8 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def open_folder(folder: Path) -> Path:
-    """Make the session's folder.
+def open_folder(folder: Path, within: Sequence[str] = ("frames", "comparisons")) -> Path:
+    """Make the session's folder, and those `within` for its pictures.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def open_folder(folder: Path) -> Path:
     if (folder / "session.json").exists():
         raise BadConfig(f"{folder} already holds a session: name a new folder with --output")
     try:
-        for pictures in ("frames", "comparisons"):
+        for pictures in ("", *within):
             (folder / pictures).mkdir(parents=True, exist_ok=True)
         (folder / "log.txt").touch()
     except OSError as error:
@@ -228,12 +228,7 @@ class Recorder:
 
     def painted(self, painted: Painted) -> None:
         """Keep what the participant was shown, and when."""
-        row = (
-            painted.time, painted.event, "+".join(painted.shows), _known(painted.frame),
-            _known(painted.score), painted.block and painted.block.value,
-            None if painted.patch is None else int(painted.patch),
-        )  # fmt: skip
-        write = self._scored("participant.tsv", PAINTED_COLUMNS, row)
+        write = self._scored("participant.tsv", PAINTED_COLUMNS, painted_row(painted))
         self._derived.put(f"what was painted at {painted.time:.3f}", write)
 
     def sent(self, sent: Sent) -> None:
@@ -355,6 +350,15 @@ class Recorder:
         if settings not in self._settings:
             self._append_settings(settings, since)
         return len(self._settings) - 1 - self._settings[::-1].index(settings)
+
+
+def painted_row(painted: Painted) -> tuple[object, ...]:
+    """The cells of participant.tsv."""
+    return (
+        painted.time, painted.event, "+".join(painted.shows), _known(painted.frame),
+        _known(painted.score), painted.block and painted.block.value,
+        None if painted.patch is None else int(painted.patch),
+    )  # fmt: skip
 
 
 def versions() -> dict[str, str]:

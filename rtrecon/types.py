@@ -305,6 +305,8 @@ class Score:
         Counts from 1 in the session.
     elapsed : float
         Where the run's schedule of blocks stood for this score, s from its start.
+    sample : int
+        With EEG: how many samples of the person's recording were known; -1 where there are none.
     """
 
     number: int
@@ -321,6 +323,7 @@ class Score:
     fault: str = ""
     run: int = 1
     elapsed: float = nan
+    sample: int = -1
 
 
 @dataclass(frozen=True)

@@ -63,10 +63,13 @@ class Visit:
     ----------
     stop : threading.Event
         Set from any thread: ends a wait for a stream, and the run that is open.
+    runs : list of Ended
+        What became of all that are over.
     """
 
     def __init__(self, stop: threading.Event | None = None) -> None:
         self.stop = stop or threading.Event()
+        self.runs: list[Ended] = []
         self._models = Models()
         self._run = ExitStack()
         self._pipeline: Pipeline | None = None
@@ -111,7 +114,8 @@ class Visit:
         if pipeline is None:
             return None
         self._run.close()
-        return ended(pipeline)
+        self.runs.append(ended(pipeline))
+        return self.runs[-1]
 
     def close(self) -> None:
         """End the run that is open, and let go of the models."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QEventLoop, QTimer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from rtrecon.display.panels import remembered
 from rtrecon.display.screens import Beside, Screens
@@ -52,7 +52,7 @@ def run_window(
     window.show()
     QTimer.singleShot(0, window, window.start)
     beside = Beside(window, session, screens or Screens(), session.stimulus)
-    with _interrupt_closes(window):
+    with interrupt_closes(window):
         loop.exec()
     beside.close()
     window.deleteLater()
@@ -60,7 +60,7 @@ def run_window(
 
 
 @contextmanager
-def _interrupt_closes(window: OperatorWindow) -> Iterator[None]:
+def interrupt_closes(window: QWidget) -> Iterator[None]:
     """Ctrl-C closes the window; Python gets to see the signal at the window's next tick."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -92,6 +92,15 @@ class Watched(Presented, Protocol):
         """Ask for the end and return at once."""
         ...
 
+    @property
+    def pausable(self) -> bool:
+        """Whether it can be paused from here."""
+        return False
+
+    def pause(self, on: bool) -> None:
+        """Make and show no new pictures for a while, or go on; returns at once."""
+        return
+
     def shown(self, frame: Frame) -> None:
         """Take note of a frame that is on screen, `times.painted` filled in."""
         ...

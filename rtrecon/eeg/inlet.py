@@ -158,7 +158,7 @@ class EegInlet:
         if self._reopening is not None:
             self._take_reopened()
         elif self._lost or self.silent:
-            if not self._lost:
+            if not self._lost and self._expected is not None:
                 self._tell_silent("is silent")
             for info in self._search.results():
                 if info.uid() not in self._refused and self._may_be_it(info):

@@ -62,6 +62,11 @@ class Signal:
         """How many values a sample has."""
         return len(self.labels)
 
+    @property
+    def units_known(self) -> bool:
+        """Whether it says of all channels what a unit is."""
+        return not np.isnan(self.unit_uv).any()
+
     def fits(self, other: "Signal") -> bool:
         """Whether another stream of this name can take its place."""
         same = ("labels", "rate_hz", "dtype", "speed")

@@ -142,7 +142,10 @@ class Sender:
         if isinstance(item, Score):
             self._last[item.person] = item
         now = pylsl.local_clock()
-        self._sent(Sent(self.device.name, what, item.person, item.number, now, error))
+        try:
+            self._sent(Sent(self.device.name, what, item.person, item.number, now, error))
+        except Exception:  # a record that fails must not end what the next firing needs
+            log.exception("output %s: what was sent could not be noted", self.device.name)
 
     def _attempt(self, item: Item) -> str:
         """Why it could not be sent; empty where it was."""

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from rtrecon.errors import BadConfig
 from rtrecon.outputs.device import Addressee, Item, Plain, require
 from rtrecon.outputs.held import Held
-from rtrecon.outputs.synthesizer import Choir, Mapping, settled_s
+from rtrecon.outputs.synthesizer import Choir, Mapping
 from rtrecon.types import Score
 
 log = logging.getLogger(__name__)
 
 _LATENCY_S = 0.1  # of what is played: so long may the thread be held up before it is heard
 _TICK_S = 0.02
-_HUSH_S = 0.03  # time constant of the last fade
+_FADE_S = 0.2  # of the end
 _MOST_S = 1.0  # of sound rendered at once
 _FILE = re.compile(r"[A-Za-z0-9][\w .-]*\.wav")
 Samples = NDArray[np.float32]
@@ -71,21 +71,15 @@ class SoundOutput:
         require(fits, "file", self.file, 'a plain file name, such as "sound.wav"')
 
     def make(self, to: Addressee) -> "Sound":
-        """Such an output.
-
-        Raises
-        ------
-        BadConfig
-            There is no folder for its file.
-        """
+        """Such an output."""
         mapping = Mapping(_pair(self.pitch_hz), _pair(self.loudness_db), _pair(self.brightness))
         people = tuple(person.name for person in to.people)
         choir = Choir(people, mapping, self.rate_hz, self.glide_s)
-        if not self.file:
-            return Sound(Speaker(self.device, self.rate_hz), choir, self.rate_hz, self.hold_s)
-        if to.folder is None:
-            raise BadConfig(f"file = '{self.file}': this session has no folder: leave the key out")
-        return Sound(WavFile(to.folder / self.file, self.rate_hz), choir, self.rate_hz, self.hold_s)
+        sink: Sink = (
+            WavFile(to.folder, self.file, self.rate_hz) if self.file
+            else Speaker(self.device, self.rate_hz)
+        )  # fmt: skip
+        return Sound(sink, choir, self.rate_hz, self.hold_s)
 
 
 class Sink(Protocol):
@@ -122,8 +116,9 @@ class Sound(Plain):
         self.open = sink.open
 
     def send(self, item: Item) -> None:
-        """Have a person's voice follow."""
+        """Have a person's voice follow, from now on: what is due until now is as it was."""
         assert isinstance(item, Score)
+        self.tick()
         self._begun = True
         if isnan(item.told):
             self._held.forget(item.person)
@@ -145,8 +140,7 @@ class Sound(Plain):
         """Fade out and let go of the device."""
         try:
             if self._begun:
-                self._choir.hush(_HUSH_S)
-                self._sink.write(self._choir.render(ceil(settled_s(_HUSH_S) * self._rate_hz)))
+                self._sink.write(self._choir.ending(ceil(_FADE_S * self._rate_hz)))
         finally:
             self._sink.close()
 
@@ -223,16 +217,24 @@ class WavFile:
     Once it could not be written it is left as it is.
     """
 
-    def __init__(self, file: Path, rate_hz: int) -> None:
-        self.name = f"sound {file.name}"
-        self.claims = frozenset({file.name})
-        self._path, self._rate_hz = file, rate_hz
+    def __init__(self, folder: Path | None, file: str, rate_hz: int) -> None:
+        self.name = f"sound {file}"
+        self.claims = frozenset({file})
+        self._folder, self._name, self._rate_hz = folder, file, rate_hz
         self._file: wave.Wave_write | None = None
         self._began = nan
         self._written = 0
 
     def open(self) -> None:
-        """Nothing yet: the session's folder may not be there."""
+        """Nothing yet: the session's folder may not be there.
+
+        Raises
+        ------
+        BadConfig
+            There will be none.
+        """
+        if self._folder is None:
+            raise BadConfig(f"file = '{self._name}': this session has no folder: leave the key out")
 
     def room(self) -> int:
         """How many samples time has made due.
@@ -245,7 +247,7 @@ class WavFile:
         if isnan(self._began):
             self._begin()
         if self._file is None:
-            raise OSError(f"{self._path.name} could not be written")
+            raise OSError(f"{self._name} could not be written")
         return ceil((monotonic() - self._began) * self._rate_hz) - self._written
 
     def write(self, samples: Samples) -> None:
@@ -261,11 +263,13 @@ class WavFile:
             file.close()
 
     def _begin(self) -> None:
+        assert self._folder is not None
         self._began = monotonic()
-        self._path.touch(exist_ok=False)  # nothing recorded is ever overwritten
-        self._file = wave.open(str(self._path), "wb")  # noqa: SIM115
+        path = self._folder / self._name
+        path.touch(exist_ok=False)  # nothing recorded is ever overwritten
+        self._file = wave.open(str(path), "wb")  # noqa: SIM115
         self._file.setparams((2, 2, self._rate_hz, 0, "NONE", ""))
-        log.info("%s begins at %.6f (LSL clock)", self._path.name, pylsl.local_clock())
+        log.info("%s begins at %.6f (LSL clock)", self._name, pylsl.local_clock())
 
 
 def _pair(values: tuple[float, ...]) -> tuple[float, float]:

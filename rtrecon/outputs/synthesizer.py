@@ -86,9 +86,9 @@ class Voice:
         wave = gains * waveform(phases, colours, hz / self._rate_hz)
         return wave[:, None] * self._sides  # (n, 2)
 
-    def hush(self, glide_s: float) -> None:
-        """Go silent with a time constant of its own, for the end."""
-        self.told, self._glide_s = nan, glide_s
+    def stop(self) -> None:
+        """Whatever follows begins in silence."""
+        self.told, self._gain = nan, 0.0
 
     def _goals(self) -> tuple[float, float, float]:
         """Where pitch, gain and brightness go; out of silence only the gain has to."""
@@ -124,15 +124,17 @@ class Choir:
         for person, voice in self._voices.items():
             voice.told = told.get(person, nan)
 
-    def hush(self, glide_s: float) -> None:
-        """Go silent, for the end."""
-        for voice in self._voices.values():
-            voice.hush(glide_s)
-
     def render(self, n: int) -> NDArray[np.float32]:
         """The next n samples (n, 2), within -1 to 1."""
         mixed = sum((voice.render(n) for voice in self._voices.values()), np.zeros((n, 2)))
         return np.clip(mixed, -1.0, 1.0).astype(np.float32)
+
+    def ending(self, n: int) -> NDArray[np.float32]:
+        """The next n samples (n, 2), faded to nothing."""
+        fading = np.linspace(1.0, 0.0, n, dtype=np.float32)[:, None] * self.render(n)
+        for voice in self._voices.values():
+            voice.stop()
+        return fading
 
 
 def waveform(
@@ -155,8 +157,3 @@ def waveform(
 
 def _between(pair: tuple[float, float], told: float) -> float:
     return pair[0] + told * (pair[1] - pair[0])
-
-
-def settled_s(glide_s: float) -> float:
-    """How long a voice at full scale takes to be silent."""
-    return glide_s * log(1 / _SILENT)

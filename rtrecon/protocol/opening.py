@@ -13,7 +13,14 @@ from rtrecon.errors import BadConfig
 from rtrecon.generators import Generator
 from rtrecon.outputs.kinds import read_devices
 from rtrecon.protocol.blocks import Blocks
-from rtrecon.protocol.measures import REGION, captions_of, check_measure, measure_of, region_of
+from rtrecon.protocol.measures import (
+    REGION,
+    captions_of,
+    check_measure,
+    measure_of,
+    region_of,
+    targets_of,
+)
 from rtrecon.protocol.recorded import RecordedScores, recorded_scores
 from rtrecon.protocol.scorer import Scorer
 from rtrecon.protocol.scoring import Scoring, Told
@@ -43,6 +50,19 @@ class Opening:
     person: Person
     captions: tuple[str, ...]
     sham: RecordedScores | None
+
+    @property
+    def told(self) -> str:
+        """In a few words, for the operator."""
+        aims = ", ".join(targets_of(self.settings, self.blocks)) or "the trial's type"
+        what = self.settings.region if self.settings.measure == REGION else aims
+        if not self.blocks.count:
+            return f"{self.settings.measure} of {what}, without blocks"
+        minutes, seconds = divmod(round(self.blocks.duration_s), 60)
+        return (
+            f"{self.settings.measure} of {what}, {self.blocks.count} blocks in "
+            f"{minutes}:{seconds:02d} min"
+        )
 
     def encoded(self, generator: Generator) -> dict[str, NDArray[np.float32]]:
         """Conditionings (*conditioning) of the captions. In the thread that owns the generator."""

@@ -78,6 +78,7 @@ class Follower:
 
     takes: frozenset[str] = frozenset()  # read only: no setting is offered
     brain: Brain | None = None  # too large to be told
+    pausable = False
 
     def __init__(self, name: str, role: str = "operator") -> None:
         self.name, self.role = name, role
@@ -163,6 +164,9 @@ class Follower:
 
     def start(self) -> None:
         """Nothing: the session is started where it runs."""
+
+    def pause(self, on: bool) -> None:
+        """Nothing: it is paused where it runs."""
 
     def stop(self) -> None:
         """Leave the session as it is: this view is over."""

@@ -2,7 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -138,6 +139,13 @@ class Publisher:
         self._said[kind] = key, text
         if text and (new or again) and self._outlet is not None:
             self._outlet.push_sample([text])
+
+
+@contextmanager
+def told_to_views(name: str, session: Published, wanted: bool = True) -> Iterator[None]:
+    """Whatever runs, told to remote screens meanwhile, unless that is not wanted."""
+    with closing(Publisher(name, session)) if wanted else nullcontext():
+        yield
 
 
 def _same(a: State, b: State) -> bool:

@@ -247,3 +247,15 @@ def test_streams_come_and_go(stream_name: str, toy_geometry: Geometry) -> None:
         assert source.geometry.shape == (6, 5, 4)
         del outlet
         until(sources, False)
+
+
+def test_a_feedback_protocol_is_looked_at(look: Look, scanner: ScannerOutlet) -> None:
+    protocol: dict[str, Any] = {"measure": "probability", "target": "dog"}
+    blocks = [{"kind": "rest", "duration_s": 30}, {"kind": "regulate", "duration_s": 45}]
+    found = look(tables={"protocol": protocol, "block": blocks})
+    told = "probability of dog, 2 blocks in 1:15 min"
+    assert found["feedback protocol"] == Finding("feedback protocol", True, told)
+    found = look(tables={"protocol": protocol | {"target": "horse"}})
+    assert reds(found) == ["feedback protocol"]
+    assert found["feedback protocol"].way_out.startswith("must be one of the decoder's candidates")
+    assert "feedback protocol" not in look()

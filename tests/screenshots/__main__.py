@@ -26,12 +26,12 @@ def main() -> int:
     if not (options.person / "decoder").is_dir():
         print(f"{options.person} is no simulated person: run make demo first", file=sys.stderr)
         return 1
-    if options.scale:
+    if options.here:
         return _take(options)
     with tempfile.TemporaryDirectory() as folder:
         lsl = Path(folder) / "lsl_api.cfg"
         lsl.write_text(isolated(f"screenshots-{os.getpid()}"))
-        return max(_again(scale, lsl, Path(folder, str(scale))) for scale in SIZES)
+        return max(_again(scale, lsl, Path(folder, str(scale))) for scale in options.scale or SIZES)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -41,7 +41,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, default=ROOT / "out" / "screens", metavar="DIR")
     pages = ROOT / "docs" / "images" / "screens"
     parser.add_argument("--pages", type=Path, default=pages, metavar="DIR")
-    parser.add_argument("--scale", type=int, choices=sorted(SIZES), help="this one only, here")
+    parser.add_argument(
+        "--scale", type=int, nargs=1, choices=sorted(SIZES), help="this one only [all]"
+    )
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     return parser
 
 
@@ -53,7 +56,15 @@ def _again(scale: int, lsl: Path, home: Path) -> int:
         "LSLAPICFG": str(lsl),
         "XDG_CONFIG_HOME": str(home),
     }
-    command = [sys.executable, "-m", "tests.screenshots", *sys.argv[1:], "--scale", str(scale)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.screenshots",
+        *sys.argv[1:],
+        "--scale",
+        str(scale),
+        "--here",
+    ]
     return subprocess.run(command, env=environment, check=False).returncode
 
 
@@ -63,8 +74,9 @@ def _take(options: argparse.Namespace) -> int:
     from tests.screenshots.studio import Album, Studio
     from tests.screenshots.windows import SCENES, WINDOWS
 
-    sizes = [QSize(*size) for size in SIZES[options.scale]]
-    album = Album(options.output, options.pages, sizes, options.scale)
+    (scale,) = options.scale
+    sizes = [QSize(*size) for size in SIZES[scale]]
+    album = Album(options.output, options.pages, sizes, scale)
     studio = Studio(options.person, album)
     for scene in SCENES:
         if not options.scenes or scene.__name__ in options.scenes:

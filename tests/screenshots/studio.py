@@ -24,6 +24,7 @@ from rtrecon.types import Frame
 ROOT = Path(__file__).parents[2]
 SPEED = 2.0  # of the scanner: on a busy machine there is still time for all that is drawn
 TIMEOUT_S = 180.0
+FADE_S = 2.3
 SETTLE_S = 0.4  # after a new size, until all has been laid out and painted
 
 
@@ -40,7 +41,8 @@ class Studio:
 
     def __init__(self, person: Path, album: "Album") -> None:
         self.app = QApplication.instance() or QApplication(["rtrecon"])
-        self.person, self.album = person, album
+        self.album = album
+        person = person.resolve()
         self.decoder = person / "decoder"
         self.stimuli = person / "data" / "stimuli"
         self.run = sorted((person / "data").rglob("*_bold.nii.gz"))[-1]  # never fitted on
@@ -71,6 +73,7 @@ class Studio:
     @contextmanager
     def shown(self, window: QWidget) -> Iterator[QWidget]:
         """The window on screen; afterwards nothing of it is left."""
+        window.resize(self.album.sizes[0])
         window.show()
         try:
             yield window
@@ -81,10 +84,14 @@ class Studio:
 
     @contextmanager
     def within(self) -> Iterator[Path]:
-        """A folder to be in, where names are short on screen; it does not stay."""
+        """A folder to be in, with `decoder` and `stimuli`: names on screen are short, and no one's
+        own. It does not stay.
+        """
         before = Path.cwd()
         with TemporaryDirectory() as folder:
             os.chdir(folder)
+            for name, there in (("decoder", self.decoder), ("stimuli", self.stimuli)):
+                Path(name).symlink_to(there)
             try:
                 yield Path(folder)
             finally:
@@ -104,12 +111,21 @@ class Studio:
         end = time.monotonic() + seconds
         self.until(lambda: time.monotonic() > end)
 
-    def take(self, name: str, window: QWidget) -> None:
-        """A picture of the window as it is now, at each of the album's sizes."""
+    def take(self, name: str, window: QWidget, before: Callable[[], None] | None = None) -> None:
+        """A picture of the window at each of the album's sizes; `before` waits for its moment."""
         for size in self.album.sizes:
             window.resize(size)
             self.run_for(SETTLE_S)
+            if before is not None:
+                before()
             self.album.keep(name, size, window)
+
+    def stillness(self, run: Pipeline) -> None:
+        """Wait for the end of a trial, when screens that fade have come to rest."""
+        newest = run.frames.newest
+        trial = 3 if newest is None else newest.decoded.trial.number
+        self.until(lambda: drawn_of(trial + 1, 10.0)(run.frames.newest))
+        self.run_for(FADE_S)
 
 
 def drawn_of(trial: int, age_s: float) -> Callable[[Frame | None], bool]:

@@ -22,11 +22,10 @@ WINDOWS = (
 def visit(studio: Studio) -> None:
     """A run from its set-up page to its end."""
     from rtrecon.display.visit import VisitWindow
-
     from rtrecon.visit import Visit
 
-    output = Path("session-1")
-    chosen = Session(studio.decoder, "scanner", output=output, stimuli=studio.stimuli)
+    decoder, output, stimuli = map(Path, ("decoder", "session-1", "stimuli"))
+    chosen = Session(decoder, "scanner", output=output, stimuli=stimuli)
     with (
         studio.within(),
         closing(Visit()) as visit,
@@ -52,4 +51,24 @@ def visit(studio: Studio) -> None:
             studio.take("operator-ended", window)
 
 
-SCENES = (visit,)
+def screens(studio: Studio) -> None:
+    """The screens of a run without a protocol: the reconstruction."""
+    from rtrecon.display.screens import (
+        Participant,
+        Spectators,
+        participant_screen,
+        spectators_screen,
+    )
+
+    with studio.session() as run:
+        own = participant_screen(run, Participant())
+        wall = spectators_screen(run, Spectators(), run.stimulus)
+        with studio.shown(own), studio.shown(wall):
+            run.start()
+            studio.take("participant", own, lambda: studio.stillness(run))
+            studio.take("spectators", wall, lambda: studio.stillness(run))
+            run.stop()
+            studio.until(lambda: run.ended)
+
+
+SCENES = (visit, screens)

@@ -87,7 +87,7 @@ class Turned:
         self.pictures.append(picture)
         return picture
 
-    def go(self, seconds: float, gap_s: float = 0.016) -> NDArray[np.uint8]:
+    def go(self, seconds: float, gap_s: float = 0.032) -> NDArray[np.uint8]:
         """Tick and paint for a while."""
         for _ in range(max(1, round(seconds / gap_s))):
             self.now += gap_s

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -163,6 +164,13 @@ def test_one_monitor_only() -> None:
         read_screens({"participant": {}})
 
 
+@pytest.fixture
+def own_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the program sets up for its log ends with the test."""
+    monkeypatch.setattr(logging.getLogger("rtrecon"), "handlers", [])
+
+
+@pytest.mark.usefixtures("own_terminal")
 def test_mistakes_are_told_before_anything_is_loaded(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

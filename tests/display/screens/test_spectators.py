@@ -168,7 +168,7 @@ def test_the_curve_stays_where_it_is_written() -> None:
 def wall(presented: HandPresented, qtbot: Any) -> Iterator[Any]:
     canvas = spectators_screen(presented, Spectators())
     canvas._timer.stop()
-    canvas.resize(320, 180)
+    canvas.resize(160, 90)
     with qtbot.waitExposed(canvas):
         canvas.show()
     yield canvas
@@ -181,7 +181,7 @@ def test_a_wild_session_does_not_flash(presented: HandPresented, wall: Any) -> N
     rng = np.random.default_rng(0)
     times, pictures, now = [], [], 50.0
     wall._clock = lambda: now
-    for n in range(100):
+    for n in range(70):
         presented.become(
             people=PEOPLE,
             fires={"Ada": n},

@@ -14,6 +14,7 @@ import numpy as np
 import pylsl
 import pytest
 
+from rtrecon.archive import finalize
 from rtrecon.artifact import Artifact, save_artifact
 from rtrecon.config import Session
 from rtrecon.errors import Error
@@ -26,6 +27,7 @@ from rtrecon.verify import verify
 from rtrecon.wire import ScannerOutlet
 from tests.rtrecon.protocol.by_numpy import Recomputed, number, read
 from tests.rtrecon.protocol.test_threshold import slow_firings
+from tests.rtrecon.test_finalize import validated
 from tests.toy import NAMES, send, toy_run
 
 VOLUMES = 40  # of 2 s, in each of two runs
@@ -117,10 +119,13 @@ class Room:
             output=self.folder / name, tables=tomllib.loads(toml), fixed={"steps": 2}, **named,
         )  # fmt: skip
 
-    def run(self, name: str, toml: str, on_time: bool = False, **named: Any) -> Path:
+    def run(
+        self, name: str, toml: str, on_time: bool = False, pause: bool = False, **named: Any
+    ) -> Path:
         """Two runs, the second with an end marker, before somebody who looks at all of it.
 
-        `on_time`: each volume is sent when its acquisition ends, and not at once.
+        `on_time`: each volume is sent when its acquisition ends, and not at once; `pause`: between
+        the runs somebody presses pause.
         """
         session = self.session(name, toml, **named)
         outlet = ScannerOutlet(session.stream, self.geometry)
@@ -134,6 +139,7 @@ class Room:
             begun = pylsl.local_clock()
             send(outlet, paced(first, begun) if on_time else iter(first), begun)
             wait_until(lambda: pipeline.status.volumes.received == VOLUMES)
+            pipeline.pause(pause)
             begun += 1.0  # the first run took 0.8 s
             second = toy_run(self.geometry, VOLUMES, 2)
             send(outlet, paced(second, begun) if on_time else second, begun)
@@ -249,20 +255,25 @@ def test_probability_after_each_trial(room: Room) -> None:
     assert fired
 
 
-def test_a_region_and_sham_blocks(room: Room, similarity: tuple[Path, list[Presentation]]) -> None:
+def test_a_region_sham_blocks_and_a_pause(
+    room: Room, similarity: tuple[Path, list[Presentation]]
+) -> None:
     source, _ = similarity
     values = np.zeros(room.geometry.shape, np.uint8)
     values[:3] = 1
     mask = room.folder / "mask.nii.gz"
     nib.save(nib.Nifti1Image(values, room.geometry.affine), mask)
     toml = REGION.replace("REGION", str(mask)).replace("SHAM", str(source))
-    folder = room.run("region", toml)
+    folder = room.run("region", toml, pause=True)
     expected = Recomputed(folder, room.folder / "decoder", source)
+    paused = np.array([expected.runs[n] == 2 for n in expected.at])
+    assert np.isfinite(np.array(expected.told)[paused]).any()
+    expected.told = np.where(paused, np.nan, expected.told).tolist()
     scores = compare(folder, expected)
     assert {row["measure"] for row in scores} == {"activity of mask.nii.gz"}
     kinds = np.array([block["kind"] for block in expected.block])
     told = np.array(expected.told)
-    assert np.isfinite(told[kinds == "sham"]).sum() > 5
+    assert np.isfinite(told[kinds == "sham"]).sum() > 3
     assert not (folder / "firings.tsv").exists()
 
 
@@ -296,6 +307,32 @@ def test_the_record_says_what_the_protocol_was(
     assert about["tables"] == tomllib.loads(SIMILARITY)
     assert about["captions"] == ["a dog"]
     assert np.load(folder / "targets.npy").shape == (1, *np.load(folder / "c.npy").shape[1:])
+
+
+def test_scores_become_a_table_for_each_run_of_a_valid_data_set(
+    similarity: tuple[Path, list[Presentation]], tmp_path: Path
+) -> None:
+    folder, _ = similarity
+    dataset = finalize(folder, tmp_path / "bids")
+    assert validated(dataset) == []
+    derived = dataset / "derivatives" / "rtrecon" / "sub-01"
+    scores = read(folder / "scores.tsv")
+    fired = {row["score"] for row in read(folder / "firings.tsv")}
+    for run in ("1", "2"):
+        stem = derived / f"func/sub-01_task-view_run-{run}_desc-feedback_timeseries"
+        table = read(Path(f"{stem}.tsv"))
+        of_run = [row for row in scores if row["run"] == run]
+        for name in ("raw", "value", "told", "block", "volume", "fault"):
+            assert [row[name] for row in table] == [row[name] for row in of_run]
+        assert [row["onset"] for row in table] == [row["elapsed"] for row in of_run]
+        assert [row["fired"] for row in table] == [str(int(r["number"] in fired)) for r in of_run]
+        assert set(json.loads(Path(f"{stem}.json").read_text())) == set(table[0])
+    for name in ("scores.tsv", "firings.tsv", "targets.npy"):
+        assert (derived / "online" / name).read_bytes() == (folder / name).read_bytes()
+    checklist = (derived / "sub-01_crednf.md").read_text()
+    raw = [float(row["raw"]) for row in scores if row["block"] == "rest"]
+    assert f"rest {np.mean(raw):.6g}" in checklist
+    assert "measure similarity" in checklist
 
 
 @pytest.mark.parametrize(
@@ -348,8 +385,17 @@ def test_a_failing_measure_costs_the_feedback_and_nothing_else(
     assert status[-1]["phase"] == "ended"
 
 
-def test_scores_and_firings_go_to_the_outputs(room: Room) -> None:
-    """Over LSL, read by a client; what went out is in the record."""
+def codes(room: Room) -> Path:
+    """A list on which P02 is shown what the first session showed."""
+    file = room.folder / "list.toml"
+    file.write_text('[codes]\nP01 = "real"\nP02 = "similarity"\n')
+    return file
+
+
+def test_scores_and_firings_of_what_is_shown_go_to_the_outputs(
+    room: Room, similarity: tuple[Path, list[Presentation]]
+) -> None:
+    """Over LSL, read by a client; what went out is in the record. What is shown is yoked."""
     toml = SIMILARITY + '[[output]]\nkind = "lsl"\n[[trigger]]\nkind = "lsl"\n'
     heard: list[tuple[float, list[float]]] = []
     done = threading.Event()
@@ -364,10 +410,14 @@ def test_scores_and_firings_go_to_the_outputs(room: Room) -> None:
 
     listener = threading.Thread(target=listen)
     listener.start()
-    folder = room.run("outputs", toml, free_viewing=True)
+    folder = room.run("outputs", toml, free_viewing=True, yoked=codes(room), code="P02")
     done.set()
     listener.join(timeout=20)
     scores = {row["number"]: row for row in read(folder / "scores.tsv")}
+    shown = {row["volume"]: row["raw"] for row in reversed(read(similarity[0] / "scores.tsv"))}
+    assert [row["raw"] for row in scores.values()] == [shown[r["volume"]] for r in scores.values()]
+    notes = verify(folder, frames=False).notes
+    assert any("scores are not compared" in note for note in notes)
     sent = read(folder / "sent.tsv")
     assert {row["error"] for row in sent} == {"n/a"}
     fired = [row["number"] for row in sent if row["what"] == "trigger"]
@@ -414,6 +464,14 @@ def refused(room: Room, session: Session, told: str) -> None:
         pass
     assert "\n" not in str(raised.value)
     assert not (room.folder / "mistaken").exists()
+
+
+def test_another_persons_patterns_are_none_of_this_persons_region(
+    room: Room, similarity: tuple[Path, list[Presentation]]
+) -> None:
+    for code in ("P01", "P02"):  # both, so that a refusal tells nothing
+        session = room.session("mistaken", f'{OF_REGION} "early"', yoked=codes(room), code=code)
+        refused(room, session, "not for --yoked")
 
 
 def test_free_viewing_has_no_trials(room: Room) -> None:
