@@ -1,11 +1,11 @@
-"""The command line: rtrecon run | bridge | trigger | streams | check | verify | finalize | fetch."""
+"""The command line: rtrecon run | view | bridge | trigger | streams | check | verify | finalize | fetch."""
 
 import argparse
 import logging
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 from rtrecon import __version__
 from rtrecon.bridge.command import add_arguments as bridge_arguments
 from rtrecon.bridge.command import bridge as run_bridge
-from rtrecon.config import Session, load_session
+from rtrecon.config import Session, load_session, read_toml
 from rtrecon.errors import BadConfig, Error
+from rtrecon.remote.follower import ROLES
 
 if TYPE_CHECKING:
+    from rtrecon.display.screens import Screens
     from rtrecon.pipeline import Pipeline
     from rtrecon.visit import Visit
 
@@ -48,8 +50,18 @@ def _parser() -> argparse.ArgumentParser:
         "--config", type=Path, metavar="TOML", help="settings; the command line overrules them"
     )
     run.add_argument("--headless", action="store_true", help="no window")
+    monitor = "name or number of the monitor for the {} screen (docs/participant.md)"
+    run.add_argument("--participant", metavar="SCREEN", help=monitor.format("participant's"))
+    run.add_argument("--spectators", metavar="SCREEN", help=monitor.format("spectators'"))
     run.add_argument(
         "--screenshots", type=Path, metavar="DIR", help="keep pictures of the window here"
+    )
+    run.add_argument(
+        "--no-view",
+        dest="view",
+        action="store_false",
+        default=None,
+        help="tell remote screens (rtrecon view) nothing",
     )
     run.add_argument("--close", action="store_true", help="close the window when the run has ended")
     run.add_argument(
@@ -106,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--finalize", action="store_true", help="afterwards, as rtrecon finalize on its folder"
     )
+    _add_view(commands.add_parser("view", help="a screen for a session that runs elsewhere"))
     bridge = commands.add_parser("bridge", help="publish what a scanner exports to a folder")
     bridge_arguments(bridge)
     bridge.set_defaults(command=lambda options: run_bridge(options, _stop_on_signals()))
@@ -148,6 +161,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     verify.set_defaults(command=_verify)
     return parser
+
+
+def _add_view(view: argparse.ArgumentParser) -> None:
+    view.set_defaults(command=_view)
+    view.add_argument(
+        "--role", required=True, choices=ROLES, help="whose screen it is: what it may show"
+    )
+    view.add_argument(
+        "--stream", default="rtrecon", metavar="NAME", help="the session's volume stream"
+    )
+    view.add_argument(
+        "--config",
+        type=Path,
+        metavar="TOML",
+        help="the session's: its [participant] or [spectators] says how the screen looks",
+    )
+    view.add_argument(
+        "--screen", metavar="SCREEN", help="name or number of the monitor, but for operators"
+    )
+    view.add_argument("--close", action="store_true", help="close when the session has ended")
 
 
 _CHECKED: dict[str, dict[str, Any]] = {
@@ -196,17 +229,20 @@ def _add_trigger(trigger: argparse.ArgumentParser) -> None:
 
 _SESSION = (
     "decoder", "stream", "generator", "output", "stimuli", "wait_s", "until_idle_s",
-    "free_viewing", "xdf", "xdf_streams", "yoked", "code",
+    "free_viewing", "view", "xdf", "xdf_streams", "yoked", "code",
     "steps", "strength", "guidance", "samples", "seed",
 )  # fmt: skip
 
 
 def _run(options: argparse.Namespace) -> int:
-    """Load, check that everything fits, and only then start; or begin with the set-up page."""
-    given = {key: getattr(options, key) for key in _SESSION}
-    session = load_session(options.config, given, complete=options.headless)
+    """Load, check that everything fits, and only then start."""
+    options.config = options.config and _configuration(options.config)
+    if options.config and "eeg" in read_toml(options.config):
+        return _run_eeg(options)
+    session = load_session(options.config, {key: getattr(options, key) for key in _SESSION})
     if not options.headless:
         _require_display()
+    screens = None if options.headless else _screens(options, session.tables)
     stop = _stop_on_signals()
     # Imported here, so that a mistake on the command line is told before torch has loaded.
     from rtrecon.visit import Visit
@@ -218,7 +254,7 @@ def _run(options: argparse.Namespace) -> int:
 
             show_headless(pipeline)
         else:
-            _show(visit, session, pipeline, options)
+            _show(visit, session, pipeline, options, screens)
         visit.end_run()
     if options.finalize:
         from rtrecon.archive import finalize
@@ -229,14 +265,76 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _show(
-    visit: "Visit", session: Session, pipeline: "Pipeline | None", options: argparse.Namespace
+    visit: "Visit",
+    session: Session,
+    pipeline: "Pipeline | None",
+    options: argparse.Namespace,
+    screens: "Screens | None",
 ) -> None:
     import rtrecon.generators.diffusion  # noqa: F401  (in these seconds a window would stand still)
     from rtrecon.display.visit import run_visit
 
     run_visit(
-        visit, session, pipeline, screenshots=options.screenshots, close_when_ended=options.close
-    )
+        visit, session, pipeline, screenshots=options.screenshots, close_when_ended=options.close,
+        screens=screens,
+    )  # fmt: skip
+
+
+def _configuration(named: Path) -> Path:
+    """A file, or one that comes with the program, by its name alone."""
+    from rtrecon.eeg.protocols import PROTOCOLS
+
+    return named if named.exists() else PROTOCOLS.get(str(named), named)
+
+
+def _run_eeg(options: argparse.Namespace) -> int:
+    """A session whose score comes from EEG; it needs no decoder."""
+    from rtrecon.eeg.opening import open_eeg_session, read_plan
+
+    plan = read_plan(options.config, {key: getattr(options, key) for key in _SESSION})
+    if not options.headless:
+        _require_display()
+    screens = None if options.headless else _screens(options, plan.options.tables)
+    folder = plan.options.output
+    if folder is None:
+        from rtrecon.session import default_output
+
+        folder = default_output()
+    with open_eeg_session(plan, folder, _stop_on_signals()) as session:
+        if options.headless:
+            session.start()
+            session.wait()
+        else:
+            from rtrecon.display.eeg import run_eeg_window
+
+            run_eeg_window(
+                session, screenshots=options.screenshots, close_when_ended=options.close,
+                screens=screens,
+            )  # fmt: skip
+    return 1 if session.failed else 0
+
+
+def _screens(options: argparse.Namespace, tables: Mapping[str, Any]) -> "Screens | None":
+    """The screens beside the window; Qt is loaded for these only where there are any."""
+    named = (options.participant, options.spectators)
+    if named == (None, None) and not {"participant", "spectators"} & tables.keys():
+        return None
+    from rtrecon.display.screens import read_screens
+
+    return read_screens(tables, str(options.config or ""), *named)
+
+
+def _view(options: argparse.Namespace) -> int:
+    """Whatever becomes of the session, the view stays until it is closed."""
+    _require_display()
+    from rtrecon.display.view import run_view, screens_of
+    from rtrecon.remote import Follower
+
+    tables = read_toml(options.config) if options.config else {}
+    screens = screens_of(options.role, tables, str(options.config or ""), options.screen)
+    with closing(Follower(options.stream, options.role)) as follower:
+        run_view(follower, screens, _stop_on_signals(), options.close)
+    return 0
 
 
 def _finalize(options: argparse.Namespace) -> int:

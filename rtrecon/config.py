@@ -12,7 +12,7 @@ from rtrecon.errors import BadConfig
 
 T = TypeVar("T")
 
-TABLES = ("protocol", "block", "output", "trigger", "participant", "person", "eeg")
+TABLES = ("protocol", "block", "output", "trigger", "participant", "spectators", "person", "eeg")
 """Tables of the file that other rooms read for themselves, with `read_table`."""
 
 
@@ -70,6 +70,7 @@ class Session:
     wait_s: float = 60.0
     until_idle_s: float | None = None
     free_viewing: bool = False  # what was seen about 5 s ago, without markers
+    view: bool = True  # tells remote screens (`rtrecon view`) what it shows
     xdf: bool = False  # all streams of the session in session.xdf
     xdf_streams: str = ""  # further ones: names or types, separated by commas
     yoked: Path | None = None  # list that says of codes whether feedback is real or another's

@@ -37,6 +37,7 @@ from rtrecon.types import (
     Event,
     Frame,
     Marker,
+    Painted,
     Phase,
     Presentation,
     Status,
@@ -247,6 +248,10 @@ class Pipeline:
             self._change(first_frame_ms=age_ms)
         if frame.final:
             self._change(final_frame_ms=age_ms)
+
+    def presented(self, painted: Painted) -> None:
+        """Take note of what the participant was shown, and when."""
+        self._recorder.painted(painted)
 
     def stimulus(self, trial: Trial) -> NDArray[np.uint8] | None:
         """The picture (height, width, 3) that was presented; None where it is not at hand."""

@@ -6,7 +6,7 @@ What each file holds, and what survives a kill or a full disk: docs/session-fold
 import json
 import logging
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
@@ -40,6 +40,7 @@ from rtrecon.types import (
     Frame,
     Geometry,
     Marker,
+    Painted,
     Pattern,
     Score,
     Sent,
@@ -69,6 +70,7 @@ COLUMNS = {
     ),
     "comparisons.tsv": ("comparison", "trial", "volume", "what", "drawn", "settings"),
 }  # fmt: skip
+PAINTED_COLUMNS = ("painted", "event", "shows", "frame", "score", "block", "patch")
 LINES = ("markers.jsonl", "settings.jsonl", "status.jsonl")
 PACKAGES = (
     "rtrecon", "numpy", "scipy", "torch", "diffusers", "transformers", "safetensors", "pillow",
@@ -76,8 +78,8 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def open_folder(folder: Path) -> Path:
-    """Make the session's folder.
+def open_folder(folder: Path, within: Sequence[str] = ("frames", "comparisons")) -> Path:
+    """Make the session's folder, and those `within` for its pictures.
 
     Raises
     ------
@@ -87,7 +89,7 @@ def open_folder(folder: Path) -> Path:
     if (folder / "session.json").exists():
         raise BadConfig(f"{folder} already holds a session: name a new folder with --output")
     try:
-        for pictures in ("frames", "comparisons"):
+        for pictures in ("", *within):
             (folder / pictures).mkdir(parents=True, exist_ok=True)
         (folder / "log.txt").touch()
     except OSError as error:
@@ -224,6 +226,11 @@ class Recorder:
         write = self._scored("firings.tsv", FIRING_COLUMNS, firing_row(firing))
         self._derived.put(f"firing {firing.number}", write)
 
+    def painted(self, painted: Painted) -> None:
+        """Keep what the participant was shown, and when."""
+        write = self._scored("participant.tsv", PAINTED_COLUMNS, painted_row(painted))
+        self._derived.put(f"what was painted at {painted.time:.3f}", write)
+
     def sent(self, sent: Sent) -> None:
         """Keep that a score or a firing went to an output, or why not."""
         write = self._scored("sent.tsv", SENT_COLUMNS, sent_row(sent))
@@ -290,9 +297,9 @@ class Recorder:
         return lambda: self._lines[name].append(line)
 
     def _scored(
-        self, name: str, columns: tuple[str, ...], row: tuple[str, ...]
+        self, name: str, columns: tuple[str, ...], row: tuple[object, ...]
     ) -> Callable[[], None]:
-        """A session without a protocol has no such table."""
+        """A session without a protocol, or a participant's screen, has no such table."""
 
         def write() -> None:
             if name not in self._lines:
@@ -345,6 +352,15 @@ class Recorder:
         return len(self._settings) - 1 - self._settings[::-1].index(settings)
 
 
+def painted_row(painted: Painted) -> tuple[object, ...]:
+    """The cells of participant.tsv."""
+    return (
+        painted.time, painted.event, "+".join(painted.shows), _known(painted.frame),
+        _known(painted.score), painted.block and painted.block.value,
+        None if painted.patch is None else int(painted.patch),
+    )  # fmt: skip
+
+
 def versions() -> dict[str, str]:
     """What computed the session: it belongs to the result."""
     found = {"python": platform.python_version(), "liblsl": str(pylsl.library_version())}
@@ -366,6 +382,10 @@ def _png(image: NDArray[np.uint8]) -> bytes:
 
 def _json(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(content, indent=1) + "\n").encode()
+
+
+def _known(number: int) -> int | None:
+    return None if number < 0 else number
 
 
 def _plain(geometry: Geometry) -> dict[str, object]:

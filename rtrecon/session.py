@@ -9,7 +9,7 @@ import platform
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from rtrecon.contact_sheet import write_contact_sheet
 from rtrecon.errors import BadDataset
 from rtrecon.feedback import Feedback
 from rtrecon.generators import Generator
+from rtrecon.log_file import log_file
 from rtrecon.models import Models, check_tie
 from rtrecon.outputs import open_outputs
 from rtrecon.pipeline import Pipeline, find_pictures
@@ -34,6 +35,8 @@ from rtrecon.protocol.opening import open_protocol
 from rtrecon.quality_sheet import write_quality_sheet
 from rtrecon.receive import Receiver
 from rtrecon.record import Recorder, open_folder
+from rtrecon.remote import Publisher
+from rtrecon.remote.publisher import Published
 from rtrecon.sham import coded_feedback
 from rtrecon.xdf_recorder import XdfRecorder
 
@@ -92,7 +95,7 @@ def open_session(
     if protocol is not None and outputs is not None:
         scoring = protocol.scoring(artifact, encoded, receiver.geometry, recorder, outputs)
     with (
-        _log_file(folder),
+        log_file(folder),
         closing(Feedback(session.stream, artifact.candidates)) as feedback,
         _xdf(session, folder, receiver),
         undisturbed(),
@@ -102,12 +105,23 @@ def open_session(
             receiver, artifact, generator, models.painter, recorder, chosen.settings, session.fixed,
             session.stimuli, session.free_viewing, feedback, coded, scoring, compares=True,
         )  # fmt: skip
-        try:
-            yield pipeline
-        finally:
-            pipeline.finish()
-            _draw_sheets(folder, session, artifact)
-            log.info("the session is in %s", folder)
+        with told_to_views(session, pipeline):
+            try:
+                yield pipeline
+            finally:
+                pipeline.finish()
+                _draw_sheets(folder, session, artifact)
+                log.info("the session is in %s", folder)
+
+
+@contextmanager
+def told_to_views(session: Session, published: Published) -> Iterator[None]:
+    """Whatever runs, told to remote screens meanwhile, unless that is not wanted."""
+    if not session.view:
+        yield
+        return
+    with closing(Publisher(session.stream, published)):
+        yield
 
 
 @contextmanager
@@ -210,25 +224,3 @@ def _gpu() -> str | None:
     import torch
 
     return torch.cuda.get_device_name() if torch.cuda.is_available() else None
-
-
-@contextmanager
-def _log_file(folder: Path) -> Iterator[None]:
-    """What is said during the session is kept in its folder."""
-    handler = _LogFile(folder / "log.txt", encoding="utf-8", errors="backslashreplace")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logger = logging.getLogger("rtrecon")
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        with suppress(OSError):
-            handler.close()
-
-
-class _LogFile(logging.FileHandler):
-    """On a full disk what is said stays in memory, for a while, and is written later."""
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        """Say nothing: that the disk is full is told already."""

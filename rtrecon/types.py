@@ -305,6 +305,8 @@ class Score:
         Counts from 1 in the session.
     elapsed : float
         Where the run's schedule of blocks stood for this score, s from its start.
+    sample : int
+        With EEG: how many samples of the person's recording were known; -1 where there are none.
     """
 
     number: int
@@ -321,6 +323,7 @@ class Score:
     fault: str = ""
     run: int = 1
     elapsed: float = nan
+    sample: int = -1
 
 
 @dataclass(frozen=True)
@@ -380,6 +383,7 @@ class Phase(Enum):
     SILENT = "stream silent"
     ENDED = "ended"
     FAILED = "failed"
+    UNHEARD = "session not heard"  # only a view elsewhere says so: its session may be well
 
 
 @dataclass(frozen=True)
@@ -490,3 +494,31 @@ class Presentation:
     fires: Mapping[str, int] = field(default_factory=dict)
     blank: bool = False
     threshold: float = nan
+
+
+@dataclass(frozen=True)
+class Painted:
+    """A change of what the participant sees, at the moment it was painted.
+
+    Attributes
+    ----------
+    time : float
+        LSL clock, s.
+    event : str
+        "begins": the first step towards it was painted; "whole": all of it is there.
+    shows : tuple of str
+        Of "reconstruction", "score", "instruction", "fixation", what is to be seen.
+    frame, score : int
+        Serial of the picture, number of the newest score; -1 where none is shown.
+    block : Block or None
+    patch : bool or None
+        Whether the photodiode's patch is white; None: there is none.
+    """
+
+    time: float
+    event: str
+    shows: tuple[str, ...]
+    frame: int = -1
+    score: int = -1
+    block: Block | None = None
+    patch: bool | None = None

@@ -10,6 +10,7 @@ from PySide6.QtCore import QEvent, QEventLoop, QTimer
 from PySide6.QtWidgets import QApplication, QWidget
 
 from rtrecon.display.panels import remembered
+from rtrecon.display.screens import Beside, Screens
 from rtrecon.display.screenshots import Screenshots
 from rtrecon.display.watched import Watched
 from rtrecon.display.window import OperatorWindow
@@ -18,7 +19,11 @@ __all__ = ["OperatorWindow", "Screenshots", "Watched", "run_window"]
 
 
 def run_window(
-    session: Watched, *, screenshots: Path | None = None, close_when_ended: bool = False
+    session: Watched,
+    *,
+    screenshots: Path | None = None,
+    close_when_ended: bool = False,
+    screens: Screens | None = None,
 ) -> None:
     """Show a session from its start to its end, in the main thread; returns when closed.
 
@@ -33,6 +38,8 @@ def run_window(
         Folder for pictures of the window: one at the end of each trial.
     close_when_ended : bool
         Whether the window closes by itself soon after the session's end.
+    screens : Screens or None
+        Those beside the window, if any.
     """
     app = QApplication.instance() or QApplication(["rtrecon"])
     # Pictures of the window are taken of the layout that everybody knows.
@@ -44,8 +51,10 @@ def run_window(
     window.closed.connect(loop.quit)
     window.show()
     QTimer.singleShot(0, window, window.start)
+    beside = Beside(window, session, screens or Screens(), session.stimulus)
     with interrupt_closes(window):
         loop.exec()
+    beside.close()
     window.deleteLater()
     app.sendPostedEvents(window, QEvent.Type.DeferredDelete)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QLineF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QTransform
+from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPaintEvent, QPen, QTransform
 from PySide6.QtWidgets import QWidget
 
 from rtrecon.display import theme
@@ -137,6 +137,13 @@ class BrainView(QWidget):
         inside = place.adjusted(2, 0, -2, 0)
         for letter, side in zip(one.letters, sides, strict=True):
             painter.drawText(inside, side, letter)
+        small = QFont(self.font())
+        small.setPixelSize(max(9, round(0.8 * small.pixelSize())))
+        painter.save()
+        painter.setFont(small)
+        painter.setPen(QColor(theme.DIM))
+        painter.drawText(inside, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft, one.at)
+        painter.restore()
 
     def _draw_legend(self, painter: QPainter, top: float, line: int) -> None:
         x = 0.0
@@ -155,7 +162,7 @@ class BrainView(QWidget):
         bottom = QRectF(0, top + line, self.width(), line)
         now = "" if self.volume is None else "evidence: bright +, dark \N{MINUS SIGN}"
         painter.drawText(bottom, Qt.AlignmentFlag.AlignLeft, now)
-        painter.drawText(bottom, Qt.AlignmentFlag.AlignRight, "left is left")
+        painter.drawText(bottom, Qt.AlignmentFlag.AlignRight, "mm; left is left")
 
 
 def _size_mm(one: Slice) -> tuple[float, float]:

@@ -204,9 +204,8 @@ class Panels(QMainWindow):
         )
 
     def _share(self) -> None:
-        layout = self.layout()
-        assert layout is not None
-        layout.activate()
+        if (layout := self.layout()) is not None:
+            layout.activate()
         shown = {
             panel: self._shares[name]
             for name, panel in self.panels.items()

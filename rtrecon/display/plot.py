@@ -31,6 +31,7 @@ class Plot(QWidget):
         self._least, self._dated = least_span, dated
         self._series: dict[str, tuple[pg.PlotDataItem, Words]] = {}
         self._onsets: deque[pg.InfiniteLine] = deque()
+        self.levels: list[pg.InfiniteLine] = []
         axes = {"bottom": Seconds("bottom")}
         self._view = pg.PlotWidget(background=theme.PANEL, enableMenu=False, axisItems=axes)
         self._view.setMouseEnabled(x=False, y=False)
@@ -62,6 +63,7 @@ class Plot(QWidget):
         pen = pg.mkPen(colour, width=1.5, style=Qt.PenStyle.DashLine)
         line = pg.InfiniteLine(y, angle=0, pen=pen)
         self._view.addItem(line, ignoreBounds=True)
+        self.levels.append(line)
         if words:
             label = Words(words, "small")
             label.setStyleSheet(f"color: {colour}")

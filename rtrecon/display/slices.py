@@ -25,7 +25,8 @@ class Slice:
     Attributes
     ----------
     name : str
-        With where it lies in scanner millimetres, such as "axial, z -8 mm".
+    at : str
+        Where it lies in scanner millimetres, such as "z -8".
     letters : str
         What lies to the left, right, top and bottom: of L, R, A, P, S and I.
     grey : uint8 (height, width)
@@ -36,6 +37,7 @@ class Slice:
     """
 
     name: str
+    at: str
     letters: str
     grey: NDArray[np.uint8]
     voxel: NDArray[np.int64]
@@ -90,6 +92,6 @@ def _slice(
     white = max(1e-6, float(np.percentile(volume, 99.5)))
     grey = np.clip(seen / white, 0, 1) * 255
     return Slice(
-        f"{name}, {'xyz'[axis]} {mm:+.0f} mm", letters, grey.astype(np.uint8), mask,
+        name, f"{'xyz'[axis]} {mm:+.0f}", letters, grey.astype(np.uint8), mask,
         (float(sizes[across_up[0]]), float(sizes[across_up[1]])),
     )  # fmt: skip

@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtrecon.config import Settings
+from rtrecon.display.presented import Presented
 from rtrecon.mailbox import Mailbox
 from rtrecon.types import Brain, Comparison, Decoded, Frame, Presentation, Status, Trial
 
 
-class Watched(Protocol):
+class Watched(Presented, Protocol):
     """A live session as the operator's window sees it; everything is cheap and never blocks.
 
     Whoever derives from it need not offer what has a value here.

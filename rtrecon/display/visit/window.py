@@ -18,8 +18,10 @@ from rtrecon.check import Finding, red
 from rtrecon.config import Session
 from rtrecon.display import interrupt_closes, theme
 from rtrecon.display.panels import remembered
+from rtrecon.display.screens import Beside, Screens
 from rtrecon.display.screenshots import Screenshots
 from rtrecon.display.theme import Words
+from rtrecon.display.visit.current import CurrentRun
 from rtrecon.display.visit.ended import RunEnded
 from rtrecon.display.visit.remembered import recalled, remember
 from rtrecon.display.visit.set_up import SetUp
@@ -63,6 +65,8 @@ class VisitWindow(QWidget):
         Times between ticks, newest last.
     ended : Ended or None
         What became of the last run.
+    current : CurrentRun
+        For the screens beside this window.
     """
 
     closed = Signal()
@@ -83,6 +87,7 @@ class VisitWindow(QWidget):
         self.set_up: SetUp | None = None
         self.live: OperatorWindow | None = None
         self.ended: Ended | None = None
+        self.current = CurrentRun()
         self._sources: Sources | None = None
         self._look = 0  # the preflight that counts: older ones are given up
         self._found: list[Finding] = []
@@ -221,6 +226,7 @@ class VisitWindow(QWidget):
     def _go_live(self, pipeline: Pipeline) -> None:
         self._runs += 1
         self._ending = False
+        self.current.run = pipeline
         # Pictures of the window are taken of the layout that everybody knows.
         memory = None if self._screenshots else remembered()
         self.live = OperatorWindow(pipeline, self._screenshots, memory=memory)
@@ -242,6 +248,7 @@ class VisitWindow(QWidget):
     def _live_closed(self) -> None:
         """The run is over: by itself, or since the window is to close."""
         live, self.live = self.live, None
+        self.current.run = None
         if live is None or self._gone:
             return
         self._leaving |= not self._ending or self._close_when_ended
@@ -345,6 +352,7 @@ def run_visit(
     *,
     screenshots: Path | None = None,
     close_when_ended: bool = False,
+    screens: Screens | None = None,
 ) -> None:
     """Show a whole visit, in the main thread; returns when closed, all folders complete.
 
@@ -360,6 +368,8 @@ def run_visit(
         Folder for pictures of the live view: one at the end of each trial.
     close_when_ended : bool
         Whether the window closes by itself soon after the first run's end.
+    screens : Screens or None
+        Those beside the window, if any: from the first run to the last.
     """
     app = QApplication.instance() or QApplication(["rtrecon"])
     shots = Screenshots(screenshots) if screenshots else None
@@ -367,8 +377,10 @@ def run_visit(
     loop = QEventLoop()
     window.closed.connect(loop.quit)
     window.show()
+    beside = Beside(window, window.current, screens or Screens(), window.current.stimulus)
     with interrupt_closes(window):
         loop.exec()
+    beside.close()
     if wait([window.worker.submit(visit.close)], END_S).not_done:
         log.error("the last run's folder is not complete after %g s: ended without", END_S)
     window.worker.close(timeout_s=1.0)
