@@ -139,6 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="is everything ready for a session")
     for name, options in _CHECKED.items():
         check.add_argument(name, **options)
+    check.add_argument("--config", type=Path, metavar="TOML", help="as rtrecon run would read it")
     check.add_argument(
         "--wait", type=float, default=5.0, dest="wait_s", metavar="SECONDS",
         help="for the stream (default: 5)",
@@ -235,11 +236,12 @@ _SESSION = (
 
 
 def _run(options: argparse.Namespace) -> int:
-    """Load, check that everything fits, and only then start."""
+    """Load, check that everything fits, and only then start; or begin with the set-up page."""
     options.config = options.config and _configuration(options.config)
     if options.config and "eeg" in read_toml(options.config):
         return _run_eeg(options)
-    session = load_session(options.config, {key: getattr(options, key) for key in _SESSION})
+    given = {key: getattr(options, key) for key in _SESSION}
+    session = load_session(options.config, given, complete=options.headless)
     if not options.headless:
         _require_display()
     screens = None if options.headless else _screens(options, session.tables)
@@ -371,7 +373,8 @@ def _check(options: argparse.Namespace) -> int:
     """Tell each finding as it comes."""
     asked = {key: getattr(options, key.removeprefix("--")) for key in _CHECKED}
     given = {key.removeprefix("--"): value for key, value in asked.items()}
-    session = load_session(None, given | {"wait_s": options.wait_s}, complete=False)
+    given |= {"wait_s": options.wait_s}
+    session = load_session(options.config, given, complete=False)
     from rtrecon.check import check, lines, ready
     from rtrecon.models import Models
 
