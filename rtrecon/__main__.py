@@ -236,12 +236,15 @@ _SESSION = (
 
 
 def _run(options: argparse.Namespace) -> int:
-    """Load, check that everything fits, and only then start; or begin with the set-up page."""
+    """Load, check that everything fits, and only then start."""
     options.config = options.config and _configuration(options.config)
     if options.config and "eeg" in read_toml(options.config):
         return _run_eeg(options)
-    given = {key: getattr(options, key) for key in _SESSION}
-    session = load_session(options.config, given, complete=options.headless)
+    session = load_session(
+        options.config,
+        {key: getattr(options, key) for key in _SESSION},
+        complete=options.headless,
+    )
     if not options.headless:
         _require_display()
     screens = None if options.headless else _screens(options, session.tables)

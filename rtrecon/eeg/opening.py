@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from rtrecon.outputs import Outputs, open_outputs
 from rtrecon.protocol.blocks import Blocks
 from rtrecon.protocol.recorded import RecordedScores, recorded_scores
 from rtrecon.protocol.settings import ProtocolSettings, Shown, When, read_protocol
+from rtrecon.remote.publisher import told_to_views
 from rtrecon.types import Person
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,8 @@ class EegOptions:
     wait_s : float
         How long to wait for the people's streams.
     until_idle_s : float or None
+    view : bool
+        Whether screens elsewhere (`rtrecon view`) are told.
     tables : mapping
         Of the file: those that `rtrecon.config.TABLES` names.
     """
@@ -55,6 +58,7 @@ class EegOptions:
     output: Path | None = None
     wait_s: float = 60.0
     until_idle_s: float | None = None
+    view: bool = True
     tables: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -99,8 +103,7 @@ def read_plan(toml: Path, options: Mapping[str, Any]) -> Plan:
     sham = {}
     if settings.sham is not None:
         sham = {p.name: recorded_scores(settings.sham, blocks, p.name) for p, _ in people}
-    chosen = EegOptions(chosen.stream, chosen.output, chosen.wait_s, chosen.until_idle_s, tables)
-    return Plan(chosen, eeg, people, settings, blocks, sham)
+    return Plan(replace(chosen, tables=tables), eeg, people, settings, blocks, sham)
 
 
 @contextmanager
@@ -143,7 +146,7 @@ def open_eeg_session(plan: Plan, folder: Path, stop: threading.Event) -> Iterato
         plan.options.stream, seats, plan.protocol, plan.blocks, recorder, outputs,
         _measured_text(plan.eeg), plan.options.until_idle_s, stop,
     )  # fmt: skip
-    with log_file(folder):
+    with log_file(folder), told_to_views(plan.options.stream, session, plan.options.view):
         _tell(plan, inlets)
         try:
             yield session

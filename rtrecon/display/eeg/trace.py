@@ -80,7 +80,10 @@ class Trace(QWidget):
     def set_letter(self, letter: int) -> None:
         """Grow with the window."""
         pen = self._curve.opts["pen"]
-        self._curve.setPen(pg.mkPen(pen.color(), width=max(2.0, letter / 8)))
+        wide = (
+            max(2.0, letter / 8) * self.devicePixelRatioF()
+        )  # pyqtgraph counts the screen's pixels
+        self._curve.setPen(pg.mkPen(pen.color(), width=wide))
         self._marks.setSize(round(letter * 0.9))
         font = QFont(self.font())
         font.setPixelSize(max(10, round(letter * 0.75)))
