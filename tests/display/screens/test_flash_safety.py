@@ -216,7 +216,7 @@ def test_anything_at_any_time(
 def test_the_worst_there_can_be(colours: Colours) -> None:
     worst = turned_at_each_flash(colours)
     assert worst.safe
-    assert worst.luminance <= 5  # as the decision says
+    assert max(worst.luminance, worst.red) <= 5  # there is a margin
 
 
 def turned_at_each_flash(colours: Colours) -> Counted:
