@@ -47,6 +47,7 @@ class Decode:
             float(probabilities[best]),
             replace(pattern.times, decoded=pylsl.local_clock()),
             self._prior / (self._prior + pattern.variance),
+            pattern,
         )
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Collection
 
 from rtrecon import budget
+from rtrecon.compare import Compare
 from rtrecon.config import Settings
 from rtrecon.generators import Generator
 from rtrecon.mailbox import Mailbox
@@ -34,6 +35,8 @@ class Draw:
         Told what could not be done, the error and how many there were in a row.
     swapped : callable
         Told new settings before anything is drawn with them.
+    compare : Compare or None
+        Draws what stands beside a finished picture.
 
     Attributes
     ----------
@@ -52,6 +55,7 @@ class Draw:
         say: Callable[[str], None],
         fault: Callable[[str, Exception, int], None],
         swapped: Callable[[Settings], None],
+        compare: Compare | None = None,
     ) -> None:
         self._settings, self._swapped = settings, swapped
         self._reconstruct = Reconstruct(generator)
@@ -59,6 +63,7 @@ class Draw:
         self._interval_s = interval_s
         self._newest, self._frames = newest, frames
         self._say, self._fault = say, fault
+        self._compare = compare
         self._late = 0
 
     @property
@@ -104,7 +109,10 @@ class Draw:
             newer = self._newest.peek()
             if newer is not None and newer.trial.number != decoded.trial.number:
                 return  # a picture of the last trial is worth nothing in the next
-        self.note_time(time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        self.note_time(seconds)
+        if self._compare is not None:
+            self._compare(frame, seconds)
 
     def note_time(self, seconds: float) -> None:
         """Fall back when pictures suddenly take too long; what the user has fixed stays."""

@@ -4,6 +4,7 @@ import logging
 import threading
 import traceback
 from collections.abc import Collection
+from concurrent.futures import Future, wait
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,19 +15,24 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rtrecon.artifact import Artifact
+from rtrecon.compare import Compare
 from rtrecon.config import Settings
 from rtrecon.decode import Decode
 from rtrecon.draw import FAULTS_IN_A_ROW, Draw
 from rtrecon.feedback import Feedback
 from rtrecon.generators import Generator
 from rtrecon.mailbox import Mailbox
+from rtrecon.models import STUCK_S
 from rtrecon.protocol.scoring import Scoring
 from rtrecon.receive import Receiver
 from rtrecon.record import Recorder
 from rtrecon.sham import Coded
+from rtrecon.streams import told
 from rtrecon.summary import Summary
 from rtrecon.types import (
     UNMARKED,
+    Brain,
+    Comparison,
     Decoded,
     Event,
     Frame,
@@ -42,7 +48,7 @@ from rtrecon.worker import Worker
 
 log = logging.getLogger(__name__)
 
-STUCK_S = 30.0  # a generator that takes longer for one image is taken for dead
+CODED = "not shown where feedback goes by a code: it would tell"
 PICTURES = {".png", ".jpg", ".jpeg"}
 
 
@@ -61,7 +67,7 @@ class Pipeline:
     generator : Generator
         Fits the artifact.
     painter : Worker
-        The thread that owns the generator.
+        The thread that owns the generator; whoever made it closes it.
     recorder : Recorder
     settings : Settings
     fixed : collection of str
@@ -75,7 +81,9 @@ class Pipeline:
     coded : Coded or None
         What a code stands for; whoever watches is told the code alone.
     scoring : Scoring or None
-        The feedback protocol, where there is one.
+        The feedback protocol, where there is one; it is closed with the run.
+    compares : bool
+        Whether comparisons are drawn in spare time; never where feedback goes by a code.
     """
 
     def __init__(
@@ -92,15 +100,21 @@ class Pipeline:
         feedback: Feedback | None = None,
         coded: Coded | None = None,
         scoring: Scoring | None = None,
+        compares: bool = False,
     ) -> None:
         self.frames: Mailbox[Frame] = Mailbox()
         self.candidates = artifact.candidates
         self.tr_s, self.speed = receiver.geometry.tr_s, receiver.geometry.speed
-        self.stream_text = _stream_text(receiver)
+        self.stream_text = told(receiver.geometry)
         self.decoder_text = f"{artifact.name}, {len(artifact.voxels)} voxels"
         self.generator_text = f"{generator.name}, {generator.size_px} px"
         self.takes = generator.takes
         self.decoded: Decoded | None = None
+        self.comparison: Comparison | None = None
+        self._artifact = artifact
+        self.brain: Brain | None = None  # until a volume is there, where there is no reference
+        if artifact.reference is not None:
+            self.brain = _brain(artifact, artifact.reference, artifact.affine)
         self._receiver, self._recorder = receiver, recorder
         self._feedback, self._scoring = feedback, scoring
         if scoring is not None:
@@ -113,9 +127,15 @@ class Pipeline:
             fixed = generator.takes  # that pictures became cheaper would tell that they are drawn
         newest: Mailbox[Decoded] = Mailbox()
         self._newest = self._yoked or newest
+        interval_s = self.tr_s / self.speed
+        self._coded, self._compare = coded is not None, None
+        if compares and coded is None:
+            self._compare = Compare(
+                generator, artifact, interval_s, lambda: newest.peek() is not None, self._compared
+            )
         self._draw = Draw(
-            generator, settings, fixed, self.tr_s / self.speed, newest, self.frames,
-            self._say, self._fault, recorder.settings,
+            generator, settings, fixed, interval_s, newest, self.frames,
+            self._say, self._fault, recorder.settings, self._compare,
         )  # fmt: skip
         recorder.settings(settings)
         receiver.on_silence = lambda: recorder.status(self.status)
@@ -126,6 +146,7 @@ class Pipeline:
         self._stop = receiver.stop
         self._shown_volume = -1
         self._painter = painter
+        self._drawing: Future[None] | None = None
         self._ingest = threading.Thread(target=self._receive, name="rtrecon-ingest", daemon=True)
         self._ending = threading.Thread(target=self._end, name="rtrecon-end", daemon=True)
         self._done = threading.Event()
@@ -135,12 +156,28 @@ class Pipeline:
         self._change(phase=Phase.WAITING)
         log.info("waiting for the first volume of '%s' (%s)", self._receiver.name, self.stream_text)
         self._ingest.start()
-        self._painter.submit(self._show_until_closed)
+        self._drawing = self._painter.submit(self._show_until_closed)
         self._ending.start()
 
     def stop(self) -> None:
         """Ask for the end and return at once."""
         self._stop.set()
+
+    @property
+    def pausable(self) -> bool:
+        """Whoever has it may pause it."""
+        return True
+
+    def pause(self, on: bool) -> None:
+        """Make and show no new pictures for a while, and tell nobody anything.
+
+        Volumes are received, decoded and recorded all the same.
+        """
+        if on == self._status.paused or self.ended:
+            return
+        log.info("paused: volumes are recorded, pictures are not made" if on else "goes on")
+        self._change(paused=on)
+        self.frames.hold(on)
 
     @property
     def ended(self) -> bool:
@@ -190,6 +227,13 @@ class Pipeline:
         self._draw.settings = settings
 
     @property
+    def uncompared(self) -> str:
+        """Why there is no control beside the picture; empty where there is one, or may be soon."""
+        if self._coded:
+            return CODED
+        return "" if self._compare is None else self._compare.absent
+
+    @property
     def superseded(self) -> int:
         """Decoded volumes never drawn and frames never painted, since newer ones were there."""
         return self._newest.superseded + self.frames.superseded
@@ -227,6 +271,10 @@ class Pipeline:
         self.generator_text += f", feedback by code {coded.code}"
         log.info("feedback by code %s", coded.code)
         coded.write(self._recorder.folder)
+
+    def _compared(self, what: str, comparison: Comparison, settings: Settings) -> None:
+        self.comparison = comparison
+        self._recorder.comparison(what, comparison, settings)
 
     def _show_until_closed(self) -> None:
         if self._yoked is None:
@@ -273,6 +321,8 @@ class Pipeline:
         )  # fmt: skip
 
     def _take_volume(self, volume: Volume) -> None:
+        if self.brain is None:
+            self.brain = _brain(self._artifact, volume.data, self._receiver.geometry.affine)
         pattern = self._preprocess.add(volume)
         shown: Decoded | None = None
         latency_ms = float("nan")
@@ -280,9 +330,10 @@ class Pipeline:
             decoded = self._decode(pattern)
             shown = decoded if self._yoked is None else self._yoked.instead_of(decoded)
             self.decoded = shown or self.decoded
-            self._newest.put(decoded)
-            if self._feedback is not None and shown is not None:
-                self._feedback.send(shown)
+            if not self._status.paused:
+                self._newest.put(decoded)
+                if self._feedback is not None and shown is not None:
+                    self._feedback.send(shown)
             self._summary.decoded(decoded)
             self._recorder.decoded(decoded, pattern)
             latency_ms = 1e3 * (decoded.times.decoded - decoded.times.received)
@@ -317,14 +368,19 @@ class Pipeline:
     def _change(self, **changes: Any) -> None:
         with self._changing:
             before, self._status = self._status, replace(self._status, **changes)
-            if (before.phase, before.message) != (self._status.phase, self._status.message):
+            now = self._status
+            told = (before.phase, before.message, before.paused)
+            if told != (now.phase, now.message, now.paused):
                 self._recorder.status(self.status)
 
     def _end(self) -> None:
         """Wait for both threads, then say that the session has ended."""
         self._ingest.join()
+        if self._scoring is not None:
+            self._scoring.close()
         self._newest.close()
-        if not self._painter.close(timeout_s=STUCK_S):
+        assert self._drawing is not None
+        if wait([self._drawing], STUCK_S).not_done:
             log.error("the generator does not answer for %g s: ended without it", STUCK_S)
         self._receiver.close()
         self.frames.close()
@@ -341,7 +397,8 @@ class Pipeline:
         if self._ending.ident is not None:
             self._done.wait()
         else:
-            self._painter.close(timeout_s=STUCK_S)
+            if self._scoring is not None:
+                self._scoring.close()
             self._receiver.close()
         self._recorder.summary(self._summary.as_json(self._receiver.counts, self.superseded))
         self._recorder.close()
@@ -367,8 +424,6 @@ def show_headless(pipeline: Pipeline) -> None:
             pipeline.shown(replace(frame, times=painted))
 
 
-def _stream_text(receiver: Receiver) -> str:
-    geometry = receiver.geometry
-    size = " x ".join(map(str, geometry.shape))
-    speed = "" if geometry.speed == 1 else f", replayed at {geometry.speed:g} x"
-    return f"{size} voxels, TR {geometry.tr_s:.2f} s{speed}"
+def _brain(artifact: Artifact, volume: NDArray[np.generic], affine: NDArray[np.float64]) -> Brain:
+    early = np.zeros_like(artifact.c.voxels) if artifact.z is None else artifact.z.voxels
+    return Brain(volume, affine, artifact.voxels, early, ventral=artifact.c.voxels)

@@ -6,7 +6,7 @@ What each file holds, and what survives a kill or a full disk: docs/session-fold
 import json
 import logging
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
@@ -24,9 +24,17 @@ from rtrecon.config import Settings
 from rtrecon.errors import BadConfig
 from rtrecon.growing import GrowingArray, GrowingLines, append_together, replace_file
 from rtrecon.lane import Lane, Losses, reason
-from rtrecon.scores import FIRING_COLUMNS, SCORE_COLUMNS, firing_row, score_row
+from rtrecon.scores import (
+    FIRING_COLUMNS,
+    SCORE_COLUMNS,
+    SENT_COLUMNS,
+    firing_row,
+    score_row,
+    sent_row,
+)
 from rtrecon.types import (
     Arrival,
+    Comparison,
     Decoded,
     Firing,
     Frame,
@@ -35,9 +43,10 @@ from rtrecon.types import (
     Painted,
     Pattern,
     Score,
+    Sent,
     Status,
     Volume,
-)  # fmt: skip
+)
 from rtrecon.wire import text_of
 
 log = logging.getLogger(__name__)
@@ -59,6 +68,7 @@ COLUMNS = {
         "frame", "trial", "volume", "age_s", "step", "steps",
         "acquired", "received", "decoded", "drawn", "painted", "aims", "settings",
     ),
+    "comparisons.tsv": ("comparison", "trial", "volume", "what", "drawn", "settings"),
 }  # fmt: skip
 PAINTED_COLUMNS = ("painted", "event", "shows", "frame", "score", "block", "patch")
 LINES = ("markers.jsonl", "settings.jsonl", "status.jsonl")
@@ -68,8 +78,8 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def open_folder(folder: Path) -> Path:
-    """Make the session's folder.
+def open_folder(folder: Path, within: Sequence[str] = ("frames", "comparisons")) -> Path:
+    """Make the session's folder, and those `within` for its pictures.
 
     Raises
     ------
@@ -79,7 +89,8 @@ def open_folder(folder: Path) -> Path:
     if (folder / "session.json").exists():
         raise BadConfig(f"{folder} already holds a session: name a new folder with --output")
     try:
-        (folder / "frames").mkdir(parents=True, exist_ok=True)
+        for pictures in ("", *within):
+            (folder / pictures).mkdir(parents=True, exist_ok=True)
         (folder / "log.txt").touch()
     except OSError as error:
         raise _unwritable(folder, error) from error
@@ -162,8 +173,8 @@ class Recorder:
     def status(self, status: Status) -> None:
         """Keep where the session stands from now on."""
         line = json.dumps({
-            "time": pylsl.local_clock(), "phase": status.phase.value, "message": status.message,
-            "traceback": status.traceback, "counts": asdict(status.volumes),
+            "time": pylsl.local_clock(), "phase": status.phase.value, "paused": status.paused,
+            "message": status.message, "traceback": status.traceback, "counts": asdict(status.volumes),
         })  # fmt: skip
         self._raw.put(f"status {status.phase.value}", self._line("status.jsonl", line))
 
@@ -201,6 +212,10 @@ class Recorder:
         n_bytes = sum(values.nbytes for values in given.values())
         self._derived.put(f"trial {trial.number} at volume {decoded.volume}", write, n_bytes)
 
+    def target(self, c: NDArray[np.float32]) -> None:
+        """Keep what a caption that feedback aims at was encoded to."""
+        self._derived.put("target", lambda: self._array("targets", c).append(c), c.nbytes)
+
     def score(self, score: Score) -> None:
         """Keep one score of a feedback protocol."""
         write = self._scored("scores.tsv", SCORE_COLUMNS, score_row(score))
@@ -213,22 +228,40 @@ class Recorder:
 
     def painted(self, painted: Painted) -> None:
         """Keep what the participant was shown, and when."""
-        row = (
-            painted.time, painted.event, "+".join(painted.shows), _known(painted.frame),
-            _known(painted.score), painted.block and painted.block.value,
-            None if painted.patch is None else int(painted.patch),
-        )  # fmt: skip
-        write = self._scored("participant.tsv", PAINTED_COLUMNS, row)
+        write = self._scored("participant.tsv", PAINTED_COLUMNS, painted_row(painted))
         self._derived.put(f"what was painted at {painted.time:.3f}", write)
+
+    def sent(self, sent: Sent) -> None:
+        """Keep that a score or a firing went to an output, or why not."""
+        write = self._scored("sent.tsv", SENT_COLUMNS, sent_row(sent))
+        self._derived.put(f"{sent.what} {sent.number} to {sent.output}", write)
 
     def frame(self, frame: Frame) -> None:
         """Keep one shown picture; not, where too much waits for the disk already."""
         what = f"frame {frame.serial}"
-        if self.waiting_bytes + frame.images.nbytes > WAITING_BYTES:
-            self._losses.lost(what, f"{self.waiting_bytes / 1e6:.0f} MB wait for the disk")
+        if self._no_room(what, frame.images.nbytes):
             return
         now = pylsl.local_clock()
         self._derived.put(what, lambda: self._append_frame(frame, now), frame.images.nbytes)
+
+    def comparison(self, what: str, comparison: Comparison, settings: Settings) -> None:
+        """Keep what was drawn beside a picture ("z_only" or "control"), as `frame` does."""
+        image: NDArray[np.uint8] = getattr(comparison, what)
+        told = f"{what} of volume {comparison.decoded.volume}"
+        if self._no_room(told, image.nbytes):
+            return
+        now = pylsl.local_clock()
+
+        def write() -> None:
+            number, decoded = self._lines["comparisons.tsv"].rows + 1, comparison.decoded
+            row = (
+                number, decoded.trial.number, decoded.volume, what, now,
+                self._settings_row(settings, now),
+            )  # fmt: skip
+            file = self.folder / "comparisons" / f"{number:06d}.png"
+            self._append_pictures({file: image}, "comparisons.tsv", row)
+
+        self._derived.put(told, write, image.nbytes)
 
     def summary(self, summary: Mapping[str, Any]) -> None:
         """Have summary.json written on closing, with what could not be recorded."""
@@ -247,6 +280,13 @@ class Recorder:
             replace_file(self.folder / "summary.json", _json(content))
         except OSError as error:
             self._losses.lost("summary.json", reason(error))
+
+    def _no_room(self, what: str, n_bytes: int) -> bool:
+        """Whether so much waits that a picture is lost; told then."""
+        full = self.waiting_bytes + n_bytes > WAITING_BYTES
+        if full:
+            self._losses.lost(what, f"{self.waiting_bytes / 1e6:.0f} MB wait for the disk")
+        return full
 
     def _opened(self, opened: ExitStack, name: str, columns: tuple[str, ...]) -> GrowingLines:
         lines = GrowingLines(self.folder / name, "\t".join(columns))
@@ -280,22 +320,26 @@ class Recorder:
         self._settings.append(settings)
 
     def _append_frame(self, frame: Frame, shown: float) -> None:
-        """First the pictures: a row stands for files that are there."""
         decoded, times = frame.decoded, frame.times
-        row = _tsv((
+        row = (
             frame.serial, decoded.trial.number, decoded.volume, decoded.age_s, frame.step,
             frame.steps, times.acquired, times.received, times.decoded, times.drawn,
             times.painted, frame.aims, self._settings_row(frame.settings, shown),
-        ))  # fmt: skip
-        files: list[Path] = []
+        )  # fmt: skip
+        samples = ("" if n == 1 else f"_sample-{n}" for n in range(1, len(frame.images) + 1))
+        files = [self.folder / "frames" / f"{frame.serial:06d}{sample}.png" for sample in samples]
+        self._append_pictures(dict(zip(files, frame.images, strict=True)), "frames.tsv", row)
+
+    def _append_pictures(
+        self, pictures: Mapping[Path, NDArray[np.uint8]], table: str, row: tuple[object, ...]
+    ) -> None:
+        """First the pictures: a row stands for files that are there."""
         try:
-            for n, image in enumerate(frame.images, 1):
-                name = f"{frame.serial:06d}" + (f"_sample-{n}" if n > 1 else "")
-                files.append(self.folder / "frames" / f"{name}.png")
-                files[-1].write_bytes(_png(image))
-            self._lines["frames.tsv"].append(row)
+            for file, image in pictures.items():
+                file.write_bytes(_png(image))
+            self._lines[table].append(_tsv(row))
         except BaseException:
-            for file in files:
+            for file in pictures:
                 file.unlink(missing_ok=True)
             raise
 
@@ -306,6 +350,15 @@ class Recorder:
         if settings not in self._settings:
             self._append_settings(settings, since)
         return len(self._settings) - 1 - self._settings[::-1].index(settings)
+
+
+def painted_row(painted: Painted) -> tuple[object, ...]:
+    """The cells of participant.tsv."""
+    return (
+        painted.time, painted.event, "+".join(painted.shows), _known(painted.frame),
+        _known(painted.score), painted.block and painted.block.value,
+        None if painted.patch is None else int(painted.patch),
+    )  # fmt: skip
 
 
 def versions() -> dict[str, str]:

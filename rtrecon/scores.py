@@ -1,14 +1,15 @@
-"""Scores and firings as rows of their tables, written and read back to the bit."""
+"""Scores, firings and where they went, as rows of their tables; scores read back to the bit."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from math import isnan, nan
 from typing import Any
 
-from rtrecon.types import Block, Firing, Score
+from rtrecon.types import Block, Firing, Score, Sent
 
 SCORE_COLUMNS = tuple(field.name for field in fields(Score))
 FIRING_COLUMNS = ("number", "time", "person", "score")
+SENT_COLUMNS = tuple(field.name for field in fields(Sent))
 UNKNOWN = "n/a"
 
 
@@ -21,6 +22,11 @@ def firing_row(firing: Firing) -> tuple[str, ...]:
     """The cells of firings.tsv; `score` is the number of the one that fired."""
     cells = (firing.number, firing.time, firing.person, firing.score.number)
     return tuple(_cell(value) for value in cells)
+
+
+def sent_row(sent: Sent) -> tuple[str, ...]:
+    """The cells of sent.tsv."""
+    return tuple(_cell(getattr(sent, name)) for name in SENT_COLUMNS)
 
 
 def scores_of(rows: Iterable[Mapping[str, str]]) -> list[Score]:

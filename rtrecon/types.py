@@ -175,6 +175,8 @@ class Decoded:
     reliability : float
         How much of a response the evidence can know by now, 0 to 1: what its noise leaves of the
         variance of responses.
+    pattern : Pattern or None
+        What it was decoded of, where that is at hand.
     """
 
     trial: Trial
@@ -188,6 +190,7 @@ class Decoded:
     confidence: float
     times: Times = field(default_factory=Times)
     reliability: float = 1.0
+    pattern: Pattern | None = None
 
 
 @dataclass(frozen=True)
@@ -239,6 +242,29 @@ class Comparison:
     control: NDArray[np.uint8] | None = None
 
 
+@dataclass(frozen=True)
+class Brain:
+    """Where the decoders read.
+
+    Attributes
+    ----------
+    volume : int16 or float32 (i, j, k)
+        What is seen behind them.
+    affine : float64 (4, 4)
+        Its voxel indices to scanner millimetres (RAS+).
+    voxels : int64 (n_voxels,)
+        Those of a pattern, in its order, counted with i fastest.
+    early, ventral : bool (n_voxels,)
+        Which of them z is decoded of, and which c.
+    """
+
+    volume: NDArray[np.generic]
+    affine: NDArray[np.float64]
+    voxels: NDArray[np.int64]
+    early: NDArray[np.bool_]
+    ventral: NDArray[np.bool_]
+
+
 class Block(Enum):
     """What a person is to do for a while, and what is told meanwhile."""
 
@@ -279,6 +305,8 @@ class Score:
         Counts from 1 in the session.
     elapsed : float
         Where the run's schedule of blocks stood for this score, s from its start.
+    sample : int
+        With EEG: how many samples of the person's recording were known; -1 where there are none.
     """
 
     number: int
@@ -295,6 +323,7 @@ class Score:
     fault: str = ""
     run: int = 1
     elapsed: float = nan
+    sample: int = -1
 
 
 @dataclass(frozen=True)
@@ -354,6 +383,7 @@ class Phase(Enum):
     SILENT = "stream silent"
     ENDED = "ended"
     FAILED = "failed"
+    UNHEARD = "session not heard"  # only a view elsewhere says so: its session may be well
 
 
 @dataclass(frozen=True)
@@ -449,6 +479,8 @@ class Presentation:
         How often each person's trigger has fired.
     blank : bool
         Nothing but the fixation cross may be seen: paused, failed or over.
+    threshold : float
+        Value from which a trigger fires, 0 to 1; nan: there is none.
     """
 
     phase: Phase = Phase.READY
@@ -461,6 +493,7 @@ class Presentation:
     shows: frozenset[str] = frozenset({"reconstruction"})
     fires: Mapping[str, int] = field(default_factory=dict)
     blank: bool = False
+    threshold: float = nan
 
 
 @dataclass(frozen=True)

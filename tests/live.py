@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ class Toy:
         self.name, self.identity, self.size_px = "toy", real.identity, real.size_px
         self.latent, self.conditioning = real.latent, real.conditioning
         self.defaults, self.takes, self.settle = real.defaults, real.takes, real.settle
-        self._real = real
+        self._real, self.decode_latents = real, real.decode_latents
         self.gate = threading.Semaphore(0)
         self.gated = False
         self.fails: set[int] = set()
@@ -65,20 +66,21 @@ class Live:
         toy: Toy,
         folder: Path,
         geometry: Geometry,
-        free_viewing: bool = False,
+        **named: Any,
     ) -> None:
         self.outlet = ScannerOutlet(name, geometry)
         receiver = Receiver(name, 10.0, 20.0, threading.Event())
         recorder = Recorder(folder, geometry, {})
         generator: Generator = toy  # type: ignore[assignment]
+        self.painter = Worker("draw")
         self.pipeline = Pipeline(
             receiver,
             artifact,
             generator,
-            Worker("draw"),
+            self.painter,
             recorder,
             SETTINGS,
-            free_viewing=free_viewing,
+            **named,
         )
         self.shower = threading.Thread(target=show_headless, args=(self.pipeline,))
         self.folder = folder
@@ -91,10 +93,14 @@ class Live:
     def finish(self) -> dict[str, object]:
         self.shower.join(timeout=60)
         assert not self.shower.is_alive()
-        self.pipeline.finish()
-        self.finished = True
+        self.close()
         summary: dict[str, object] = json.loads((self.folder / "summary.json").read_text())
         return summary
+
+    def close(self) -> None:
+        self.pipeline.finish()
+        self.painter.close(timeout_s=5)
+        self.finished = True
 
 
 @pytest.fixture
@@ -105,7 +111,7 @@ def going_live(
     begun: list[Live] = []
 
     def make(
-        artifact: Artifact = toy_artifact, geometry: Geometry = toy_geometry, **named: bool
+        artifact: Artifact = toy_artifact, geometry: Geometry = toy_geometry, **named: Any
     ) -> Live:
         begun.append(Live(stream_name, artifact, toy, tmp_path / "session", geometry, **named))
         return begun[-1]
@@ -114,7 +120,7 @@ def going_live(
     for live in begun:
         if not live.finished:
             toy.gate.release(1000)
-            live.pipeline.finish()
+            live.close()
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QEventLoop, QTimer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
+from rtrecon.display.panels import remembered
 from rtrecon.display.screens import Beside, Screens
 from rtrecon.display.screenshots import Screenshots
 from rtrecon.display.watched import Watched
@@ -41,15 +42,17 @@ def run_window(
         Those beside the window, if any.
     """
     app = QApplication.instance() or QApplication(["rtrecon"])
+    # Pictures of the window are taken of the layout that everybody knows.
     window = OperatorWindow(
-        session, Screenshots(screenshots) if screenshots else None, close_when_ended
-    )
+        session, Screenshots(screenshots) if screenshots else None, close_when_ended,
+        memory=None if screenshots else remembered(),
+    )  # fmt: skip
     loop = QEventLoop()
     window.closed.connect(loop.quit)
     window.show()
     QTimer.singleShot(0, window, window.start)
     beside = Beside(window, session, screens or Screens(), session.stimulus)
-    with _interrupt_closes(window):
+    with interrupt_closes(window):
         loop.exec()
     beside.close()
     window.deleteLater()
@@ -57,7 +60,7 @@ def run_window(
 
 
 @contextmanager
-def _interrupt_closes(window: OperatorWindow) -> Iterator[None]:
+def interrupt_closes(window: QWidget) -> Iterator[None]:
     """Ctrl-C closes the window; Python gets to see the signal at the window's next tick."""
     if threading.current_thread() is not threading.main_thread():
         yield

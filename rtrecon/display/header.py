@@ -19,7 +19,8 @@ from rtrecon.types import Phase, Status
 
 
 class Header(QWidget):
-    """A coloured pill with the phase in words, a message, and three lines of description.
+    """A coloured pill with the phase in words, a message, three lines of description, and the menu
+    of panels and the list of keys, for whoever has them to connect.
 
     Above the message stands, in the colour of alarms, what is wrong with the record on disk.
     """
@@ -44,6 +45,12 @@ class Header(QWidget):
         self.details.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.details.clicked.connect(self.show_details)
         self.details.hide()
+        self.view = QPushButton("View")
+        self.view.setToolTip("Show, hide and put back panels (V)")
+        self.view.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.help = QPushButton("?")
+        self.help.setToolTip("All keys (F1 or ?)")
+        self.help.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         about = QVBoxLayout()
         about.setSpacing(1)
         for text in (session.stream_text, session.decoder_text, session.generator_text):
@@ -58,12 +65,15 @@ class Header(QWidget):
         row.addLayout(messages, stretch=3)
         row.addWidget(self.details)
         row.addLayout(about, stretch=1)
+        row.addWidget(self.view)
+        row.addWidget(self.help)
         self.show_status(self._status)
 
     def show_status(self, status: Status) -> None:
         """Say where the session stands."""
         self._status = status
-        mark(self.pill, "phase", status.phase.name)
+        halted = status.paused and status.phase not in (Phase.ENDED, Phase.FAILED)
+        mark(self.pill, "phase", "PAUSED" if halted else status.phase.name)
         self.recording.say(status.recording)
         self.recording.setVisible(bool(status.recording))
         self.message.say(status.message)
@@ -81,6 +91,8 @@ class Header(QWidget):
         running = status.phase not in (Phase.ENDED, Phase.FAILED)
         if self.stopping and running:
             return "stopping"
+        if status.paused and running:
+            return "paused: recording, no pictures"
         if status.phase is Phase.SILENT and status.arrival:
             return f"stream silent {local_clock() - status.arrival.received:.0f} s"
         return status.phase.value

@@ -17,6 +17,7 @@ DIM = "#9aa7b4"
 ORANGE = "#e69f00"
 SKY = "#56b4e9"
 GREEN = "#009e73"
+YELLOW = "#f0e442"
 VERMILLION = "#ff6a13"  # theirs is #d55e00, too dark for letters on a dark ground
 GREY = "#6b7885"
 
@@ -109,15 +110,37 @@ def style_sheet(letter: int) -> str:
         min-height: {letter * 2}px; max-height: {letter * 2}px; border-radius: {letter}px; }}
     QLabel[phase="WAITING"] {{ background: {SKY}; }}
     QLabel[phase="RUNNING"] {{ background: {GREEN}; }}
-    QLabel[phase="SILENT"] {{ background: {ORANGE}; }}
+    QLabel[phase="SILENT"], QLabel[phase="UNHEARD"], QLabel[phase="PAUSED"] {{
+        background: {ORANGE}; }}
+    QLabel[role="key"] {{ font-weight: bold; color: {SKY}; }}
+    QLabel[role="heading"] {{ font-weight: bold; }}
+    QMainWindow::separator {{ background: {BACKGROUND}; width: 8px; height: 8px; }}
+    QMainWindow::separator:hover {{ background: {GREY}; }}
+    QWidget[role="bar"] QLabel {{ color: {DIM}; }}
+    QPushButton[role="hide"] {{ background: transparent; border: none; color: {GREY};
+        padding: 0 6px; }}
+    QPushButton[role="hide"]:hover {{ color: {TEXT}; }}
+    QTabBar {{ background: {BACKGROUND}; border: none; qproperty-drawBase: 0; }}
+    QTabBar::tab {{ background: {BACKGROUND}; color: {DIM}; padding: 2px {letter}px;
+        border: 1px solid transparent; border-bottom: 2px solid transparent; }}
+    QTabBar::tab:selected {{ color: {TEXT}; border-bottom: 2px solid {SKY}; }}
+    QTabBar::tab:hover {{ color: {TEXT}; }}
+    QMenu {{ background: {PANEL}; border: 1px solid {EDGE}; padding: 4px; }}
+    QMenu::item {{ padding: 4px {letter * 2}px; }}
+    QMenu::item:selected {{ background: {EDGE}; }}
+    QMenu::item:disabled {{ color: {GREY}; }}
+    QMenu::separator {{ background: {EDGE}; height: 1px; margin: 4px 8px; }}
+    QScrollBar:vertical {{ background: {PANEL}; width: 10px; }}
+    QScrollBar::handle:vertical {{ background: {EDGE}; min-height: 20px; border-radius: 4px; }}
+    QScrollBar::add-line:vertical, QScrollBar::sub-line:vertical {{ height: 0; }}
     QLabel[phase="FAILED"] {{ background: {VERMILLION}; }}
     QPushButton {{ background: {EDGE}; color: {TEXT}; border: 1px solid #3d4954;
         border-radius: 6px; padding: 5px 16px; font-weight: bold; }}
     QPushButton:hover {{ background: #3a4651; }}
     QPushButton:pressed {{ background: #465460; }}
     QPushButton:disabled {{ color: {GREY}; background: {PANEL}; border-color: {EDGE}; }}
-    QPushButton[role="step"] {{ padding: 5px 0; min-width: {letter * 2}px; }}
-    QLabel[role="step"] {{ font-weight: bold; min-width: {letter * 2}px; }}
+    QPushButton[role="step"] {{ padding: 2px 0; min-width: {round(letter * 1.7)}px; }}
+    QLabel[role="step"] {{ font-weight: bold; min-width: {round(letter * 1.9)}px; }}
     QSlider {{ background: transparent; min-width: {letter * 6}px; }}
     QSlider::groove:horizontal {{ background: {EDGE}; height: 4px; border-radius: 2px; }}
     QSlider::sub-page:horizontal {{ background: {SKY}; height: 4px; border-radius: 2px; }}
@@ -127,6 +150,8 @@ def style_sheet(letter: int) -> str:
     QCheckBox::indicator {{ width: {letter - 4}px; height: {letter - 4}px;
         border: 2px solid {DIM}; border-radius: 4px; }}
     QCheckBox::indicator:checked {{ background: {SKY}; border-color: {SKY}; }}
+    QPlainTextEdit[role="log"] {{ border: none; font-family: sans-serif;
+        font-size: {round(letter * 0.88)}px; }}
     QPlainTextEdit {{ background: {PANEL}; border: 1px solid {EDGE}; font-family: monospace; }}
     QToolTip {{ background: {EDGE}; color: {TEXT}; border: 1px solid {GREY}; padding: 4px; }}
     """

@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 from rtrecon.config import Settings
 from rtrecon.display.presented import Presented
 from rtrecon.mailbox import Mailbox
-from rtrecon.types import Decoded, Frame, Status, Trial
+from rtrecon.types import Brain, Comparison, Decoded, Frame, Presentation, Status, Trial
 
 
 class Watched(Presented, Protocol):
     """A live session as the operator's window sees it; everything is cheap and never blocks.
+
+    Whoever derives from it need not offer what has a value here.
 
     Attributes
     ----------
@@ -62,6 +64,26 @@ class Watched(Presented, Protocol):
         """Whether all threads are done (phase ENDED or FAILED)."""
         ...
 
+    @property
+    def comparison(self) -> Comparison | None:
+        """The newest of what is drawn beside pictures."""
+        return None
+
+    @property
+    def uncompared(self) -> str:
+        """Why there is none; empty where there is one, or may be soon."""
+        return ""
+
+    @property
+    def brain(self) -> Brain | None:
+        """Where decoders read; the same value until it changes."""
+        return None
+
+    @property
+    def presentation(self) -> Presentation:
+        """What participant and spectators may see, and the scores of a protocol."""
+        return Presentation()
+
     def start(self) -> None:
         """Start the threads."""
         ...
@@ -69,6 +91,15 @@ class Watched(Presented, Protocol):
     def stop(self) -> None:
         """Ask for the end and return at once."""
         ...
+
+    @property
+    def pausable(self) -> bool:
+        """Whether it can be paused from here."""
+        return False
+
+    def pause(self, on: bool) -> None:
+        """Make and show no new pictures for a while, or go on; returns at once."""
+        return
 
     def shown(self, frame: Frame) -> None:
         """Take note of a frame that is on screen, `times.painted` filled in."""

@@ -4,23 +4,31 @@
 import time
 from collections import deque
 from dataclasses import replace
+from functools import partial
 
-from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtCore import QSettings, Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from rtrecon.display import theme, wording
+from rtrecon.display.brain import BrainView
 from rtrecon.display.candidates import Candidates
 from rtrecon.display.controls import Controls
 from rtrecon.display.counts import Counts
 from rtrecon.display.header import Header
+from rtrecon.display.keys import KeyList, Keys
+from rtrecon.display.latency import Latency
+from rtrecon.display.layout import by_default
+from rtrecon.display.log import Log
+from rtrecon.display.panels import Panels
+from rtrecon.display.score import ScoreView
 from rtrecon.display.screenshots import Screenshots
 from rtrecon.display.stage import Stage
 from rtrecon.display.strip import Strip
 from rtrecon.display.theme import Text
 from rtrecon.display.traces import Traces
 from rtrecon.display.watched import Watched
-from rtrecon.types import Decoded, Frame, Phase, Status, Trial
+from rtrecon.types import Comparison, Decoded, Frame, Phase, Status, Trial
 
 TICK_MS = 16
 LINGER_MS = 400  # between a session's end and closing by itself
@@ -41,6 +49,8 @@ class OperatorWindow(QWidget):
         Takes the window at the end of each trial.
     close_when_ended : bool
         Whether to close soon after the session ended.
+    memory : QSettings or None
+        Where the layout of the panels is kept; None: it is not.
 
     Attributes
     ----------
@@ -55,8 +65,10 @@ class OperatorWindow(QWidget):
         session: Watched,
         screenshots: Screenshots | None = None,
         close_when_ended: bool = False,
+        memory: QSettings | None = None,
     ) -> None:
         super().__init__()
+        self._memory = memory
         self.session = session
         self.tick_gaps_ms: deque[float] = deque(maxlen=10_000)
         self._screenshots = screenshots
@@ -64,7 +76,10 @@ class OperatorWindow(QWidget):
         self._status: Status | None = None
         self._decoded: Decoded | None = None
         self._trial: int | None = None
+        self._comparison: Comparison | None = None
+        self._uncompared = ""
         self._frame: Frame | None = None  # shown, and not reported as painted yet
+        self._protocol = False
         self._started = self._asked_to_stop = self._leaving = self._over = False
         self._letter = 0
         self._last_tick = time.perf_counter()
@@ -78,54 +93,80 @@ class OperatorWindow(QWidget):
     def _build(self) -> None:
         self.setWindowTitle("rtrecon")
         self.setMinimumSize(1024, 640)
+        self.keys = Keys(self)
         self.header = Header(self.session)
         self.stage = Stage()
         self.strip = Strip()
         self.strip.n_candidates = len(self.session.candidates)
         self.candidates = Candidates()
-        self.candidates_title = Text("Candidates", "title")
-        self.traces = Traces(self.session.tr_s, self.session.speed)
+        self.candidates_title = Text("", "small")
+        self.traces = Traces(
+            self.session.tr_s, self.session.speed, n_candidates=len(self.session.candidates)
+        )
+        self.latency = Latency(self.session.tr_s / self.session.speed * 1000)
+        self.brain, self.score, self.log = BrainView(), ScoreView(), Log()
         self.counts = Counts()
-        self.controls = Controls(self.session)
+        self.controls = Controls(self.session, self.keys)
         self.controls.start.clicked.connect(self.start)
         self.controls.stop.clicked.connect(self.stop)
+        self.panels = self._make_panels()
         rows = QVBoxLayout(self)
         rows.setContentsMargins(18, 12, 18, 12)
-        rows.setSpacing(12)
+        rows.setSpacing(10)
         rows.addWidget(self.header)
-        rows.addLayout(self._body(), stretch=1)
+        rows.addWidget(self.panels, stretch=1)
         rows.addLayout(self._footer())
         self.resize(1280, 720)
 
-    def _body(self) -> QHBoxLayout:
-        pictures = QVBoxLayout()
-        pictures.setSpacing(10)
-        pictures.addWidget(self.stage, stretch=6)
-        pictures.addWidget(self.strip, stretch=1)
-        numbers = QVBoxLayout()
-        numbers.setSpacing(12)
-        numbers.addWidget(_panel(self.candidates_title, self.candidates), stretch=2)
-        numbers.addWidget(_panel(self.traces), stretch=3)
-        body = QHBoxLayout()
-        body.setSpacing(20)
-        body.addLayout(pictures, stretch=68)
-        body.addLayout(numbers, stretch=32)
-        return body
+    def _make_panels(self) -> Panels:
+        panels = Panels(self.stage, self._memory)
+        traces = self.traces
+        contents: dict[str, tuple[str, tuple[QWidget, ...]]] = {
+            "evolution": ("Evolution", (self.strip,)),
+            "candidates": ("Candidates", (self.candidates_title, self.candidates)),
+            "confidence": ("Confidence", (traces.confidence,)),
+            "motion": ("Motion", (traces.motion, traces.quality)),
+            "timing": ("Timing", (traces.timing, traces.latency)),
+            "brain": ("Brain", (self.brain,)),
+            "latency": ("Latency", (self.latency,)),
+            "log": ("Log", (self.log,)),
+            "score": ("Feedback", (self.score,)),
+        }
+        for n, (name, (title, widgets)) in enumerate(contents.items(), 1):
+            keys = f"Ctrl+{n}"
+            panels.add(name, title, *widgets, keys=keys)
+            self.keys.bind(keys, f"panel: {title}", partial(panels.toggle, name))
+        panels.menu.addSeparator()
+        panels.menu.addAction("Reset layout\tCtrl+0", self.reset_layout)
+        self.header.view.setMenu(panels.menu)
+        self.header.help.clicked.connect(self.show_keys)
+        panels.arrange(partial(by_default, panels))
+        panels.offer("score", there=False)
+        return panels
+
+    def reset_layout(self) -> None:
+        """Put all panels where they are by default."""
+        self.panels.reset()
 
     def _footer(self) -> QHBoxLayout:
         footer = QHBoxLayout()
-        footer.setSpacing(24)
+        footer.setSpacing(18)
         footer.addWidget(self.counts)
-        hint = Text("F11 full screen  ·  Ctrl+Q quit", "small")
-        hint.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        footer.addWidget(hint, stretch=1)
+        footer.addStretch(1)
         footer.addWidget(self.controls)
         return footer
 
     def _bind_keys(self) -> None:
-        for keys, action in (("F11", self.toggle_full_screen), ("Ctrl+Q", self.close)):
-            QShortcut(QKeySequence(keys), self).activated.connect(action)
+        self.keys.tell("D", "details of a failure")  # bound by its button
+        self.keys.bind("V", "menu of panels", self.header.view.click)
+        self.keys.bind("Ctrl+0", "reset the layout", self.reset_layout)
+        self.keys.bind("F11", "full screen", self.toggle_full_screen)
+        self.keys.bind("Ctrl+Q", "quit", self.close)
+        self.keys.bind("F1 ?", "these keys", self.show_keys)
+
+    def show_keys(self) -> None:
+        """List all keys over the window."""
+        KeyList(self.keys, self)
 
     def start(self) -> None:
         """Start the session, if it was not."""
@@ -145,7 +186,8 @@ class OperatorWindow(QWidget):
 
     def toggle_full_screen(self) -> None:
         """Fill the screen, or go back to a window."""
-        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
+        window = self.window()
+        window.setWindowState(window.windowState() ^ Qt.WindowState.WindowFullScreen)
 
     def tick(self) -> None:
         """Look at the session once and show what is new."""
@@ -156,6 +198,11 @@ class OperatorWindow(QWidget):
         self._follow_status()
         self._follow_frames()
         self._follow_decoded()
+        self._follow_comparison()
+        self._follow_presentation()
+        self.traces.tick()
+        self.log.tick()
+        self.panels.tick()
         self.controls.follow_settings()
         self._follow_end()
 
@@ -166,6 +213,7 @@ class OperatorWindow(QWidget):
             frame, self._frame = replace(self._frame, times=times), None
             self.session.shown(frame)
             self.traces.add_painted(frame)
+            self.latency.add_painted(frame)
 
     def _follow_frames(self) -> None:
         frame = self.session.frames.take() if self.session.frames.peek() else None
@@ -190,7 +238,7 @@ class OperatorWindow(QWidget):
         before, self._status = self._status, status
         self.header.show_status(status)
         self.counts.show_status(status)
-        self.controls.show_phase(status.phase, self._asked_to_stop)
+        self.controls.show_status(status, self._asked_to_stop)
         self.setWindowTitle(f"{status.stream} - rtrecon" if status.stream else "rtrecon")
         if status.trial and status.trial.number != self._trial:
             self._begin_trial(status.trial)
@@ -205,12 +253,40 @@ class OperatorWindow(QWidget):
         self.stage.show_now(trial)
 
     def _follow_decoded(self) -> None:
+        self._follow_brain()
         decoded = self.session.decoded
         if decoded is None or decoded is self._decoded:
             return
         self._decoded = decoded
         self.candidates.show_decoded(decoded, self.session.candidates)
-        self.candidates_title.say(f"Candidates  ·  {wording.about(decoded)}")
+        self.candidates_title.say(wording.about(decoded))
+        self.traces.add_decoded(decoded)
+        if decoded.pattern is not None:
+            self.brain.show_pattern(decoded.pattern)
+
+    def _follow_brain(self) -> None:
+        brain = self.session.brain
+        if brain is not None and brain is not self.brain.brain:
+            self.brain.show_brain(brain)
+
+    def _follow_comparison(self) -> None:
+        """What is there is shown, though there may be no time for another; else why it is not."""
+        comparison, uncompared = self.session.comparison, self.session.uncompared
+        new = None if comparison is self._comparison else comparison
+        if new is not None and self.stage.show_comparison(new):
+            self._comparison = new
+        if uncompared != self._uncompared:
+            self._uncompared = uncompared
+            self.stage.say_uncompared(uncompared)
+
+    def _follow_presentation(self) -> None:
+        presentation = self.session.presentation
+        there = presentation.block is not None
+        if there != self._protocol:
+            self._protocol = there
+            self.panels.offer("score", there)
+        if there:
+            self.score.show_presentation(presentation)
 
     def _follow_end(self) -> None:
         if self._over or not self.session.ended:
@@ -228,6 +304,7 @@ class OperatorWindow(QWidget):
         if self._leaving or self.session.ended or self._startable:
             self._timer.stop()
             self._report_painted()
+            self.panels.remember()
             event.accept()
             self.closed.emit()
         else:
@@ -242,14 +319,4 @@ class OperatorWindow(QWidget):
             self._letter = letter
             self.setStyleSheet(theme.style_sheet(letter))
             self.traces.set_letter(letter)
-
-
-def _panel(*widgets: QWidget) -> QFrame:
-    panel = QFrame()
-    panel.setProperty("role", "panel")
-    rows = QVBoxLayout(panel)
-    rows.setContentsMargins(12, 8, 12, 8)
-    rows.setSpacing(4)
-    for widget in widgets:
-        rows.addWidget(widget, stretch=int(widget is widgets[-1]))
-    return panel
+            self.score.plot.set_letter(letter)

@@ -97,6 +97,17 @@ class Generator(Protocol):
         """
         ...
 
+    def decode_latents(self, z: NDArray[np.float32]) -> NDArray[np.uint8] | None:
+        """A latent (*latent) as a picture (height, width, 3), nothing made up to it; None where a
+        latent alone is none. Called from the thread of `images`.
+
+        Raises
+        ------
+        BadInput
+            z that it cannot draw from.
+        """
+        ...
+
     def settle(self) -> None:
         """Compile nothing more: a session begins, and what was not needed so far runs as it is."""
         ...
@@ -120,21 +131,23 @@ def check_aim(aim: Aim, generator: Generator) -> None:
     BadInput
         z or c of another shape, or with values that are not numbers.
     """
-    wanted = {"z": generator.latent, "c": generator.conditioning}
-    for name, values in (("z", aim.z), ("c", aim.c)):
-        if values is None:
-            continue
-        if values.shape != wanted[name]:
-            raise BadInput(
-                f"{name} has the shape {values.shape}, the generator takes {wanted[name]}: "
-                "use decoders that were fitted for it"
-            )
-        if not np.isfinite(values).all():
-            wrong = int((~np.isfinite(values)).sum())
-            raise BadInput(
-                f"{wrong} of the {values.size} values of {name} are no numbers: "
-                "nothing is drawn from it"
-            )
+    if aim.z is not None:
+        check_values("z", aim.z, generator.latent)
+    check_values("c", aim.c, generator.conditioning)
+
+
+def check_values(name: str, values: NDArray[np.float32], wanted: tuple[int, ...]) -> None:
+    """As `check_aim`, for z or c alone."""
+    if values.shape != wanted:
+        raise BadInput(
+            f"{name} has the shape {values.shape}, the generator takes {wanted}: "
+            "use decoders that were fitted for it"
+        )
+    if not np.isfinite(values).all():
+        wrong = int((~np.isfinite(values)).sum())
+        raise BadInput(
+            f"{wrong} of the {values.size} values of {name} are no numbers: nothing is drawn from it"
+        )
 
 
 def find_generator(name: str) -> Preset:

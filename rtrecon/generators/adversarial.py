@@ -117,6 +117,9 @@ class Adversarial:
         pixels = (drawn.permute(1, 2, 0) + 1) * 127.5
         yield Step(pixels.round().to(torch.uint8).cpu().numpy()[None], 1, 1)
 
+    def decode_latents(self, z: NDArray[np.float32]) -> None:
+        """None: it never drew a code without words, and what it made of one would say nothing."""
+
     def settle(self) -> None:
         """Nothing is compiled."""
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from rtrecon.config import Settings
-from rtrecon.generators import Aim, Newer, Step, check_aim
+from rtrecon.generators import Aim, Newer, Step, check_aim, check_values
 from rtrecon.generators.compute import Compute, Transfer
 from rtrecon.generators.presets import Preset
 from rtrecon.generators.schedule import Schedule
@@ -103,6 +103,13 @@ class Diffusion:
                     shown = None
         final = self._developed(latents, fast=settings.fast_decoder)
         yield Step(final.wait(), len(timesteps), len(timesteps))
+
+    @torch.inference_mode()
+    def decode_latents(self, z: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """What the autoencoder makes of z, with its own decoder: the small one is another model's."""
+        check_values("z", z, self.latent)
+        drawn: NDArray[np.uint8] = self._developed(self.compute.tensor(z)[None], fast=False).wait()
+        return drawn[0]
 
     def settle(self) -> None:
         """Compile nothing more from now on."""

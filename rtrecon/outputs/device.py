@@ -23,10 +23,13 @@ class Device(Protocol):
         For people, such as "osc 127.0.0.1:9000".
     every : bool
         Whether it gets every score, and not only the newest of those that wait.
+    claims : frozenset of str
+        Streams and files that no other device may have.
     """
 
     name: str
     every: bool
+    claims: frozenset[str]
 
     def open(self) -> None:
         """Get hold of it.
@@ -70,10 +73,11 @@ class Addressee:
     folder: Path | None = None
 
 
-class Untimed:
-    """A device that does nothing by itself, and gets the newest score alone."""
+class Plain:
+    """A device that gets the newest score alone, claims nothing, and does nothing by itself."""
 
     every = False
+    claims: frozenset[str] = frozenset()
 
     def tick(self) -> float:
         """Nothing is due, ever."""

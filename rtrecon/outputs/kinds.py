@@ -2,14 +2,19 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from rtrecon.config import read_table
 from rtrecon.errors import BadConfig
+from rtrecon.outputs.artnet import ArtnetLight, Universe
+from rtrecon.outputs.command import CommandTrigger
 from rtrecon.outputs.device import Addressee, Device
 from rtrecon.outputs.lsl import LslScore, LslTrigger
 from rtrecon.outputs.osc import OscScore, OscTrigger
+from rtrecon.outputs.serial_line import SerialTrigger
+from rtrecon.outputs.sound import SoundOutput
 from rtrecon.types import Person
 
 
@@ -18,12 +23,17 @@ class _Kind(Protocol):
 
     person: str
 
-    def device(self, to: Addressee) -> Device: ...
+    def make(self, to: Addressee) -> Device: ...
 
 
-KINDS: dict[str, dict[str, type[Any]]] = {
-    "output": {"lsl": LslScore, "osc": OscScore},
-    "trigger": {"lsl": LslTrigger, "osc": OscTrigger},
+_KINDS: dict[str, dict[str, type[Any]]] = {
+    "output": {"lsl": LslScore, "osc": OscScore, "sound": SoundOutput, "artnet": ArtnetLight},
+    "trigger": {
+        "lsl": LslTrigger,
+        "osc": OscTrigger,
+        "serial": SerialTrigger,
+        "command": CommandTrigger,
+    },
 }
 
 
@@ -46,21 +56,34 @@ def read_devices(
         try:
             kind: _Kind = read_table(_class_of(key, table), table, where)
             to = Addressee(stream, _those(kind.person, people), folder)
-            found.append((to, kind.device(to)))
+            found.append((to, kind.make(to)))
         except BadConfig as error:
             told = str(error)
             raise BadConfig(told if told.startswith(where) else f"{where}: {told}") from error
-    names = Counter(device.name for _, device in found if device.name.startswith("lsl "))
-    if twice := [name for name, count in names.items() if count > 1]:
+    claims = Counter(claim for _, device in found for claim in device.claims)
+    if twice := [claim for claim, count in claims.items() if count > 1]:
         raise BadConfig(f"[[{key}]] asks for '{twice[0]}' twice: leave one out")
-    return found
+    return _universes(found)
+
+
+def _universes(found: list[tuple[Addressee, Device]]) -> list[tuple[Addressee, Device]]:
+    """The same, with one device for all fixtures of a universe."""
+    merged: dict[str, tuple[Addressee, Device]] = {}
+    for number, (to, device) in enumerate(found):
+        key = device.name if isinstance(device, Universe) else str(number)
+        first_to, first = merged.setdefault(key, (to, device))
+        if first is not device and isinstance(first, Universe) and isinstance(device, Universe):
+            first.join(device)
+            people = dict.fromkeys((*first_to.people, *to.people))
+            merged[key] = replace(first_to, people=tuple(people)), first
+    return list(merged.values())
 
 
 def _class_of(key: str, table: Any) -> type[Any]:
     kind = table.get("kind") if isinstance(table, Mapping) else None
-    if not isinstance(kind, str) or kind not in KINDS[key]:
-        raise BadConfig(f"kind = {kind!r}: must be one of {', '.join(KINDS[key])}")
-    return KINDS[key][kind]
+    if not isinstance(kind, str) or kind not in _KINDS[key]:
+        raise BadConfig(f"kind = {kind!r}: must be one of {', '.join(_KINDS[key])}")
+    return _KINDS[key][kind]
 
 
 def _those(name: str, people: Sequence[Person]) -> tuple[Person, ...]:

@@ -8,7 +8,7 @@ from math import isfinite
 import pylsl
 
 from rtrecon.feedback import FEEDBACK_TYPE
-from rtrecon.outputs.device import Addressee, Item, Untimed
+from rtrecon.outputs.device import Addressee, Item, Plain
 from rtrecon.types import Firing, Person, Score
 
 CHANNELS = ("raw", "value", "told")
@@ -32,7 +32,7 @@ class LslScore:
     kind: str
     person: str = ""
 
-    def device(self, to: Addressee) -> "ScoreOutlets":
+    def make(self, to: Addressee) -> "ScoreOutlets":
         """Such an output."""
         return ScoreOutlets(to)
 
@@ -44,18 +44,19 @@ class LslTrigger:
     kind: str
     person: str = ""
 
-    def device(self, to: Addressee) -> "TriggerOutlet":
+    def make(self, to: Addressee) -> "TriggerOutlet":
         """Such an output."""
         return TriggerOutlet(to)
 
 
-class ScoreOutlets(Untimed):
+class ScoreOutlets(Plain):
     """A stream a person, stamped with the time at which each score was worked out."""
 
     every = True  # pushing never waits, and who records wants them all
 
     def __init__(self, to: Addressee) -> None:
         self.name = f"lsl {score_stream(to.stream)}"
+        self.claims = frozenset(score_stream(to.stream, person.name) for person in to.people)
         self._to = to
         self._outlets: dict[str, pylsl.StreamOutlet] = {}
 
@@ -76,12 +77,13 @@ class ScoreOutlets(Untimed):
         self._outlets = {}
 
 
-class TriggerOutlet(Untimed):
+class TriggerOutlet(Plain):
     """One stream of JSON objects, stamped with the time of each firing."""
 
     def __init__(self, to: Addressee) -> None:
         self.name = f"lsl {trigger_stream(to.stream)}"
         self._stream = trigger_stream(to.stream)
+        self.claims = frozenset({self._stream})
         self._outlets: list[pylsl.StreamOutlet] = []
 
     def open(self) -> None:

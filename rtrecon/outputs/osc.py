@@ -8,7 +8,7 @@ from math import isnan
 from pythonosc.osc_message_builder import OscMessageBuilder
 
 from rtrecon.outputs.datagrams import Datagrams, check_destination
-from rtrecon.outputs.device import Addressee, Item, Untimed, require
+from rtrecon.outputs.device import Addressee, Item, Plain, require
 from rtrecon.types import Firing
 
 _RESERVED = re.compile(r"[^!-~]|[#*,/?\[\]{}]")  # may not stand in a part of an OSC address
@@ -45,7 +45,7 @@ class OscScore:
         _check(self.host, self.port, self.address, self.arguments, tuple(_TYPES))
         require(len(self.scale) == 2, "scale", list(self.scale), "two numbers, such as [0, 255]")
 
-    def device(self, to: Addressee) -> "Osc":
+    def make(self, to: Addressee) -> "Osc":
         """Such an output."""
         return Osc(self.host, self.port, self.address, self._values)
 
@@ -75,7 +75,7 @@ class OscTrigger:
         known = ("number", "value", "person", "time")
         _check(self.host, self.port, self.address, self.arguments, known)
 
-    def device(self, to: Addressee) -> "Osc":
+    def make(self, to: Addressee) -> "Osc":
         """Such an output."""
         return Osc(self.host, self.port, self.address, self._values)
 
@@ -85,7 +85,7 @@ class OscTrigger:
         return [(_TYPES[part], known[part]) for part in self.arguments]
 
 
-class Osc(Untimed):
+class Osc(Plain):
     """The device of both. Sending never waits; that nobody listens cannot be noticed.
 
     Parameters

@@ -123,10 +123,13 @@ class Sender:
             return inf
 
     def _send(self, item: Item) -> None:
-        """Send it and say so; where the device had worked until now, try twice."""
+        """Send it and say so; where the device had worked until now, try twice.
+
+        At the end a device that fails gets no further chance: there may be much that waits.
+        """
         what = "score" if isinstance(item, Score) else "trigger"
         worked = not self._error
-        error = self._attempt(item)
+        error = self._error if self._closing and not worked else self._attempt(item)
         if error and worked:
             error = self._attempt(item)
         if error:
@@ -139,7 +142,10 @@ class Sender:
         if isinstance(item, Score):
             self._last[item.person] = item
         now = pylsl.local_clock()
-        self._sent(Sent(self.device.name, what, item.person, item.number, now, error))
+        try:
+            self._sent(Sent(self.device.name, what, item.person, item.number, now, error))
+        except Exception:  # a record that fails must not end what the next firing needs
+            log.exception("output %s: what was sent could not be noted", self.device.name)
 
     def _attempt(self, item: Item) -> str:
         """Why it could not be sent; empty where it was."""

@@ -87,6 +87,11 @@ class Blocks:
         return self._ends[-1] if self._ends else inf
 
     @property
+    def count(self) -> int:
+        """Blocks of the whole schedule; 0 without any."""
+        return len(self._plans)
+
+    @property
     def kinds(self) -> frozenset[Block]:
         """Of all its blocks."""
         return frozenset(plan.kind for plan in self._plans) or frozenset({Block.REGULATE})

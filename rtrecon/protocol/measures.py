@@ -163,7 +163,9 @@ def measure_of(
     if settings.measure == PROBABILITY:
         return Probability(artifact.candidates)
     if settings.measure == REGION:
-        return Region(Path(settings.region).name, region_of(settings.region, artifact))
+        name, inside = Path(settings.region).name, region_of(settings.region, artifact)
+        log.info("region %s: %d of the decoder's %d voxels", name, inside.sum(), len(inside))
+        return Region(name, inside)
     known = dict(zip(artifact.candidates, artifact.candidate_c, strict=True))
     return Similarity(artifact.c.y_mean, known | dict(captions))
 
@@ -187,7 +189,6 @@ def region_of(region: str, artifact: Artifact) -> NDArray[np.bool_]:
     inside = _mask(Path(region), artifact).ravel(order="F")[artifact.voxels]
     if not inside.any():
         raise BadInput(f"mask {region} holds none of the decoder's voxels: name another")
-    log.info("mask %s holds %d of the decoder's %d voxels", region, inside.sum(), len(inside))
     return inside
 
 

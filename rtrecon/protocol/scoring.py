@@ -44,6 +44,10 @@ class Told(Protocol):
         """Tell a firing."""
         ...
 
+    def close(self) -> None:
+        """Tell that nothing is told any more."""
+        ...
+
 
 class Keeps(Protocol):
     """Who records them: `Recorder`."""
@@ -131,6 +135,10 @@ class Scoring:
     def finish(self, paused: bool = False) -> None:
         """Nothing more comes of this run."""
         self._guarded(lambda: self._scorer.finish(pylsl.local_clock(), paused))
+
+    def close(self) -> None:
+        """Nothing more is told. Any thread, once the ingest thread has ended."""
+        self._outputs.close()
 
     def present(self, presentation: Presentation, now: float) -> Presentation:
         """What may be shown at `now` (LSL clock, s), with the protocol's part in it."""

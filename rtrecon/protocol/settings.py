@@ -1,6 +1,6 @@
 """The tables `[protocol]` and `[[block]]` of a session's configuration, checked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -66,15 +66,13 @@ class ProtocolSettings:
     threshold: Crossing | None = None
 
 
-def read_protocol(tables: Mapping[str, Any], file: str) -> tuple[ProtocolSettings, Blocks] | None:
+def read_protocol(tables: Mapping[str, Any]) -> tuple[ProtocolSettings, Blocks] | None:
     """The protocol of a configuration, or None where it has none.
 
     Parameters
     ----------
     tables : mapping
         `Session.tables`.
-    file : str
-        The configuration's name, for messages.
 
     Raises
     ------
@@ -82,23 +80,20 @@ def read_protocol(tables: Mapping[str, Any], file: str) -> tuple[ProtocolSetting
         Unknown key, wrong type or value, or blocks that do not fit the protocol.
     """
     if "protocol" not in tables:
-        if "block" in tables:
-            raise BadConfig(f"{file}: [[block]] without [protocol]: say what is fed back in it")
+        if alone := next((key for key in ("block", "output", "trigger") if key in tables), ""):
+            raise BadConfig(f"[[{alone}]] without [protocol]: say in it what is fed back")
         return None
-    settings = read_table(ProtocolSettings, tables["protocol"], f"{file} [protocol]")
+    settings = read_table(ProtocolSettings, tables["protocol"], "[protocol]")
+    listed = tables.get("block", [])
+    if not isinstance(listed, list):
+        raise BadConfig("[block]: there may be several, so write [[block]]")
     plans = [
-        read_table(BlockPlan, table, f"{file} [[block]] {number}")
-        for number, table in enumerate(_listed(tables.get("block", []), file), 1)
+        read_table(BlockPlan, table, f"[[block]] number {number}")
+        for number, table in enumerate(listed, 1)
     ]
     blocks = Blocks(plans, settings.repeat)
     if (Block.SHAM in blocks.kinds) != (settings.sham is not None):
         raise BadConfig(
-            f'{file} [protocol]: sham = "SESSION_FOLDER" and blocks of kind "sham" need each other'
+            '[protocol]: sham = "SESSION_FOLDER" and blocks of kind "sham" need each other'
         )
     return settings, blocks
-
-
-def _listed(tables: Any, file: str) -> Sequence[Any]:
-    if not isinstance(tables, list):
-        raise BadConfig(f"{file}: write each block as a table of its own: [[block]]")
-    return tables

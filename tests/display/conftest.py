@@ -19,7 +19,18 @@ from pytestqt.qtbot import QtBot
 from rtrecon.config import Settings
 from rtrecon.display import OperatorWindow
 from rtrecon.mailbox import Mailbox
-from rtrecon.types import Arrival, Decoded, Frame, Phase, Status, Times, Trial
+from rtrecon.types import (
+    Arrival,
+    Brain,
+    Comparison,
+    Decoded,
+    Frame,
+    Phase,
+    Presentation,
+    Status,
+    Times,
+    Trial,
+)
 
 NAMES = (
     "dog", "house", "boat", "cat", "car", "tree",
@@ -35,6 +46,10 @@ class HandFed:
         self.frames: Mailbox[Frame] = Mailbox()
         self.status = Status(stream="rtrecon")
         self.decoded: Decoded | None = None
+        self.comparison: Comparison | None = None
+        self.uncompared = ""
+        self.brain: Brain | None = None
+        self.presentation = Presentation()
         self.candidates = NAMES
         self.swapped: list[Settings] = []
         self._settings = Settings()
@@ -43,6 +58,7 @@ class HandFed:
         self.generator_text = "generator miniature, 128 x 128"
         self.takes = frozenset({"steps", "strength", "preview"})
         self.tr_s, self.speed = 2.0, 1.0
+        self.pausable = True
         self.ended = False
         self.started = self.stopped = 0
         self.reported: list[Frame] = []
@@ -64,6 +80,9 @@ class HandFed:
 
     def stop(self) -> None:
         self.stopped += 1
+
+    def pause(self, on: bool) -> None:
+        self.become(paused=on)
 
     def end(self) -> None:
         self.become(phase=Phase.ENDED)

@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from rtrecon.config import Settings
 from rtrecon.display import OperatorWindow
-from rtrecon.display.controls import Controls
+from rtrecon.display.controls import Controls, Stepper
 from rtrecon.types import Trial
 
 if TYPE_CHECKING:
@@ -112,6 +112,52 @@ def test_steps_stay_within_what_settings_allow(
     button = window.controls.fewer if steps == 1 else window.controls.more
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
     assert session.settings.steps == steps
+
+
+@pytest.mark.parametrize(
+    ("key", "shift", "before", "after"),
+    [
+        (Qt.Key.Key_G, False, Settings(), Settings(guidance=1.5)),
+        (Qt.Key.Key_G, True, Settings(guidance=2.0), Settings(guidance=1.5)),
+        (Qt.Key.Key_G, True, Settings(), Settings()),
+        (Qt.Key.Key_G, False, Settings(guidance=30.0), Settings(guidance=30.0)),
+        (Qt.Key.Key_N, False, Settings(), Settings(samples=2)),
+        (Qt.Key.Key_N, True, Settings(samples=2), Settings()),
+        (Qt.Key.Key_N, False, Settings(samples=16), Settings(samples=16)),
+        (Qt.Key.Key_Plus, False, Settings(), Settings(steps=5)),
+        (Qt.Key.Key_Minus, False, Settings(), Settings(steps=3)),
+        (Qt.Key.Key_BracketLeft, False, Settings(), Settings(strength=0.7)),
+    ],
+)
+def test_every_setting_has_keys(
+    session: HandFed, qtbot: QtBot, key: Qt.Key, shift: bool, before: Settings, after: Settings
+) -> None:
+    session.takes = frozenset({"steps", "strength", "guidance", "samples", "preview"})
+    session.settings = before
+    controls = Controls(session)
+    qtbot.addWidget(controls)
+    with qtbot.waitExposed(controls):
+        controls.show()
+    with_shift = Qt.KeyboardModifier.ShiftModifier
+    qtbot.keyClick(controls, key, with_shift if shift else Qt.KeyboardModifier.NoModifier)
+    assert session.settings == after
+    assert type(session.settings.guidance) is float
+    assert controls.guidance_text.text() == f"{after.guidance:g}"
+    assert controls.samples_text.text() == str(after.samples)
+
+
+def test_what_is_offered_can_be_clicked(session: HandFed, qtbot: QtBot) -> None:
+    session.takes = frozenset({"steps", "strength", "guidance", "samples", "preview"})
+    controls = Controls(session)
+    qtbot.addWidget(controls)
+    with qtbot.waitExposed(controls):
+        controls.show()
+    for text in (controls.steps_text, controls.guidance_text, controls.samples_text):
+        stepper = text.parentWidget()
+        assert isinstance(stepper, Stepper)
+        assert stepper.isVisible()
+        qtbot.mouseClick(stepper.more, Qt.MouseButton.LeftButton)
+    assert session.settings == Settings(steps=5, guidance=1.5, samples=2)
 
 
 def test_full_screen_and_back(window: OperatorWindow, qtbot: QtBot) -> None:

@@ -8,7 +8,7 @@ from rtrecon.types import Phase, Presentation
 
 log = logging.getLogger(__name__)
 
-FAULTY = (Phase.FAILED, Phase.SILENT)
+FAULTY = (Phase.FAILED, Phase.SILENT, Phase.UNHEARD)
 
 
 class Calm:

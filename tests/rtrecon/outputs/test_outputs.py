@@ -10,14 +10,14 @@ import pytest
 import rtrecon.outputs
 from rtrecon.errors import BadConfig
 from rtrecon.outputs import Outputs, open_outputs
-from rtrecon.outputs.device import Addressee, Item, Untimed
+from rtrecon.outputs.device import Addressee, Item, Plain
 from rtrecon.types import Firing, Person, Score
 from tests.told import SentLog, a_firing, a_score, eventually
 
 PEOPLE = (Person("anna"), Person("ben"))
 
 
-class Gate(Untimed):
+class Gate(Plain):
     """A device that holds up whoever uses it until `free` is set, and fails while `broken`."""
 
     name = "gate"
@@ -279,7 +279,7 @@ def test_a_mistake_is_one_line_and_nothing_is_open(table: object, said: str) -> 
 def test_tables_that_are_no_lists_and_streams_asked_for_twice() -> None:
     with pytest.raises(BadConfig, match=r"write \[\[trigger\]\]"):
         open_outputs({"trigger": {"kind": "osc"}}, "s", PEOPLE)
-    with pytest.raises(BadConfig, match=r"\[\[trigger\]\] asks for 'lsl s-triggers' twice"):
+    with pytest.raises(BadConfig, match=r"\[\[trigger\]\] asks for 's-triggers' twice"):
         open_outputs({"trigger": [{"kind": "lsl"}, {"kind": "lsl"}]}, "s", PEOPLE)
 
 
