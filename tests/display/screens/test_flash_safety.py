@@ -134,6 +134,7 @@ def test_a_resize_goes_on_from_what_was_painted(turned: MakeTurned) -> None:
     for n in range(8):
         screen.canvas.resize(96 + n % 2, 72)
         screen.go(0.22)
+        assert min(picture[36, 48].min() for picture in screen.pictures[-7:]) > 240
     assert counted(screen).safe
 
 
