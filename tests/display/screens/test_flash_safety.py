@@ -141,7 +141,7 @@ def test_a_resize_goes_on_from_what_was_painted(turned: MakeTurned) -> None:
 def test_paints_more_often_than_a_display_can_show(turned: MakeTurned) -> None:
     screen = turned(picture=1.0)
     images = cycle([plain(BLACK), plain(WHITE)])
-    for _ in range(16):
+    for _ in range(12):
         screen.presented.picture(next(images))
         screen.go(0.1, 0.005)
     assert counted(screen).safe
