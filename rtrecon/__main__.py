@@ -239,7 +239,11 @@ def _run(options: argparse.Namespace) -> int:
     options.config = options.config and _configuration(options.config)
     if options.config and "eeg" in read_toml(options.config):
         return _run_eeg(options)
-    session = load_session(options.config, {key: getattr(options, key) for key in _SESSION})
+    session = load_session(
+        options.config,
+        {key: getattr(options, key) for key in _SESSION},
+        complete=options.headless,
+    )
     if not options.headless:
         _require_display()
     screens = None if options.headless else _screens(options, session.tables)

@@ -35,8 +35,7 @@ from rtrecon.protocol.opening import open_protocol
 from rtrecon.quality_sheet import write_quality_sheet
 from rtrecon.receive import Receiver
 from rtrecon.record import Recorder, open_folder
-from rtrecon.remote import Publisher
-from rtrecon.remote.publisher import Published
+from rtrecon.remote.publisher import told_to_views
 from rtrecon.sham import coded_feedback
 from rtrecon.xdf_recorder import XdfRecorder
 
@@ -105,23 +104,13 @@ def open_session(
             receiver, artifact, generator, models.painter, recorder, chosen.settings, session.fixed,
             session.stimuli, session.free_viewing, feedback, coded, scoring, compares=True,
         )  # fmt: skip
-        with told_to_views(session, pipeline):
+        with told_to_views(session.stream, pipeline, session.view):
             try:
                 yield pipeline
             finally:
                 pipeline.finish()
                 _draw_sheets(folder, session, artifact)
                 log.info("the session is in %s", folder)
-
-
-@contextmanager
-def told_to_views(session: Session, published: Published) -> Iterator[None]:
-    """Whatever runs, told to remote screens meanwhile, unless that is not wanted."""
-    if not session.view:
-        yield
-        return
-    with closing(Publisher(session.stream, published)):
-        yield
 
 
 @contextmanager

@@ -5,10 +5,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from PySide6.QtCore import QEvent, QEventLoop, QObject, QTimer, Signal
+from PySide6.QtCore import QEvent, QEventLoop, QObject, QSettings, QTimer, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QWidget
 
+from rtrecon.display.panels import remembered
 from rtrecon.display.presented import Presented
 from rtrecon.display.screens import (
     Canvas,
@@ -63,14 +64,21 @@ class OperatorView(QObject):
         Closes the view when set, from any thread or signal.
     close_when_ended : bool
         Whether to close soon after a session's end.
+    memory : QSettings or None
+        Where the layout of the panels is kept; None: it is not.
     """
 
     closed = Signal()
 
     def __init__(
-        self, followed: Followed, stop: threading.Event, close_when_ended: bool = False
+        self,
+        followed: Followed,
+        stop: threading.Event,
+        close_when_ended: bool = False,
+        memory: QSettings | None = None,
     ) -> None:
         super().__init__()
+        self._memory = memory
         self._followed, self._stop = followed, stop
         self._close_when_ended = close_when_ended
         self._session = ""
@@ -92,10 +100,16 @@ class OperatorView(QObject):
             self.shown.turn(time.monotonic())
 
     def _show_operator(self) -> None:
-        window = OperatorWindow(self._followed, close_when_ended=self._close_when_ended)
+        before = self.shown
+        if isinstance(before, OperatorWindow):
+            before.panels.remember()
+        window = OperatorWindow(
+            self._followed, close_when_ended=self._close_when_ended, memory=self._memory
+        )
+        window.panels.offer("brain", there=False)  # not told
         window.controls.setEnabled(False)  # their keys as well
         window.controls.hide()
-        before, self.shown = self.shown, window
+        self.shown = window
         window.closed.connect(self.closed)
         window.setGeometry(before.geometry())
         window.setWindowState(before.windowState())
@@ -159,7 +173,7 @@ def run_view(
         canvas = _closing(spectators_screen(followed, wall, followed.stimulus), over)
         run_screen(canvas, wall.screen, SPECTATOR_KEYS, SPECTATORS)
     else:
-        _run_operator(OperatorView(followed, stop, close_when_ended))
+        _run_operator(OperatorView(followed, stop, close_when_ended, remembered()))
 
 
 def _run_operator(view: OperatorView) -> None:

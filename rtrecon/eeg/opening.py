@@ -30,7 +30,7 @@ from rtrecon.outputs import Outputs, open_outputs
 from rtrecon.protocol.blocks import Blocks
 from rtrecon.protocol.recorded import RecordedScores, recorded_scores
 from rtrecon.protocol.settings import ProtocolSettings, Shown, When, read_protocol
-from rtrecon.remote import Publisher
+from rtrecon.remote.publisher import told_to_views
 from rtrecon.types import Person
 
 log = logging.getLogger(__name__)
@@ -146,9 +146,8 @@ def open_eeg_session(plan: Plan, folder: Path, stop: threading.Event) -> Iterato
         plan.options.stream, seats, plan.protocol, plan.blocks, recorder, outputs,
         _measured_text(plan.eeg), plan.options.until_idle_s, stop,
     )  # fmt: skip
-    with log_file(folder):
+    with log_file(folder), told_to_views(plan.options.stream, session, plan.options.view):
         _tell(plan, inlets)
-        publisher = Publisher(plan.options.stream, session) if plan.options.view else None
         try:
             yield session
         finally:
@@ -156,8 +155,6 @@ def open_eeg_session(plan: Plan, folder: Path, stop: threading.Event) -> Iterato
             session.wait(5.0 if session.started else 0.0)
             outputs.close()  # before the record: what went out last is in it
             session.finish()
-            if publisher is not None:
-                publisher.close()
             log.info("the session is in %s", folder)
 
 

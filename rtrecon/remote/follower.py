@@ -19,6 +19,7 @@ from rtrecon.errors import BadStream
 from rtrecon.mailbox import Mailbox
 from rtrecon.remote.messages import KINDS, State, Stimulus, message_of
 from rtrecon.types import (
+    Brain,
     Comparison,
     Decoded,
     Frame,
@@ -76,6 +77,8 @@ class Follower:
     """
 
     takes: frozenset[str] = frozenset()  # read only: no setting is offered
+    brain: Brain | None = None  # too large to be told
+    pausable = False
 
     def __init__(self, name: str, role: str = "operator") -> None:
         self.name, self.role = name, role
@@ -137,8 +140,13 @@ class Follower:
 
     @property
     def decoded(self) -> Decoded | None:
-        """The newest decoded, without z and c."""
+        """The newest decoded, without z, c and pattern."""
         return self._state.decoded if self.role == "operator" else None
+
+    @property
+    def uncompared(self) -> str:
+        """Why nothing stands beside the picture; empty where something does, or may soon."""
+        return self._state.uncompared
 
     @property
     def candidates(self) -> tuple[str, ...]:
@@ -156,6 +164,9 @@ class Follower:
 
     def start(self) -> None:
         """Nothing: the session is started where it runs."""
+
+    def pause(self, on: bool) -> None:
+        """Nothing: it is paused where it runs."""
 
     def stop(self) -> None:
         """Leave the session as it is: this view is over."""

@@ -34,11 +34,13 @@ class State:
         The trial whose stimulus is sent as well; -1: none.
     ended : bool
     decoded : Decoded or None
-        Without z and c.
+        Without z, c and pattern.
     settings : Settings
     candidates : tuple of str
     stream_text, decoder_text, generator_text : str
     tr_s, speed : float
+    uncompared : str
+        Why nothing stands beside the picture.
     """
 
     status: Status
@@ -54,6 +56,7 @@ class State:
     generator_text: str = ""
     tr_s: float = 1.0
     speed: float = 1.0
+    uncompared: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ def message_of(text: str, shift_s: float = 0.0, kinds: frozenset[str] = frozense
 
 
 def _without_arrays(message: Message) -> Message:
-    """What is decoded as a view needs it: z and c are large, and for the generator alone."""
+    """What is decoded as a view needs it: without what is large."""
     if isinstance(message, State):
         bare = replace(message.presentation, frame=None)
         return replace(message, presentation=bare, decoded=_bare(message.decoded))
@@ -123,7 +126,7 @@ def _without_arrays(message: Message) -> Message:
 
 
 def _bare(decoded: Decoded | None) -> Decoded | None:
-    return decoded and replace(decoded, z=None, c=_NO_C)
+    return decoded and replace(decoded, z=None, c=_NO_C, pattern=None)
 
 
 def _problem(message: Message) -> str:

@@ -2,7 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -140,6 +141,13 @@ class Publisher:
             self._outlet.push_sample([text])
 
 
+@contextmanager
+def told_to_views(name: str, session: Published, wanted: bool = True) -> Iterator[None]:
+    """Whatever runs, told to remote screens meanwhile, unless that is not wanted."""
+    with closing(Publisher(name, session)) if wanted else nullcontext():
+        yield
+
+
 def _same(a: State, b: State) -> bool:
     """Whether neither tells more than the other; arrays are not compared."""
     return a.decoded is b.decoded and replace(a, decoded=None) == replace(b, decoded=None)
@@ -183,6 +191,7 @@ def _state_of(session: Any, stimulus: int) -> State:
         "generator_text",
         "tr_s",
         "speed",
+        "uncompared",
     )
     return State(
         session.status,

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,16 +18,17 @@ from rtrecon.display.view import OperatorView, discard, screens_of
 from rtrecon.display.waiting import Waiting
 from rtrecon.errors import BadConfig
 from rtrecon.remote import Follower, Publisher, follower, publisher
-from rtrecon.types import Phase, Presentation
+from rtrecon.types import Frame, Phase, Presentation
 from tests.display.conftest import HandFed, make_trial
 
 
 class Published(HandFed):
     """The window's hand-fed session, as its views are told of it."""
 
-    @property
-    def presentation(self) -> Presentation:
-        return Presentation(self.status.phase, self.frames.newest)
+    def draw(self, *what: Any, **how: Any) -> Frame:
+        frame = super().draw(*what, **how)
+        self.presentation = Presentation(Phase.RUNNING, frame)
+        return frame
 
 
 @pytest.fixture
