@@ -267,10 +267,11 @@ class Follower:
         self.stream_text = f"read only, from {found.hostname()}  ·  {state.stream_text}"
         self.decoder_text, self.generator_text = state.decoder_text, state.generator_text
         self.tr_s, self.speed = state.tr_s, state.speed
-        self._state, self._heard_at = state, pylsl.local_clock()
+        self._state = state
         if self.session != found.uid():
             log.info("session '%s' is heard, from %s", self.name, found.hostname())
-            self.session = found.uid()  # last: a window that sees it reads the rest
+            self.session = found.uid()  # after the rest, which a window that sees it reads
+        self._heard_at = pylsl.local_clock()
 
     def _settle(self) -> None:
         """Show a picture once what belongs to it is there: the state, and its stimulus."""
