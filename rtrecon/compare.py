@@ -22,6 +22,9 @@ from rtrecon.types import Comparison, Frame, read_only
 
 log = logging.getLogger(__name__)
 
+_FORGETS = (
+    0.97  # of a cost, each time that it is too much: one slow moment must not be the last word
+)
 NO_TIME = "no time is left for it between two volumes: fewer steps or samples leave some"
 
 
@@ -93,18 +96,20 @@ class Compare:
         if self._waiting():
             return False
         due = frame.decoded.times.received + self._interval_s
-        fits = self._costs.get((what, settings), guess_s) <= due - pylsl.local_clock()
-        if not fits:
-            self.absent = NO_TIME
-        return fits
+        key = (what, settings)
+        if self._costs.get(key, guess_s) <= due - pylsl.local_clock():
+            return True
+        self.absent = NO_TIME
+        if key in self._costs:
+            self._costs[key] *= _FORGETS
+        return False
 
     def _timed(
         self, what: str, settings: Settings, make: Callable[[], NDArray[np.uint8] | None]
     ) -> NDArray[np.uint8] | None:
         started = time.perf_counter()
         picture = make()
-        if picture is not None:
-            self._costs[what, settings] = time.perf_counter() - started
+        self._costs[what, settings] = time.perf_counter() - started
         return picture
 
     def _z_only(self, frame: Frame) -> NDArray[np.uint8] | None:

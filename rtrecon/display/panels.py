@@ -56,7 +56,7 @@ class _Bar(QWidget):
     def __init__(self, title: str, hide: Callable[[], object]) -> None:
         super().__init__()
         self.setProperty("role", "bar")
-        self.folded = False
+        self.tabs_px = 0  # of the tabs that say the name in its place
         self._hide = QPushButton("\N{MULTIPLICATION SIGN}")
         self._hide.setProperty("role", "hide")
         self._hide.setToolTip("Hide this panel (View shows it again)")
@@ -67,21 +67,21 @@ class _Bar(QWidget):
         row.addWidget(Words(title, "title"), stretch=1)
         row.addWidget(self._hide)
 
-    def fold(self, folded: bool) -> None:
-        """Take no room, or as much as the name needs."""
-        if folded != self.folded:
-            self.folded = folded
+    def fold(self, tabs_px: int) -> None:
+        """Take no room under tabs of such a height; 0: there are none, take what the name needs."""
+        if tabs_px != self.tabs_px:
+            self.tabs_px = tabs_px
             for widget in self.findChildren(QWidget):
-                widget.setVisible(not folded)
+                widget.setVisible(not tabs_px)
             self.updateGeometry()
 
     def sizeHint(self) -> QSize:
         """Nothing, folded."""
-        return QSize(0, 0) if self.folded else super().sizeHint()
+        return QSize(0, 0) if self.tabs_px else super().sizeHint()
 
     def minimumSizeHint(self) -> QSize:
         """Nothing, folded."""
-        return QSize(0, 0) if self.folded else super().minimumSizeHint()
+        return QSize(0, 0) if self.tabs_px else super().minimumSizeHint()
 
 
 Shares = Mapping[str, tuple[float, float]]
@@ -182,7 +182,7 @@ class Panels(QMainWindow):
             return
         for name, panel in self.panels.items():
             if in_front(panel) and not panel.isFloating():
-                height = panel.height() + self._tabs_px(panel)
+                height = panel.height() + panel.bar.tabs_px
                 self._shares[name] = (panel.width() / self.width(), height / self.height())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -194,14 +194,6 @@ class Panels(QMainWindow):
         self._sized = QSize()  # until then what sizes there are are nobody's wish
         self._sharing.start()
         self._folding.start()
-
-    def _tabs_px(self, panel: Panel) -> int:
-        """Height of the tabs above a panel, which share its room."""
-        if not panel.bar.folded:
-            return 0
-        return max(
-            (tabs.height() for tabs in self.findChildren(QTabBar) if in_front(tabs)), default=0
-        )
 
     def _share(self) -> None:
         if (layout := self.layout()) is not None:
@@ -222,9 +214,11 @@ class Panels(QMainWindow):
             self._folding.start()
 
     def _fold(self) -> None:
+        bars = self.findChildren(QTabBar)
+        tabs_px = max((bar.height() for bar in bars if in_front(bar)), default=1)
         for panel in self.panels.values():
             beside = [other for other in self.tabifiedDockWidgets(panel) if not other.isHidden()]
-            panel.bar.fold(bool(beside))
+            panel.bar.fold(tabs_px if beside else 0)
 
 
 def in_front(panel: QWidget) -> bool:

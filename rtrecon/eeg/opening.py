@@ -49,7 +49,7 @@ class EegOptions:
         How long to wait for the people's streams.
     until_idle_s : float or None
     view : bool
-        Whether remote screens are told what is shown.
+        Whether screens elsewhere (`rtrecon view`) are told.
     tables : mapping
         Of the file: those that `rtrecon.config.TABLES` names.
     """
@@ -103,8 +103,7 @@ def read_plan(toml: Path, options: Mapping[str, Any]) -> Plan:
     sham = {}
     if settings.sham is not None:
         sham = {p.name: recorded_scores(settings.sham, blocks, p.name) for p, _ in people}
-    chosen = replace(chosen, tables=tables)
-    return Plan(chosen, eeg, people, settings, blocks, sham)
+    return Plan(replace(chosen, tables=tables), eeg, people, settings, blocks, sham)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ class Kept:
 
 
 def compare(
-    generator: Any, artifact: Artifact, kept: Kept, interval_s: float = 60.0, waits: Any = None
+    generator: Any, artifact: Artifact, kept: Kept, interval_s: float = 600.0, waits: Any = None
 ) -> Compare:
     return Compare(generator, artifact, interval_s, waits or (lambda: False), kept)
 
@@ -186,16 +187,38 @@ def test_nothing_is_begun_that_does_not_fit_before_the_next_volume(
     decoded = Decode(toy_artifact)(pattern(toy_artifact))
     generator, kept = Watching(toy_generator), Kept()
     frame = drawn(toy_generator, decoded)
-    beside = compare(generator, toy_artifact, kept, interval_s=5.0)
-    beside(frame, 60.0)
+    beside = compare(generator, toy_artifact, kept, interval_s=600.0)
+    beside(frame, 7200.0)
     assert (generator.events, kept.told, beside.absent) == ([], [], NO_TIME)
-    beside(frame, 6.0)  # time for z alone, a fourth of it
+    beside(frame, 720.0)  # time for z alone, a fourth of it
     assert (generator.events, kept.whats, beside.absent) == ([], ["z_only"], NO_TIME)
     beside(frame, 0.1)
     assert kept.whats == ["z_only", "z_only", "control"]
     assert beside.absent == ""
-    beside(frame, 60.0)  # what it costs is known by now
+    beside(frame, 7200.0)  # what it costs is known by now
     assert kept.whats[-1] == "control"
+
+
+def test_one_slow_moment_is_not_the_last_word(
+    toy_generator: Diffusion, toy_artifact: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A control that once took longer than there is time is tried again, but not soon."""
+    decoded = Decode(toy_artifact)(pattern(toy_artifact))
+    kept = Kept()
+    frame = drawn(toy_generator, decoded)
+    beside = compare(toy_generator, toy_artifact, kept, interval_s=600.0)
+    clock = itertools.chain([0.0, 0.01, 0.01, 900.01], itertools.count(901.0, 0.01))
+    now = SimpleNamespace(perf_counter=lambda: next(clock))
+    monkeypatch.setattr("rtrecon.compare.time", now)
+    beside(frame, 0.1)
+    assert kept.whats == ["z_only", "control"]
+    tries = 0
+    while kept.whats.count("control") < 2:
+        assert tries < 100
+        beside(frame, 0.1)
+        tries += 1
+        assert (beside.absent == NO_TIME) == (kept.whats.count("control") < 2)
+    assert tries > 5
 
 
 def test_a_comparison_that_fails_is_told_and_costs_no_picture(

@@ -14,7 +14,7 @@ import pytest
 from rtrecon import models
 from rtrecon.artifact import Artifact, save_artifact
 from rtrecon.config import Session
-from rtrecon.errors import BadConfig, Mismatch
+from rtrecon.errors import BadConfig, BadGenerator
 from rtrecon.generators import load_generator
 from rtrecon.pipeline import Pipeline, show_headless
 from rtrecon.types import Event, Geometry, Marker, Volume
@@ -114,21 +114,20 @@ def test_a_decoder_that_was_fitted_again_is_read_again(
 
 
 def test_a_run_that_cannot_be_opened_leaves_the_visit_as_it_was(
-    visit: Visit, choice: Session, outlet: ScannerOutlet, toy_geometry: Geometry, tmp_path: Path
+    visit: Visit, choice: Session, outlet: ScannerOutlet, tmp_path: Path
 ) -> None:
     (tmp_path / "session").mkdir()
     (tmp_path / "session" / "session.json").write_text("{}")
     with pytest.raises(BadConfig, match="already holds a session"):
         visit.open_run(choice)
-    with pytest.raises(Mismatch, match="is another"):
-        visit.open_run(replace(choice, generator="miniature", output=tmp_path / "other"))
+    with pytest.raises(BadGenerator, match="neither a folder nor a known name"):
+        visit.open_run(replace(choice, generator="no-such-thing", output=tmp_path / "other"))
     assert not (tmp_path / "other").exists()
     pipeline = visit.open_run(replace(choice, output=free_folder(choice.output)))
     assert pipeline.folder == tmp_path / "session_run-2"
-    shower = shown(pipeline, outlet)
-    send(outlet, toy_run(toy_geometry, 10), pylsl.local_clock())
-    shower.join(timeout=30)
-    assert pipeline.ended
+    ended = visit.end_run()
+    assert ended is not None
+    assert (ended.volumes.received, ended.trials, np.isnan(ended.top1)) == (0, 0, True)
 
 
 def test_while_paused_nothing_is_shown_or_told_and_everything_recorded(

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -47,18 +47,20 @@ class Studio:
         self.stimuli = person / "data" / "stimuli"
         self.run = sorted((person / "data").rglob("*_bold.nii.gz"))[-1]  # never fitted on
 
+    def scanner(self, stream: str) -> AbstractContextManager[None]:
+        """A run played as a scanner would."""
+        return self.simulated("play", self.run, "--stream", stream, "--speed", SPEED)
+
     @contextmanager
-    def scanner(self, stream: str, *more: str) -> Iterator[None]:
-        """Another process that plays the run as a scanner would."""
-        command = [sys.executable, "-m", "simulator", "play", self.run, "--stream", stream]
-        playing = subprocess.Popen(
-            [*map(str, command), "--speed", str(SPEED), *more], stderr=subprocess.DEVNULL, cwd=ROOT
-        )
+    def simulated(self, *what: object) -> Iterator[None]:
+        """The simulator at work, in another process."""
+        command = [sys.executable, "-m", "simulator", *map(str, what)]
+        working = subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=ROOT)
         try:
             yield
         finally:
-            playing.terminate()
-            playing.wait()
+            working.terminate()
+            working.wait()
 
     @contextmanager
     def session(self, stream: str = "scanner", **more: object) -> Iterator[Pipeline]:

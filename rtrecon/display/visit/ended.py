@@ -33,7 +33,7 @@ class RunEnded(QWidget):
         numbers.setHorizontalSpacing(28)
         for column, (name, figure) in enumerate(self.figures.items()):
             numbers.addWidget(figure, 0, column)
-            numbers.addWidget(Words(name, "unit"), 1, column)
+            numbers.addWidget(Words(name, "keys"), 1, column)
         numbers.setColumnStretch(len(self.figures), 1)
         rows = QVBoxLayout(self)
         rows.setContentsMargins(18, 12, 18, 12)

@@ -49,7 +49,7 @@ def page_style(letter: int) -> str:
     QLabel[role="way"] {{ color: {ORANGE}; font-weight: bold; }}
     QLabel[role="found"] {{ font-weight: bold; }}
     QLabel[role="heading"] {{ font-size: {round(letter * 1.35)}px; font-weight: bold; }}
-    QLabel[role="figure"] {{ padding-left: 5px; font-size: {round(letter * 2.2)}px; font-weight: bold; }}
+    QLabel[role="figure"] {{ font-size: {round(letter * 2.2)}px; font-weight: bold; }}
     QLabel[role="figure"][alarm="true"] {{ color: {VERMILLION}; }}
     QLabel[role="keys"] {{ color: {DIM}; font-size: {small}px; }}
     QProgressBar {{ background: {EDGE}; border: none; border-radius: 3px; max-height: 6px; }}

@@ -8,6 +8,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pylsl
 import pytest
 from PIL import Image
 from PySide6.QtCore import Qt, QTimer
@@ -38,6 +40,8 @@ from rtrecon.errors import BadConfig
 from rtrecon.record import Recorder
 from rtrecon.types import Block, Geometry, Painted, Phase, Presentation, Trial
 from tests.display.screens.conftest import HandPresented
+from tests.live import Live, rows
+from tests.toy import send, toy_run
 
 if TYPE_CHECKING:
     from tests.display.conftest import HandFed
@@ -207,3 +211,45 @@ def test_tables() -> None:
     own = read_screens({"participant": table}).participant
     assert own == Participant("1", mirrored=True, photodiode=Corner.TOP_LEFT, hold_s=5.0)
     assert read_screens({}) == Screens()
+
+
+def test_a_real_session_records_what_the_participant_saw(
+    going_live: Callable[..., Live], qtbot: QtBot
+) -> None:
+    """A scanner over LSL, a model that draws, the window and the screen, and the table after."""
+    live = going_live()
+    seen = threading.Event()
+    told = live.pipeline.presented
+
+    def presented(painted: Painted) -> None:
+        told(painted)
+        if painted.frame > 0:
+            seen.set()
+
+    live.pipeline.presented = presented  # type: ignore[method-assign]
+
+    def scan() -> None:
+        *run, end = toy_run(live.outlet.geometry, 8)
+        assert live.outlet.wait_for_receiver(10.0)
+        send(live.outlet, iter(run), pylsl.local_clock())
+        seen.wait(timeout=20)
+        send(live.outlet, iter([end]), pylsl.local_clock())
+
+    scanner = threading.Thread(target=scan)
+    QTimer.singleShot(0, scanner.start)
+    wanted = Screens(Participant(screen="1", photodiode=Corner.TOP_LEFT))
+    run_window(live.pipeline, close_when_ended=True, screens=wanted)
+    scanner.join(timeout=10)
+    live.pipeline.finish()
+    live.finished = True
+    painted = rows(live.folder / "participant.tsv")
+    frames = {row["frame"]: row for row in rows(live.folder / "frames.tsv")}
+    pictures = [row for row in painted if row["frame"] != "n/a"]
+    assert pictures
+    assert pictures[0]["event"] == "begins"
+    assert {row["shows"] for row in pictures} == {"reconstruction"}
+    for row in pictures:
+        if row["frame"] in frames:
+            assert float(row["painted"]) >= float(frames[row["frame"]]["drawn"])
+    times = [float(row["painted"]) for row in painted]
+    assert times == sorted(times)

@@ -127,6 +127,25 @@ def test_resizes_at_random(turned: MakeTurned) -> None:
     assert counted(screen).safe
 
 
+def test_a_resize_goes_on_from_what_was_painted(turned: MakeTurned) -> None:
+    screen = turned(picture=1.0)
+    screen.presented.picture(plain(WHITE))
+    screen.go(2.5)
+    for n in range(8):
+        screen.canvas.resize(96 + n % 2, 72)
+        screen.go(0.22)
+    assert counted(screen).safe
+
+
+def test_paints_more_often_than_a_display_can_show(turned: MakeTurned) -> None:
+    screen = turned(picture=1.0)
+    images = cycle([plain(BLACK), plain(WHITE)])
+    for _ in range(16):
+        screen.presented.picture(next(images))
+        screen.go(0.1, 0.005)
+    assert counted(screen).safe
+
+
 def test_a_patch_for_the_photodiode_is_slow_enough(turned: MakeTurned) -> None:
     screen = turned(photodiode=Corner.BOTTOM_LEFT)
     flicker(screen, noise(), 15.0)
@@ -195,7 +214,9 @@ def test_anything_at_any_time(
 
 @pytest.mark.parametrize("colours", TWO, ids=str)
 def test_the_worst_there_can_be(colours: Colours) -> None:
-    assert turned_at_each_flash(colours).safe
+    worst = turned_at_each_flash(colours)
+    assert worst.safe
+    assert worst.luminance <= 5  # as the decision says
 
 
 def turned_at_each_flash(colours: Colours) -> Counted:

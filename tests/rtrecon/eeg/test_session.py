@@ -10,7 +10,7 @@ import threading
 import time
 import wave
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from math import exp, isnan, nan
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,9 @@ from scipy import signal as dsp
 from rtrecon.__main__ import main
 from rtrecon.eeg.inlet import gaps_in
 from rtrecon.eeg.protocols import PROTOCOLS
+from rtrecon.remote import Follower
 from rtrecon.scores import scores_of
-from rtrecon.types import Score
+from rtrecon.types import Block, Presentation, Score
 from simulator.eeg import Head, Plan, Rhythm, send
 from tests.live import rows
 
@@ -150,7 +151,7 @@ def shortened(
     text = text.replace('"eeg-', f'"{stream}-').replace(
         f'stream = "{protocol}"', f'stream = "{stream}"'
     )
-    text = re.sub(r"skip_s = \d+", "skip_s = 2", text)
+    text = re.sub(r"skip_s = \d+", "skip_s = 2", text).replace("fade_s = 1.0", "fade_s = 0.5")
     for kind, port in ports.items():
         text = re.sub(rf'(kind = "{kind}"[^[]*?)port = \d+', rf"\1port = {port}", text)
         if kind == "artnet":
@@ -261,14 +262,37 @@ def test_concentration_fires_each_persons_trigger_once(
         np.testing.assert_allclose([s.value for s in scores], values, atol=1e-9)
 
 
+@contextmanager
+def followed(stream: str) -> Iterator[list[Presentation]]:
+    """What a spectators' screen elsewhere gets to see of the session."""
+    seen: list[Presentation] = []
+    over = threading.Event()
+    follower = Follower(stream, role="spectator")
+
+    def look() -> None:
+        while not over.wait(0.02):
+            seen.append(follower.presentation)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    yield seen
+    over.set()
+    looking.join()
+    follower.close()
+
+
 def test_band_power_plays_sound_and_light_by_itself(
     stream: str, people: Callable[..., None], tmp_path: Path, listener: Listener, lamp: Lamp
 ) -> None:
     durations = [10, 10, 4, 10, 4, 10, 4]
     toml = shortened("band-power", tmp_path, stream, durations, osc=listener.port, artnet=lamp.port)
-    people(Plan(first_s=14, length_s=5, every_s=9, blinks=4, duration_s=90, seed=2))
+    people(Plan(first_s=13, length_s=8, every_s=14, blinks=4, duration_s=90, seed=2))
     folder = tmp_path / "session"
-    ada = run(toml, folder)["people"]["Ada"]
+    with followed(stream) as seen:
+        ada = run(toml, folder)["people"]["Ada"]
+    assert {shown.people[0].name for shown in seen if shown.scores} == {"Ada"}
+    assert {shown.block for shown in seen} >= {Block.REST, Block.REGULATE}
+    assert any(shown.scores["Ada"].told > 0.5 for shown in seen if shown.scores)
     lights = lamp.lights
     assert [block["kind"] for block in ada["blocks"]] == ["rest", "regulate"] * 3 + ["rest"]
     assert [block["told"] is None for block in ada["blocks"]] == [True, False] * 3 + [True]
