@@ -17,16 +17,14 @@ import pylsl
 import pytest
 
 from rtrecon.artifact import Artifact, save_artifact
-from rtrecon.eeg.opening import open_eeg_session, read_plan
-from rtrecon.remote import Follower, Publisher
+from rtrecon.eeg.opening import read_plan
+from rtrecon.remote import Publisher
 from rtrecon.remote.follower import ROLES
 from rtrecon.session_folder import open_session_folder
 from rtrecon.types import Event, Geometry, Marker, Phase, Volume
 from rtrecon.wire import ScannerOutlet
-from simulator.eeg import Plan, send
 from tests.live import rows
 from tests.rtrecon.remote.conftest import Told
-from tests.told import eventually
 from tests.toy import toy_run
 from tests.victim import begin
 from tests.viewer import Viewer
@@ -249,30 +247,6 @@ name = "Ada"
 colour = "#aa3377"
 stream = "{stream}-1"
 """
-
-
-def test_an_eeg_session_is_seen_with_its_people_and_their_scores(
-    stream_name: str, tmp_path: Path
-) -> None:
-    (tmp_path / "session.toml").write_text(EEG.format(stream=stream_name))
-    plan = Plan(people=1, first_s=5, length_s=5, every_s=10)
-    sender = threading.Thread(target=send, args=(plan, stream_name, 10.0, 30.0))
-    sender.start()
-    opened = read_plan(tmp_path / "session.toml", {"wait_s": 20.0})
-    with (
-        closing(Follower(stream_name, "spectator")) as view,
-        open_eeg_session(opened, tmp_path / "session", threading.Event()) as session,
-    ):
-        session.start()
-        eventually(lambda: "Ada" in view.presentation.scores, 20)
-        seen = view.presentation
-        assert seen.people == session.presentation.people
-        assert seen.instruction == "rest your eyes"
-        # scores are told 20 times a second: the newest seen is the newest there, or nearly
-        number = seen.scores["Ada"].number
-        eventually(lambda: view.presentation.scores["Ada"].number > number)
-    sender.join(timeout=40)
-    assert not sender.is_alive()
 
 
 def test_an_eeg_session_may_be_told_to_no_view(stream_name: str, tmp_path: Path) -> None:
