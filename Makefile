@@ -2,6 +2,7 @@
 #             GENERATOR=faces: of faces, by an adversarial generator
 # make test   lint, types, walls, tests
 # make lint   the first three of these
+# make docs   the documentation as a site, in out/site
 # make bench  the tables in docs/
 # PYTHON chooses the interpreter for the virtual environment (3.11 or newer).
 
@@ -12,7 +13,7 @@ READY := $(VENV)/.installed
 DEMO := out/demo
 GENERATOR := miniature
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint docs bench clean
 
 demo: $(READY)
 	$(BIN)/python -m simulator.demo --generator $(GENERATOR) --output $(DEMO)
@@ -26,6 +27,11 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Its links are checked, here and in the tests; the variable silences a notice of the theme's makers.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "open out/site/index.html"
 
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.recorded

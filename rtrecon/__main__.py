@@ -1,19 +1,26 @@
-"""The command line: rtrecon run | bridge | trigger | streams | verify | finalize | fetch."""
+"""The command line: rtrecon run | view | bridge | trigger | streams | check | verify | finalize | fetch."""
 
 import argparse
 import logging
-import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rtrecon import __version__
 from rtrecon.bridge.command import add_arguments as bridge_arguments
 from rtrecon.bridge.command import bridge as run_bridge
-from rtrecon.config import load_session
+from rtrecon.config import Session, load_session, read_toml
 from rtrecon.errors import BadConfig, Error
+from rtrecon.remote.follower import ROLES
+
+if TYPE_CHECKING:
+    from rtrecon.display.screens import Screens
+    from rtrecon.pipeline import Pipeline
+    from rtrecon.visit import Visit
 
 log = logging.getLogger("rtrecon")
 
@@ -37,33 +44,24 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="the live session")
     run.set_defaults(command=_run)
-    run.add_argument(
-        "--decoder", type=Path, metavar="DIR", help="folder that rtrecon-calibrate fit wrote"
-    )
-    run.add_argument("--stream", metavar="NAME", help="the volume stream (default: rtrecon)")
-    run.add_argument(
-        "--generator",
-        metavar="NAME_OR_DIR",
-        help="a preset, a folder or a hub id (default: the one the decoder was fitted for)",
-    )
-    run.add_argument(
-        "--output",
-        type=Path,
-        metavar="DIR",
-        help="the session's folder (default: sessions/DATE_TIME)",
-    )
-    run.add_argument(
-        "--stimuli",
-        type=Path,
-        metavar="DIR",
-        help="pictures that markers name, for the operator to see",
-    )
+    for name, options in _CHECKED.items():
+        run.add_argument(name, **options)
     run.add_argument(
         "--config", type=Path, metavar="TOML", help="settings; the command line overrules them"
     )
     run.add_argument("--headless", action="store_true", help="no window")
+    monitor = "name or number of the monitor for the {} screen (docs/participant.md)"
+    run.add_argument("--participant", metavar="SCREEN", help=monitor.format("participant's"))
+    run.add_argument("--spectators", metavar="SCREEN", help=monitor.format("spectators'"))
     run.add_argument(
         "--screenshots", type=Path, metavar="DIR", help="keep pictures of the window here"
+    )
+    run.add_argument(
+        "--no-view",
+        dest="view",
+        action="store_false",
+        default=None,
+        help="tell remote screens (rtrecon view) nothing",
     )
     run.add_argument("--close", action="store_true", help="close the window when the run has ended")
     run.add_argument(
@@ -120,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--finalize", action="store_true", help="afterwards, as rtrecon finalize on its folder"
     )
+    _add_view(commands.add_parser("view", help="a screen for a session that runs elsewhere"))
     bridge = commands.add_parser("bridge", help="publish what a scanner exports to a folder")
     bridge_arguments(bridge)
     bridge.set_defaults(command=lambda options: run_bridge(options, _stop_on_signals()))
@@ -135,7 +134,16 @@ def _parser() -> argparse.ArgumentParser:
     archive.set_defaults(command=_finalize)
     streams = commands.add_parser("streams", help="the volume streams on the network")
     streams.add_argument("--wait", type=float, default=2.0, metavar="SECONDS")
+    streams.add_argument("--decoder", type=Path, metavar="DIR", help="say whether they fit it")
     streams.set_defaults(command=_streams)
+    check = commands.add_parser("check", help="is everything ready for a session")
+    for name, options in _CHECKED.items():
+        check.add_argument(name, **options)
+    check.add_argument(
+        "--wait", type=float, default=5.0, dest="wait_s", metavar="SECONDS",
+        help="for the stream (default: 5)",
+    )  # fmt: skip
+    check.set_defaults(command=_check)
     fetch = commands.add_parser("fetch", help="download a generator's weights before a session")
     fetch.add_argument("generator", metavar="NAME", help="a preset or a hub id (owner/name)")
     fetch.set_defaults(command=_fetch)
@@ -153,6 +161,45 @@ def _parser() -> argparse.ArgumentParser:
     )
     verify.set_defaults(command=_verify)
     return parser
+
+
+def _add_view(view: argparse.ArgumentParser) -> None:
+    view.set_defaults(command=_view)
+    view.add_argument(
+        "--role", required=True, choices=ROLES, help="whose screen it is: what it may show"
+    )
+    view.add_argument(
+        "--stream", default="rtrecon", metavar="NAME", help="the session's volume stream"
+    )
+    view.add_argument(
+        "--config",
+        type=Path,
+        metavar="TOML",
+        help="the session's: its [participant] or [spectators] says how the screen looks",
+    )
+    view.add_argument(
+        "--screen", metavar="SCREEN", help="name or number of the monitor, but for operators"
+    )
+    view.add_argument("--close", action="store_true", help="close when the session has ended")
+
+
+_CHECKED: dict[str, dict[str, Any]] = {
+    "--decoder": {
+        "type": Path, "metavar": "DIR", "help": "folder that rtrecon-calibrate fit wrote",
+    },
+    "--stream": {"metavar": "NAME", "help": "the volume stream (default: rtrecon)"},
+    "--generator": {
+        "metavar": "NAME_OR_DIR",
+        "help": "a preset, a folder or a hub id (default: the one the decoder was fitted for)",
+    },
+    "--output": {
+        "type": Path, "metavar": "DIR", "help": "the session's folder (default: sessions/DATE_TIME)",
+    },
+    "--stimuli": {
+        "type": Path, "metavar": "DIR", "help": "pictures that markers name, for the operator to see",
+    },
+}  # fmt: skip
+"""What `run` and `check` are both told."""
 
 
 def _add_trigger(trigger: argparse.ArgumentParser) -> None:
@@ -182,37 +229,116 @@ def _add_trigger(trigger: argparse.ArgumentParser) -> None:
 
 _SESSION = (
     "decoder", "stream", "generator", "output", "stimuli", "wait_s", "until_idle_s",
-    "free_viewing", "xdf", "xdf_streams", "yoked", "code",
+    "free_viewing", "view", "xdf", "xdf_streams", "yoked", "code",
     "steps", "strength", "guidance", "samples", "seed",
 )  # fmt: skip
 
 
 def _run(options: argparse.Namespace) -> int:
     """Load, check that everything fits, and only then start."""
-    session = load_session(options.config, {key: getattr(options, key) for key in _SESSION})
+    options.config = options.config and _configuration(options.config)
+    if options.config and "eeg" in read_toml(options.config):
+        return _run_eeg(options)
+    session = load_session(
+        options.config,
+        {key: getattr(options, key) for key in _SESSION},
+        complete=options.headless,
+    )
     if not options.headless:
         _require_display()
-    # Imported here, so that a mistake on the command line is told before torch has loaded.
-    from rtrecon.artifact import load_artifact
-
-    artifact = load_artifact(session.decoder)
+    screens = None if options.headless else _screens(options, session.tables)
     stop = _stop_on_signals()
-    from rtrecon.session import open_session
+    # Imported here, so that a mistake on the command line is told before torch has loaded.
+    from rtrecon.visit import Visit
 
-    with open_session(session, artifact, stop) as pipeline:
-        if options.headless:
+    with closing(Visit(stop)) as visit:
+        pipeline = visit.open_run(session) if session.decoder != Path() else None
+        if pipeline is not None and options.headless:
             from rtrecon.pipeline import show_headless
 
             show_headless(pipeline)
         else:
-            from rtrecon.display import run_window
-
-            run_window(pipeline, screenshots=options.screenshots, close_when_ended=options.close)
+            _show(visit, session, pipeline, options, screens)
+        visit.end_run()
     if options.finalize:
         from rtrecon.archive import finalize
 
-        log.info("the data set is in %s", finalize(pipeline.folder, stimuli=session.stimuli))
-    return 1 if pipeline.failed else 0
+        for run in visit.runs:
+            log.info("the data set is in %s", finalize(run.folder, stimuli=session.stimuli))
+    return 1 if any(run.failed for run in visit.runs) else 0
+
+
+def _show(
+    visit: "Visit",
+    session: Session,
+    pipeline: "Pipeline | None",
+    options: argparse.Namespace,
+    screens: "Screens | None",
+) -> None:
+    import rtrecon.generators.diffusion  # noqa: F401  (in these seconds a window would stand still)
+    from rtrecon.display.visit import run_visit
+
+    run_visit(
+        visit, session, pipeline, screenshots=options.screenshots, close_when_ended=options.close,
+        screens=screens,
+    )  # fmt: skip
+
+
+def _configuration(named: Path) -> Path:
+    """A file, or one that comes with the program, by its name alone."""
+    from rtrecon.eeg.protocols import PROTOCOLS
+
+    return named if named.exists() else PROTOCOLS.get(str(named), named)
+
+
+def _run_eeg(options: argparse.Namespace) -> int:
+    """A session whose score comes from EEG; it needs no decoder."""
+    from rtrecon.eeg.opening import open_eeg_session, read_plan
+
+    plan = read_plan(options.config, {key: getattr(options, key) for key in _SESSION})
+    if not options.headless:
+        _require_display()
+    screens = None if options.headless else _screens(options, plan.options.tables)
+    folder = plan.options.output
+    if folder is None:
+        from rtrecon.session import default_output
+
+        folder = default_output()
+    with open_eeg_session(plan, folder, _stop_on_signals()) as session:
+        if options.headless:
+            session.start()
+            session.wait()
+        else:
+            from rtrecon.display.eeg import run_eeg_window
+
+            run_eeg_window(
+                session, screenshots=options.screenshots, close_when_ended=options.close,
+                screens=screens,
+            )  # fmt: skip
+    return 1 if session.failed else 0
+
+
+def _screens(options: argparse.Namespace, tables: Mapping[str, Any]) -> "Screens | None":
+    """The screens beside the window; Qt is loaded for these only where there are any."""
+    named = (options.participant, options.spectators)
+    if named == (None, None) and not {"participant", "spectators"} & tables.keys():
+        return None
+    from rtrecon.display.screens import read_screens
+
+    return read_screens(tables, str(options.config or ""), *named)
+
+
+def _view(options: argparse.Namespace) -> int:
+    """Whatever becomes of the session, the view stays until it is closed."""
+    _require_display()
+    from rtrecon.display.view import run_view, screens_of
+    from rtrecon.remote import Follower
+
+    tables = read_toml(options.config) if options.config else {}
+    screens = screens_of(options.role, tables, str(options.config or ""), options.screen)
+    with closing(Follower(options.stream, options.role)) as follower:
+        run_view(follower, screens, _stop_on_signals(), options.close)
+    return 0
 
 
 def _finalize(options: argparse.Namespace) -> int:
@@ -224,20 +350,42 @@ def _finalize(options: argparse.Namespace) -> int:
 
 
 def _streams(options: argparse.Namespace) -> int:
-    import pylsl
+    from rtrecon.check import fits
+    from rtrecon.streams import Sources, plain
 
-    from rtrecon import wire
+    artifact = None
+    if options.decoder:
+        from rtrecon.artifact import load_artifact
 
-    found = pylsl.resolve_byprop("type", wire.VOLUME_TYPE, 1, options.wait)
-    for info in sorted(found, key=lambda info: info.name()):
+        artifact = load_artifact(options.decoder)
+    with closing(Sources()) as sources:
+        found = sources.after(options.wait)
+    for source in found:
         print(
-            f"{info.name()}\t{info.hostname()}\t{info.channel_count()} values\t{info.nominal_srate():g} Hz"
+            "\t".join(map(plain, (source.name, source.host, source.told, fits(source, artifact))))
         )
     if not found:
         raise Error(
             f"no volume stream within {options.wait:g} s: start the bridge or the simulator"
         )
     return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    """Tell each finding as it comes."""
+    asked = {key: getattr(options, key.removeprefix("--")) for key in _CHECKED}
+    given = {key.removeprefix("--"): value for key, value in asked.items()}
+    session = load_session(None, given | {"wait_s": options.wait_s}, complete=False)
+    from rtrecon.check import check, lines, ready
+    from rtrecon.models import Models
+
+    log.setLevel(logging.ERROR)  # what is done is told by the findings
+    findings = []
+    with closing(Models()) as models:
+        for finding in check(session, models, _stop_on_signals()):
+            print("\n".join(lines(finding)), flush=True)
+            findings.append(finding)
+    return 0 if ready(findings) else 1
 
 
 def _fetch(options: argparse.Namespace) -> int:
@@ -286,8 +434,9 @@ def _stop_on_signals() -> threading.Event:
 
 
 def _require_display() -> None:
-    shown = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
-    if sys.platform == "linux" and not any(os.environ.get(name) for name in shown):
+    from rtrecon.check import has_display
+
+    if not has_display():
         raise BadConfig(
             "there is no display: use --headless, or QT_QPA_PLATFORM=offscreen with --screenshots"
         )

@@ -21,23 +21,58 @@ def check_stream(artifact: Artifact, geometry: Geometry, stream: str) -> None:
     Mismatch
         Other shape, affine or TR.
     """
-    who = f"decoder '{artifact.name}'"
+    for check in (check_shape, check_position, check_tr):
+        check(artifact, geometry, stream)
+
+
+def check_shape(artifact: Artifact, geometry: Geometry, stream: str) -> str:
+    """Refuse volumes of another size; returns what fits, in words.
+
+    Raises
+    ------
+    Mismatch
+    """
     if geometry.shape != artifact.shape:
         raise Mismatch(
-            f"{who} expects volumes of {_by(artifact.shape)} voxels, stream '{stream}' sends "
-            f"{_by(geometry.shape)}: scan with the calibration's protocol or refit"
+            f"decoder '{artifact.name}' expects volumes of {_by(artifact.shape)} voxels, "
+            f"stream '{stream}' sends {_by(geometry.shape)}: "
+            "scan with the calibration's protocol or refit"
         )
+    return f"{_by(geometry.shape)} voxels, as in the calibration"
+
+
+def check_position(artifact: Artifact, geometry: Geometry, stream: str) -> str:
+    """Refuse slices that lie elsewhere in the head; returns what fits, in words.
+
+    Raises
+    ------
+    Mismatch
+    """
     apart_mm = _apart_mm(artifact.shape, artifact.affine, geometry.affine)
     if apart_mm > (_AFFINE_MM if artifact.reference is None else _APART_MM):
         raise Mismatch(
-            f"{who} was fitted with another slice position, stream '{stream}' is up to {apart_mm:.3g} "
-            "mm away: position the slices as in the calibration or refit"
+            f"decoder '{artifact.name}' was fitted with another slice position, "
+            f"stream '{stream}' is up to {apart_mm:.3g} mm away: "
+            "position the slices as in the calibration or refit"
         )
+    realigned = "" if artifact.reference is None else ", realigned to it"
+    return f"slices within {apart_mm:.2g} mm of the calibration's{realigned}"
+
+
+def check_tr(artifact: Artifact, geometry: Geometry, stream: str) -> str:
+    """Refuse another repetition time; returns what fits, in words.
+
+    Raises
+    ------
+    Mismatch
+    """
     if abs(geometry.tr_s - artifact.tr_s) > 0.005 * artifact.tr_s:
         raise Mismatch(
-            f"{who} was fitted at a TR of {artifact.tr_s:g} s, stream '{stream}' has {geometry.tr_s:g} s: "
+            f"decoder '{artifact.name}' was fitted at a TR of {artifact.tr_s:g} s, "
+            f"stream '{stream}' has {geometry.tr_s:g} s: "
             "scan with the calibration's protocol or refit"
         )
+    return f"{geometry.tr_s:g} s, as in the calibration"
 
 
 def _apart_mm(

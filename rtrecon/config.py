@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
 from types import UnionType
@@ -12,7 +12,7 @@ from rtrecon.errors import BadConfig
 
 T = TypeVar("T")
 
-TABLES = ("protocol", "block", "output", "trigger", "participant", "person", "eeg")
+TABLES = ("protocol", "block", "output", "trigger", "participant", "spectators", "person", "eeg")
 """Tables of the file that other rooms read for themselves, with `read_table`."""
 
 
@@ -70,6 +70,7 @@ class Session:
     wait_s: float = 60.0
     until_idle_s: float | None = None
     free_viewing: bool = False  # what was seen about 5 s ago, without markers
+    view: bool = True  # tells remote screens (`rtrecon view`) what it shows
     xdf: bool = False  # all streams of the session in session.xdf
     xdf_streams: str = ""  # further ones: names or types, separated by commas
     yoked: Path | None = None  # list that says of codes whether feedback is real or another's
@@ -89,10 +90,11 @@ class Session:
             raise BadConfig("yoked feedback needs both: name --yoked LIST.toml and --code CODE")
 
 
-def load_session(toml: Path | None, options: Mapping[str, Any]) -> Session:
+def load_session(toml: Path | None, options: Mapping[str, Any], complete: bool = True) -> Session:
     """Settings from a TOML file, overruled by the options that are not None.
 
     Keys of the file are the fields of `Session` and, in a table `[settings]`, of `Settings`.
+    Where it need not be `complete`, a decoder that is not named is `Path()`.
 
     Raises
     ------
@@ -109,6 +111,8 @@ def load_session(toml: Path | None, options: Mapping[str, Any]) -> Session:
     names = {f.name for f in fields(Settings)}
     pictures |= {k: given.pop(k) for k in list(given) if k in names}
     given = table | given
+    if not complete:
+        given.setdefault("decoder", Path())
     if "decoder" not in given:
         raise BadConfig("no decoder given: name its folder with --decoder DIR")
     session = read_table(Session, given, where, hidden=("fixed", "tables"))
@@ -160,12 +164,11 @@ def read_table(cls: type[T], table: Any, where: str, hidden: tuple[str, ...] = (
     if unknown := sorted(set(table) - set(hints)):
         known = ", ".join(sorted(hints))
         raise BadConfig(f"{where}: unknown key '{unknown[0]}': known are {known}")
+    needed = [f.name for f in fields(cls) if f.default is f.default_factory is MISSING]
+    if missing := [key for key in needed if key not in table]:
+        raise BadConfig(f"{where}: the key '{missing[0]}' is missing")
     values = {key: _typed(key, value, hints[key], where) for key, value in table.items()}
-    try:
-        return cls(**values)
-    except TypeError as error:
-        missing = [f.name for f in fields(cls) if f.name in hints and f.name not in values]
-        raise BadConfig(f"{where}: a key is missing, one of {', '.join(missing)}") from error
+    return cls(**values)
 
 
 _ACCEPTED: dict[type, tuple[type, ...]] = {Path: (str, Path), float: (int, float)}

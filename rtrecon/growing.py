@@ -73,31 +73,35 @@ class GrowingArray:
 
     def __init__(self, file: Path, row: tuple[int, ...], dtype: DTypeLike) -> None:
         self._row, self._dtype = row, np.dtype(dtype).newbyteorder("<")
-        self.rows = 0
+        self.rows = self._newest = 0
         self._data_start = len(self._header())
         self._row_bytes = int(np.prod(row, dtype=np.int64)) * self._dtype.itemsize
         self._file = _begun(file, lambda opened: _write_at(opened, 0, self._header()))
 
     def append(self, row: NDArray[np.generic]) -> None:
         """Write one row through to the system."""
-        content = np.ascontiguousarray(row, self._dtype).tobytes()
-        if len(content) != self._row_bytes:
-            raise ValueError(f"a row of shape {row.shape} among rows of {self._row}")
+        self.extend(row[np.newaxis])
+
+    def extend(self, rows: NDArray[np.generic]) -> None:
+        """Write several rows through to the system: all or none."""
+        if rows.shape[1:] != self._row:
+            raise ValueError(f"a row of shape {rows.shape[1:]} among rows of {self._row}")
+        content = np.ascontiguousarray(rows, self._dtype).tobytes()
         try:
             _write_at(self._file, self._data_start + self.rows * self._row_bytes, content)
-            self.rows += 1
+            self.rows, self._newest = self.rows + len(rows), len(rows)
             try:
                 _write_at(self._file, 0, self._header())
             except BaseException:
-                self.rows -= 1
+                self.rows -= len(rows)
                 raise
         except BaseException:
             self._restore()
             raise
 
     def take_back(self) -> None:
-        """Remove the last row."""
-        self.rows -= 1
+        """Remove what was written last."""
+        self.rows -= self._newest
         self._restore()
 
     def close(self) -> None:

@@ -16,13 +16,15 @@ class Mailbox(Generic[T]):
     def __init__(self) -> None:
         self._filled = threading.Condition()
         self._item: T | None = None
-        self._closed = False
+        self._closed = self._held = False
         self.newest: T | None = None
         self.superseded = 0
 
     def put(self, item: T) -> None:
         """Leave `item`, in place of the one that nobody took."""
         with self._filled:
+            if self._held:
+                return
             self.superseded += self._item is not None
             self._item = self.newest = item
             self._filled.notify()
@@ -37,6 +39,13 @@ class Mailbox(Generic[T]):
     def peek(self) -> T | None:
         """The item that waits, left where it is."""
         return self._item
+
+    def hold(self, on: bool) -> None:
+        """From now on (or no longer) let go of all that is put, and of what waits."""
+        with self._filled:
+            self._held = on
+            if on:
+                self._item = None
 
     def close(self) -> None:
         """Wake whoever waits; an item still inside can be taken."""

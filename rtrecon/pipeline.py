@@ -4,6 +4,7 @@ import logging
 import threading
 import traceback
 from collections.abc import Collection
+from concurrent.futures import Future, wait
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,12 @@ from rtrecon.draw import FAULTS_IN_A_ROW, Draw
 from rtrecon.feedback import Feedback
 from rtrecon.generators import Generator
 from rtrecon.mailbox import Mailbox
+from rtrecon.models import STUCK_S
+from rtrecon.protocol.scoring import Scoring
 from rtrecon.receive import Receiver
 from rtrecon.record import Recorder
 from rtrecon.sham import Coded
+from rtrecon.streams import told
 from rtrecon.summary import Summary
 from rtrecon.types import (
     UNMARKED,
@@ -33,6 +37,7 @@ from rtrecon.types import (
     Event,
     Frame,
     Marker,
+    Painted,
     Phase,
     Presentation,
     Status,
@@ -43,7 +48,6 @@ from rtrecon.worker import Worker
 
 log = logging.getLogger(__name__)
 
-STUCK_S = 30.0  # a generator that takes longer for one image is taken for dead
 CODED = "not shown where feedback goes by a code: it would tell"
 PICTURES = {".png", ".jpg", ".jpeg"}
 
@@ -63,7 +67,7 @@ class Pipeline:
     generator : Generator
         Fits the artifact.
     painter : Worker
-        The thread that owns the generator.
+        The thread that owns the generator; whoever made it closes it.
     recorder : Recorder
     settings : Settings
     fixed : collection of str
@@ -76,6 +80,8 @@ class Pipeline:
         Where what is decoded is sent on; whoever made it closes it.
     coded : Coded or None
         What a code stands for; whoever watches is told the code alone.
+    scoring : Scoring or None
+        The feedback protocol, where there is one; it is closed with the run.
     compares : bool
         Whether comparisons are drawn in spare time; never where feedback goes by a code.
     """
@@ -93,12 +99,13 @@ class Pipeline:
         free_viewing: bool = False,
         feedback: Feedback | None = None,
         coded: Coded | None = None,
+        scoring: Scoring | None = None,
         compares: bool = False,
     ) -> None:
         self.frames: Mailbox[Frame] = Mailbox()
         self.candidates = artifact.candidates
         self.tr_s, self.speed = receiver.geometry.tr_s, receiver.geometry.speed
-        self.stream_text = _stream_text(receiver)
+        self.stream_text = told(receiver.geometry)
         self.decoder_text = f"{artifact.name}, {len(artifact.voxels)} voxels"
         self.generator_text = f"{generator.name}, {generator.size_px} px"
         self.takes = generator.takes
@@ -109,7 +116,9 @@ class Pipeline:
         if artifact.reference is not None:
             self.brain = _brain(artifact, artifact.reference, artifact.affine)
         self._receiver, self._recorder = receiver, recorder
-        self._feedback = feedback
+        self._feedback, self._scoring = feedback, scoring
+        if scoring is not None:
+            scoring.say = self._say
         self._preprocess = artifact.preprocess(receiver.geometry.affine, free_viewing)
         self._decode = Decode(artifact)
         self._yoked = coded.yoked if coded else None
@@ -137,6 +146,7 @@ class Pipeline:
         self._stop = receiver.stop
         self._shown_volume = -1
         self._painter = painter
+        self._drawing: Future[None] | None = None
         self._ingest = threading.Thread(target=self._receive, name="rtrecon-ingest", daemon=True)
         self._ending = threading.Thread(target=self._end, name="rtrecon-end", daemon=True)
         self._done = threading.Event()
@@ -146,12 +156,28 @@ class Pipeline:
         self._change(phase=Phase.WAITING)
         log.info("waiting for the first volume of '%s' (%s)", self._receiver.name, self.stream_text)
         self._ingest.start()
-        self._painter.submit(self._show_until_closed)
+        self._drawing = self._painter.submit(self._show_until_closed)
         self._ending.start()
 
     def stop(self) -> None:
         """Ask for the end and return at once."""
         self._stop.set()
+
+    @property
+    def pausable(self) -> bool:
+        """Whoever has it may pause it."""
+        return True
+
+    def pause(self, on: bool) -> None:
+        """Make and show no new pictures for a while, and tell nobody anything.
+
+        Volumes are received, decoded and recorded all the same.
+        """
+        if on == self._status.paused or self.ended:
+            return
+        log.info("paused: volumes are recorded, pictures are not made" if on else "goes on")
+        self._change(paused=on)
+        self.frames.hold(on)
 
     @property
     def ended(self) -> bool:
@@ -188,7 +214,8 @@ class Pipeline:
         """What may be put before a participant or spectators now."""
         status = self.status
         blank = status.paused or status.phase in (Phase.FAILED, Phase.ENDED)
-        return Presentation(status.phase, self.frames.newest, blank=blank)
+        shown = Presentation(status.phase, self.frames.newest, blank=blank)
+        return shown if self._scoring is None else self._scoring.present(shown, pylsl.local_clock())
 
     @property
     def settings(self) -> Settings:
@@ -221,6 +248,10 @@ class Pipeline:
             self._change(first_frame_ms=age_ms)
         if frame.final:
             self._change(final_frame_ms=age_ms)
+
+    def presented(self, painted: Painted) -> None:
+        """Take note of what the participant was shown, and when."""
+        self._recorder.painted(painted)
 
     def stimulus(self, trial: Trial) -> NDArray[np.uint8] | None:
         """The picture (height, width, 3) that was presented; None where it is not at hand."""
@@ -267,11 +298,15 @@ class Pipeline:
             except Exception as error:  # one bad volume must not end a scan: told, counted, bounded
                 faults += 1
                 self._fault(f"volume {item.number} could not be worked on", error, faults)
+        if self._scoring is not None:
+            self._scoring.finish(self._status.paused)
         self._newest.close()
 
     def _take_marker(self, marker: Marker) -> None:
         self._recorder.marker(marker)
         self._preprocess.mark(marker)
+        if self._scoring is not None:
+            self._scoring.marker(marker, self._status.paused)
         if self.decoded is not None and self.decoded.trial.number != UNMARKED:
             self._tell(self.decoded)
         if marker.event is Event.RUN_END:
@@ -289,14 +324,16 @@ class Pipeline:
         if self.brain is None:
             self.brain = _brain(self._artifact, volume.data, self._receiver.geometry.affine)
         pattern = self._preprocess.add(volume)
+        shown: Decoded | None = None
         latency_ms = float("nan")
         if pattern is not None:
             decoded = self._decode(pattern)
             shown = decoded if self._yoked is None else self._yoked.instead_of(decoded)
             self.decoded = shown or self.decoded
-            self._newest.put(decoded)
-            if self._feedback is not None and shown is not None:
-                self._feedback.send(shown)
+            if not self._status.paused:
+                self._newest.put(decoded)
+                if self._feedback is not None and shown is not None:
+                    self._feedback.send(shown)
             self._summary.decoded(decoded)
             self._recorder.decoded(decoded, pattern)
             latency_ms = 1e3 * (decoded.times.decoded - decoded.times.received)
@@ -311,6 +348,9 @@ class Pipeline:
         self._change(trial=self._preprocess.trial, arrival=arrival)
         if self._status.phase is Phase.WAITING:
             self._change(phase=Phase.RUNNING)
+        if self._scoring is not None:
+            trial, paused = self._preprocess.trial, self._status.paused
+            self._scoring.volume(volume, trial, shown, pattern, paused)
 
     def _fault(self, what: str, error: Exception, in_a_row: int) -> None:
         """Told and counted; too many in a row and the session has failed, but is recorded on."""
@@ -328,14 +368,19 @@ class Pipeline:
     def _change(self, **changes: Any) -> None:
         with self._changing:
             before, self._status = self._status, replace(self._status, **changes)
-            if (before.phase, before.message) != (self._status.phase, self._status.message):
+            now = self._status
+            told = (before.phase, before.message, before.paused)
+            if told != (now.phase, now.message, now.paused):
                 self._recorder.status(self.status)
 
     def _end(self) -> None:
         """Wait for both threads, then say that the session has ended."""
         self._ingest.join()
+        if self._scoring is not None:
+            self._scoring.close()
         self._newest.close()
-        if not self._painter.close(timeout_s=STUCK_S):
+        assert self._drawing is not None
+        if wait([self._drawing], STUCK_S).not_done:
             log.error("the generator does not answer for %g s: ended without it", STUCK_S)
         self._receiver.close()
         self.frames.close()
@@ -352,7 +397,8 @@ class Pipeline:
         if self._ending.ident is not None:
             self._done.wait()
         else:
-            self._painter.close(timeout_s=STUCK_S)
+            if self._scoring is not None:
+                self._scoring.close()
             self._receiver.close()
         self._recorder.summary(self._summary.as_json(self._receiver.counts, self.superseded))
         self._recorder.close()
@@ -381,10 +427,3 @@ def show_headless(pipeline: Pipeline) -> None:
 def _brain(artifact: Artifact, volume: NDArray[np.generic], affine: NDArray[np.float64]) -> Brain:
     early = np.zeros_like(artifact.c.voxels) if artifact.z is None else artifact.z.voxels
     return Brain(volume, affine, artifact.voxels, early, ventral=artifact.c.voxels)
-
-
-def _stream_text(receiver: Receiver) -> str:
-    geometry = receiver.geometry
-    size = " x ".join(map(str, geometry.shape))
-    speed = "" if geometry.speed == 1 else f", replayed at {geometry.speed:g} x"
-    return f"{size} voxels, TR {geometry.tr_s:.2f} s{speed}"

@@ -6,7 +6,7 @@ What each file holds, and what survives a kill or a full disk: docs/session-fold
 import json
 import logging
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
@@ -24,14 +24,26 @@ from rtrecon.config import Settings
 from rtrecon.errors import BadConfig
 from rtrecon.growing import GrowingArray, GrowingLines, append_together, replace_file
 from rtrecon.lane import Lane, Losses, reason
+from rtrecon.scores import (
+    FIRING_COLUMNS,
+    SCORE_COLUMNS,
+    SENT_COLUMNS,
+    firing_row,
+    score_row,
+    sent_row,
+)
 from rtrecon.types import (
     Arrival,
     Comparison,
     Decoded,
+    Firing,
     Frame,
     Geometry,
     Marker,
+    Painted,
     Pattern,
+    Score,
+    Sent,
     Status,
     Volume,
 )
@@ -58,6 +70,7 @@ COLUMNS = {
     ),
     "comparisons.tsv": ("comparison", "trial", "volume", "what", "drawn", "settings"),
 }  # fmt: skip
+PAINTED_COLUMNS = ("painted", "event", "shows", "frame", "score", "block", "patch")
 LINES = ("markers.jsonl", "settings.jsonl", "status.jsonl")
 PACKAGES = (
     "rtrecon", "numpy", "scipy", "torch", "diffusers", "transformers", "safetensors", "pillow",
@@ -65,8 +78,8 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def open_folder(folder: Path) -> Path:
-    """Make the session's folder.
+def open_folder(folder: Path, within: Sequence[str] = ("frames", "comparisons")) -> Path:
+    """Make the session's folder, and those `within` for its pictures.
 
     Raises
     ------
@@ -76,7 +89,7 @@ def open_folder(folder: Path) -> Path:
     if (folder / "session.json").exists():
         raise BadConfig(f"{folder} already holds a session: name a new folder with --output")
     try:
-        for pictures in ("frames", "comparisons"):
+        for pictures in ("", *within):
             (folder / pictures).mkdir(parents=True, exist_ok=True)
         (folder / "log.txt").touch()
     except OSError as error:
@@ -160,8 +173,8 @@ class Recorder:
     def status(self, status: Status) -> None:
         """Keep where the session stands from now on."""
         line = json.dumps({
-            "time": pylsl.local_clock(), "phase": status.phase.value, "message": status.message,
-            "traceback": status.traceback, "counts": asdict(status.volumes),
+            "time": pylsl.local_clock(), "phase": status.phase.value, "paused": status.paused,
+            "message": status.message, "traceback": status.traceback, "counts": asdict(status.volumes),
         })  # fmt: skip
         self._raw.put(f"status {status.phase.value}", self._line("status.jsonl", line))
 
@@ -198,6 +211,30 @@ class Recorder:
 
         n_bytes = sum(values.nbytes for values in given.values())
         self._derived.put(f"trial {trial.number} at volume {decoded.volume}", write, n_bytes)
+
+    def target(self, c: NDArray[np.float32]) -> None:
+        """Keep what a caption that feedback aims at was encoded to."""
+        self._derived.put("target", lambda: self._array("targets", c).append(c), c.nbytes)
+
+    def score(self, score: Score) -> None:
+        """Keep one score of a feedback protocol."""
+        write = self._scored("scores.tsv", SCORE_COLUMNS, score_row(score))
+        self._derived.put(f"score {score.number}", write)
+
+    def firing(self, firing: Firing) -> None:
+        """Keep that a protocol's threshold was held."""
+        write = self._scored("firings.tsv", FIRING_COLUMNS, firing_row(firing))
+        self._derived.put(f"firing {firing.number}", write)
+
+    def painted(self, painted: Painted) -> None:
+        """Keep what the participant was shown, and when."""
+        write = self._scored("participant.tsv", PAINTED_COLUMNS, painted_row(painted))
+        self._derived.put(f"what was painted at {painted.time:.3f}", write)
+
+    def sent(self, sent: Sent) -> None:
+        """Keep that a score or a firing went to an output, or why not."""
+        write = self._scored("sent.tsv", SENT_COLUMNS, sent_row(sent))
+        self._derived.put(f"{sent.what} {sent.number} to {sent.output}", write)
 
     def frame(self, frame: Frame) -> None:
         """Keep one shown picture; not, where too much waits for the disk already."""
@@ -259,6 +296,18 @@ class Recorder:
     def _line(self, name: str, line: str) -> Callable[[], None]:
         return lambda: self._lines[name].append(line)
 
+    def _scored(
+        self, name: str, columns: tuple[str, ...], row: tuple[object, ...]
+    ) -> Callable[[], None]:
+        """A session without a protocol, or a participant's screen, has no such table."""
+
+        def write() -> None:
+            if name not in self._lines:
+                self._lines[name] = self._opened(self._files, name, columns)
+            self._lines[name].append(_tsv(row))
+
+        return write
+
     def _array(self, name: str, like: NDArray[np.generic]) -> GrowingArray:
         if name not in self._arrays:
             array = GrowingArray(self.folder / f"{name}.npy", like.shape, like.dtype)
@@ -303,6 +352,15 @@ class Recorder:
         return len(self._settings) - 1 - self._settings[::-1].index(settings)
 
 
+def painted_row(painted: Painted) -> tuple[object, ...]:
+    """The cells of participant.tsv."""
+    return (
+        painted.time, painted.event, "+".join(painted.shows), _known(painted.frame),
+        _known(painted.score), painted.block and painted.block.value,
+        None if painted.patch is None else int(painted.patch),
+    )  # fmt: skip
+
+
 def versions() -> dict[str, str]:
     """What computed the session: it belongs to the result."""
     found = {"python": platform.python_version(), "liblsl": str(pylsl.library_version())}
@@ -324,6 +382,10 @@ def _png(image: NDArray[np.uint8]) -> bytes:
 
 def _json(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(content, indent=1) + "\n").encode()
+
+
+def _known(number: int) -> int | None:
+    return None if number < 0 else number
 
 
 def _plain(geometry: Geometry) -> dict[str, object]:

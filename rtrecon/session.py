@@ -9,80 +9,108 @@ import platform
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pylsl
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from rtrecon.artifact import ABOUT, Artifact
-from rtrecon.budget import Plan, enough_memory, plan, told
-from rtrecon.compatibility import check_generator, check_stream
+from rtrecon.budget import Plan
+from rtrecon.compatibility import check_stream
 from rtrecon.config import Session
 from rtrecon.contact_sheet import write_contact_sheet
-from rtrecon.errors import BadDataset, BadGenerator
+from rtrecon.errors import BadDataset
 from rtrecon.feedback import Feedback
-from rtrecon.generators import Generator, load_generator
+from rtrecon.generators import Generator
+from rtrecon.log_file import log_file
+from rtrecon.models import Models, check_tie
+from rtrecon.outputs import open_outputs
 from rtrecon.pipeline import Pipeline, find_pictures
+from rtrecon.protocol.opening import open_protocol
 from rtrecon.quality_sheet import write_quality_sheet
 from rtrecon.receive import Receiver
 from rtrecon.record import Recorder, open_folder
+from rtrecon.remote.publisher import told_to_views
 from rtrecon.sham import coded_feedback
-from rtrecon.worker import Worker
 from rtrecon.xdf_recorder import XdfRecorder
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def open_session(session: Session, artifact: Artifact, stop: threading.Event) -> Iterator[Pipeline]:
+def open_session(
+    session: Session, artifact: Artifact, stop: threading.Event, models: Models | None = None
+) -> Iterator[Pipeline]:
     """A pipeline ready to start; on leaving, its folder is complete.
+
+    `models`: what is loaded already and outlives the session; without it, the generator is loaded
+    and let go of.
 
     Raises
     ------
     BadGenerator, BadStream, StreamMissing, Mismatch, BadConfig
         Something is missing or does not fit; no folder has been made then.
     """
+    if models is None:
+        with closing(Models()) as models, open_session(session, artifact, stop, models) as pipeline:
+            yield pipeline
+        return
     coded = None
     if session.yoked is not None:
         coded = coded_feedback(session.code, session.yoked, artifact)
-    painter = Worker("rtrecon-draw")
-    receiver = None
+    protocol = open_protocol(session, artifact)
+    name = session.generator or artifact.generator.name
+    generator = models.generator(name)
+    check_tie(artifact, name, generator)
+    log.info("generator '%s' is loaded; looking for stream '%s'", name, session.stream)
+    receiver = Receiver(session.stream, session.wait_s, session.until_idle_s, stop)
+    outputs = None
+    encoded: dict[str, NDArray[np.float32]] = {}
+    recorder: Recorder | None = None
     try:
-        name = session.generator or artifact.generator.name
-        generator = painter.submit(lambda: open_generator(name, artifact)).result()
-        log.info("generator '%s' is loaded; looking for stream '%s'", name, session.stream)
-        receiver = Receiver(session.stream, session.wait_s, session.until_idle_s, stop)
         check_stream(artifact, receiver.geometry, session.stream)
         tr_s = receiver.geometry.tr_s / receiver.geometry.speed
-        chosen = painter.submit(lambda: _warmed_up(generator, session, tr_s)).result()
-        folder = open_folder(session.output or default_output())
-        recorder = Recorder(folder, receiver.geometry, _about(session, artifact, generator, chosen))
+        chosen = models.plan(generator, session, tr_s)
+        folder = session.output or default_output()
+        if protocol is not None:
+            encoded = models.painter.submit(lambda: protocol.encoded(generator)).result()
+            outputs = open_outputs(
+                session.tables, session.stream, (protocol.person,),
+                lambda sent: None if recorder is None else recorder.sent(sent), folder,
+            )  # fmt: skip
+        about = _about(session, artifact, generator, chosen) | {"captions": list(encoded)}
+        recorder = Recorder(open_folder(folder), receiver.geometry, about)
     except BaseException:
-        painter.close(timeout_s=0)
-        if receiver is not None:
-            receiver.close()
+        receiver.close()
+        if outputs is not None:
+            outputs.close()
         raise
+    scoring = None
+    if protocol is not None and outputs is not None:
+        scoring = protocol.scoring(artifact, encoded, receiver.geometry, recorder, outputs)
     with (
-        _log_file(folder),
+        log_file(folder),
         closing(Feedback(session.stream, artifact.candidates)) as feedback,
         _xdf(session, folder, receiver),
         undisturbed(),
     ):
         # In here, so that what it works out beforehand is the same however many cores there are.
         pipeline = Pipeline(
-            receiver, artifact, generator, painter, recorder, chosen.settings, session.fixed,
-            session.stimuli, session.free_viewing, feedback, coded, compares=True,
+            receiver, artifact, generator, models.painter, recorder, chosen.settings, session.fixed,
+            session.stimuli, session.free_viewing, feedback, coded, scoring, compares=True,
         )  # fmt: skip
-        try:
-            yield pipeline
-        finally:
-            pipeline.finish()
-            _draw_sheets(folder, session, artifact)
-            log.info("the session is in %s", folder)
+        with told_to_views(session.stream, pipeline, session.view):
+            try:
+                yield pipeline
+            finally:
+                pipeline.finish()
+                _draw_sheets(folder, session, artifact)
+                log.info("the session is in %s", folder)
 
 
 @contextmanager
@@ -109,25 +137,6 @@ def _draw_sheets(folder: Path, session: Session, artifact: Artifact) -> None:
         log.error("the session's overview pictures could not be drawn: %s", error)
 
 
-def _warmed_up(generator: Generator, session: Session, tr_s: float) -> Plan:
-    """Settings whose pictures fit a TR, measured and told. In the thread that draws."""
-    log.info("generator '%s' warms up and is measured", generator.name)
-    wanted = session.settings(generator.defaults)
-    chosen = plan(generator, wanted, session.fixed, tr_s)
-    if session.yoked is None:  # nothing of what stands beside pictures is compiled in a session
-        generator.decode_latents(np.zeros(generator.latent, np.float32))
-    generator.settle()
-    log.info(
-        "a picture takes %.2g s of the %.2g s between volumes: %s",
-        chosen.seconds, tr_s, told(chosen.settings),
-    )  # fmt: skip
-    if chosen.settings != wanted:
-        log.info("that is less than %s, which would not fit", told(wanted))
-    if chosen.seconds > tr_s:
-        log.warning("pictures take longer than a TR: volumes in between are decoded and not drawn")
-    return chosen
-
-
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """Keeps the decoding thread from waiting (docs/signal.md, "Cost").
@@ -143,25 +152,6 @@ def undisturbed() -> Iterator[None]:
             yield
     finally:
         gc.unfreeze()
-
-
-def open_generator(name_or_folder: str, artifact: Artifact) -> Generator:
-    """Load a generator that the artifact was fitted for.
-
-    Raises
-    ------
-    BadGenerator, Mismatch
-    """
-    with enough_memory(name_or_folder):
-        generator = load_generator(name_or_folder)
-    check_generator(artifact, name_or_folder, generator.identity)
-    tie = artifact.generator
-    if (generator.latent, generator.conditioning) != (tie.latent, tie.conditioning):
-        raise BadGenerator(
-            f"generator '{name_or_folder}' has latents {generator.latent} and conditionings "
-            f"{generator.conditioning}, its decoders {tie.latent} and {tie.conditioning}: refit"
-        )
-    return generator
 
 
 def default_output() -> Path:
@@ -190,6 +180,8 @@ def _about(
         "settings": asdict(chosen.settings),
         "picture_s": round(chosen.seconds, 4),
         "candidates": artifact.candidates,
+        # As they were written; a date, which TOML has and JSON has not, as text.
+        "tables": json.loads(json.dumps(dict(session.tables), default=str)),
     }
 
 
@@ -221,25 +213,3 @@ def _gpu() -> str | None:
     import torch
 
     return torch.cuda.get_device_name() if torch.cuda.is_available() else None
-
-
-@contextmanager
-def _log_file(folder: Path) -> Iterator[None]:
-    """What is said during the session is kept in its folder."""
-    handler = _LogFile(folder / "log.txt", encoding="utf-8", errors="backslashreplace")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logger = logging.getLogger("rtrecon")
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        with suppress(OSError):
-            handler.close()
-
-
-class _LogFile(logging.FileHandler):
-    """On a full disk what is said stays in memory, for a while, and is written later."""
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        """Say nothing: that the disk is full is told already."""

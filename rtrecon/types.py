@@ -301,6 +301,12 @@ class Score:
         Of the decoded volume; -1 where there is none.
     fault : str
         Why there is no value; empty where there is one.
+    run : int
+        Counts from 1 in the session.
+    elapsed : float
+        Where the run's schedule of blocks stood for this score, s from its start.
+    sample : int
+        With EEG: how many samples of the person's recording were known; -1 where there are none.
     """
 
     number: int
@@ -315,6 +321,9 @@ class Score:
     trial: int = -1
     volume: int = -1
     fault: str = ""
+    run: int = 1
+    elapsed: float = nan
+    sample: int = -1
 
 
 @dataclass(frozen=True)
@@ -328,6 +337,33 @@ class Firing:
     time: float
     person: str
     score: Score
+
+
+@dataclass(frozen=True)
+class Sent:
+    """That a score or a firing went to an output, or why it did not.
+
+    Attributes
+    ----------
+    output : str
+        Such as "osc 127.0.0.1:9000".
+    what : str
+        "score" or "trigger".
+    person : str
+    number : int
+        Of the score or the firing; 0 for the last word, that nothing is told any more.
+    time : float
+        LSL clock at which the output had taken it, s.
+    error : str
+        Why it did not go out; empty where it did.
+    """
+
+    output: str
+    what: str
+    person: str
+    number: int
+    time: float
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -347,6 +383,7 @@ class Phase(Enum):
     SILENT = "stream silent"
     ENDED = "ended"
     FAILED = "failed"
+    UNHEARD = "session not heard"  # only a view elsewhere says so: its session may be well
 
 
 @dataclass(frozen=True)
@@ -457,3 +494,31 @@ class Presentation:
     fires: Mapping[str, int] = field(default_factory=dict)
     blank: bool = False
     threshold: float = nan
+
+
+@dataclass(frozen=True)
+class Painted:
+    """A change of what the participant sees, at the moment it was painted.
+
+    Attributes
+    ----------
+    time : float
+        LSL clock, s.
+    event : str
+        "begins": the first step towards it was painted; "whole": all of it is there.
+    shows : tuple of str
+        Of "reconstruction", "score", "instruction", "fixation", what is to be seen.
+    frame, score : int
+        Serial of the picture, number of the newest score; -1 where none is shown.
+    block : Block or None
+    patch : bool or None
+        Whether the photodiode's patch is white; None: there is none.
+    """
+
+    time: float
+    event: str
+    shows: tuple[str, ...]
+    frame: int = -1
+    score: int = -1
+    block: Block | None = None
+    patch: bool | None = None

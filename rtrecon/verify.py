@@ -19,6 +19,7 @@ from rtrecon.errors import BadArtifact
 from rtrecon.generators import Generator, load_generator
 from rtrecon.record import versions
 from rtrecon.redraw import Aimed, Rows, redraw
+from rtrecon.rescore import Rescore, rescored
 from rtrecon.session import undisturbed
 from rtrecon.session_folder import Row, SessionFolder, open_session_folder
 from rtrecon.types import Decoded, Marker, Pattern
@@ -57,7 +58,7 @@ def verify(
     verdict = Verdict([*_other_versions(session), *_other_decoder(session, decoder)])
     drawer = _generator(session, generator or artifact.generator.name, verdict) if frames else None
     with undisturbed():
-        rows = _decoding(session, artifact, verdict)
+        rows = _decoding(session, artifact, rescored(session, artifact, decoder, verdict), verdict)
         if drawer is not None:
             redraw(session, drawer, rows, verdict)
     return verdict
@@ -120,7 +121,9 @@ def _generator(session: SessionFolder, name: str, verdict: Verdict) -> Generator
     return generator
 
 
-def _again(session: SessionFolder, artifact: Artifact) -> Iterator[tuple[Pattern, Decoded]]:
+def _again(
+    session: SessionFolder, artifact: Artifact, scores: Rescore
+) -> Iterator[tuple[Pattern, Decoded]]:
     """What the ingest thread would make of it today."""
     free_viewing = bool(session.about.get("free_viewing"))
     preprocess = artifact.preprocess(session.geometry.affine, free_viewing)
@@ -128,6 +131,7 @@ def _again(session: SessionFolder, artifact: Artifact) -> Iterator[tuple[Pattern
     for item in tqdm(session.walk(), "decoding", len(session.rows), leave=False, disable=None):
         if isinstance(item, Marker):
             preprocess.mark(item)
+            scores.marker(item)
             continue
         try:
             pattern = preprocess.add(item)
@@ -135,11 +139,15 @@ def _again(session: SessionFolder, artifact: Artifact) -> Iterator[tuple[Pattern
         except Exception as error:  # as in a session: it goes on without this volume
             log.warning("volume %d could not be worked on: %s", item.number, error)
             continue
+        scores.volume(preprocess.trial, pattern, decoded)
         if pattern is not None and decoded is not None:
             yield pattern, decoded
+    scores.finish()
 
 
-def _decoding(session: SessionFolder, artifact: Artifact, verdict: Verdict) -> Rows:
+def _decoding(
+    session: SessionFolder, artifact: Artifact, scores: Rescore, verdict: Verdict
+) -> Rows:
     """Compare what was decoded; returns what pictures can have been drawn of."""
     table = session.table("trials.tsv")
     arrays = {name: array for name in ARRAYS if (array := session.array(name)) is not None}
@@ -148,7 +156,7 @@ def _decoding(session: SessionFolder, artifact: Artifact, verdict: Verdict) -> R
     verdict.checks += [text, *checks.values()]
     rows: Rows = {}
     count = 0
-    for row, (pattern, decoded) in enumerate(_again(session, artifact)):
+    for row, (pattern, decoded) in enumerate(_again(session, artifact, scores)):
         count += 1
         where = f"row {row} (trial {decoded.trial.number}, volume {decoded.volume})"
         if row < len(table):

@@ -18,6 +18,7 @@ FORMAT = "rtrecon-volume-1"
 VOLUME_TYPE = "fMRI"
 MARKER_TYPE = "Markers"
 TAKEN_TYPE = "Taken"
+VIEW_TYPE = "View"
 HEADER = 4  # values before the voxels: number % 2**15, number // 2**15, two reserved (0)
 _WORD = 1 << 15  # what an int16 and a float32 both hold exactly
 _LSL_FORMAT = {"int16": pylsl.cf_int16, "float32": pylsl.cf_float32}
@@ -40,6 +41,11 @@ def marker_stream(name: str) -> str:
 def taken_stream(name: str) -> str:
     """Name of the stream on which the receiver of a paced stream `name` says what it has taken."""
     return f"{name}-taken"
+
+
+def view_stream(name: str) -> str:
+    """Name of the stream on which the session of the volume stream `name` tells its views."""
+    return f"{name}-view"
 
 
 def buffer_s(geometry: Geometry) -> int:

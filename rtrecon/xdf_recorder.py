@@ -130,6 +130,8 @@ class XdfRecorder:
         name = found.name()
         if found.type() == wire.TAKEN_TYPE:  # a receiver's receipts: of the transport alone
             return False
+        if found.type() == wire.VIEW_TYPE and name not in self._others:  # all of it is recorded
+            return False
         ours = name == self._stream or name.startswith(f"{self._stream}-")
         return ours or bool({name, found.type()} & self._others)
 

@@ -66,11 +66,29 @@ def _play(given: argparse.Namespace) -> int:
     return 0
 
 
+def _eeg(given: argparse.Namespace) -> int:
+    from simulator.eeg import Plan, Rhythm, send, stream_names
+
+    names = ("people", "channels", "rate_hz", "first_s", "length_s", "every_s", "stagger_s",
+             "amplitude_uv", "blinks", "muscle", "mains_uv", "mains_hz", "duration_s", "seed")  # fmt: skip
+    plan = Plan(
+        **{name: getattr(given, name) for name in names},
+        rhythm=Rhythm(given.rhythm), dropouts=tuple(given.dropouts),
+    )  # fmt: skip
+    streams = ", ".join(f"'{name}'" for name in stream_names(plan, given.stream))
+    if not given.quiet:
+        print(f"{streams} wait up to {given.wait_s:g} s for receivers", flush=True)
+    with tqdm(total=plan.duration_s, unit="s", disable=given.quiet, delay=1e-3) as bar:
+        send(plan, given.stream, given.speed, given.wait_s, progress=bar.update)
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="rtrecon-simulate", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_session(commands.add_parser("session", help="write a simulated person's BIDS dataset"))
     _add_play(commands.add_parser("play", help="replay what was recorded over LSL"))
+    _add_eeg(commands.add_parser("eeg", help="people with electrodes, each an EEG stream"))
     return parser
 
 
@@ -140,6 +158,69 @@ def _add_play(parser: argparse.ArgumentParser) -> None:
         "double=9 sent twice, die=20 stops dead; several as lose=5,lose=6",
     )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _add_eeg(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(work=_eeg)
+    parser.add_argument(
+        "--stream", default="eeg", help="streams are STREAM-1, STREAM-2 and so on [eeg]"
+    )
+    parser.add_argument(
+        "--rhythm", choices=("alpha", "beta"), default="alpha",
+        help="what comes in bursts: alpha (relaxed) or beta (concentrated) [alpha]",
+    )  # fmt: skip
+    for name, kind, value, about in (
+        ("people", _positive, 1, "how many, in step"),
+        ("channels", _positive, 8, "of each"),
+        ("rate", _amount, 250.0, "samples a second"),
+        ("first", _amount, 30.0, "when the first burst begins, s"),
+        ("length", _seconds, 8.0, "of a burst, s"),
+        ("every", _seconds, 20.0, "from one burst to the next, s"),
+        ("stagger", _amount, 0.0, "how much later each next person's bursts begin, s"),
+        ("amplitude", _amount, 20.0, "of the rhythm in a burst, microvolts"),
+        ("blinks", _amount, 4.0, "a minute"),
+        ("muscle", _amount, 1.0, "twitches a minute"),
+        ("mains", _amount, 5.0, "amplitude of the mains, microvolts"),
+        ("mains-hz", _amount, 50.0, "their frequency"),
+        ("duration", _seconds, 1000.0, "of it all, s of the people's time"),
+        ("seed", _count, 0, "drives everything random"),
+    ):
+        units = {"rate": "rate_hz", "first": "first_s", "length": "length_s", "every": "every_s",
+                 "stagger": "stagger_s", "amplitude": "amplitude_uv", "mains": "mains_uv",
+                 "duration": "duration_s", "mains-hz": "mains_hz"}  # fmt: skip
+        parser.add_argument(
+            f"--{name}", dest=units.get(name, name), type=kind, default=value, metavar="X",
+            help=f"{about} [{value:g}]",
+        )  # fmt: skip
+    parser.add_argument(
+        "--dropouts", type=_spans, default=(), metavar="LIST",
+        help="what is never sent: ONSET+LENGTH in s, several as 30+2,60+1",
+    )  # fmt: skip
+    parser.add_argument(
+        "--speed", type=_eeg_speed, default=1.0, metavar="X", help="times faster than life [1]"
+    )
+    parser.add_argument(
+        "--wait", dest="wait_s", type=_seconds, default=60.0, metavar="SECONDS",
+        help="how long to wait for receivers [60]",
+    )  # fmt: skip
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _spans(text: str) -> tuple[tuple[float, float], ...]:
+    spans = []
+    for span in text.split(","):
+        onset, _, length = span.partition("+")
+        try:
+            spans.append((float(onset), float(length)))
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"'{span}': write ONSET+LENGTH, as in 30+2") from error
+    return tuple(spans)
+
+
+def _eeg_speed(text: str) -> float:
+    if not 0.1 <= (value := float(text)) <= 100:
+        raise argparse.ArgumentTypeError(f"{value:g}: 0.1 to 100")
+    return value
 
 
 def _faults(text: str) -> Faults:

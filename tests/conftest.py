@@ -20,7 +20,11 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 # Windows keep their layout there: not the one of whoever runs the tests.
 os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="rtrecon-settings-")
 
-pytest_plugins = ["tests.toy", "tests.live"]  # after the above, since it imports pylsl
+pytest_plugins = [
+    "tests.toy",
+    "tests.live",
+    "tests.person",
+]  # after the above, since it imports pylsl
 
 
 @pytest.fixture(autouse=True)

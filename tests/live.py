@@ -72,11 +72,12 @@ class Live:
         receiver = Receiver(name, 10.0, 20.0, threading.Event())
         recorder = Recorder(folder, geometry, {})
         generator: Generator = toy  # type: ignore[assignment]
+        self.painter = Worker("draw")
         self.pipeline = Pipeline(
             receiver,
             artifact,
             generator,
-            Worker("draw"),
+            self.painter,
             recorder,
             SETTINGS,
             **named,
@@ -92,10 +93,14 @@ class Live:
     def finish(self) -> dict[str, object]:
         self.shower.join(timeout=60)
         assert not self.shower.is_alive()
-        self.pipeline.finish()
-        self.finished = True
+        self.close()
         summary: dict[str, object] = json.loads((self.folder / "summary.json").read_text())
         return summary
+
+    def close(self) -> None:
+        self.pipeline.finish()
+        self.painter.close(timeout_s=5)
+        self.finished = True
 
 
 @pytest.fixture
@@ -115,7 +120,7 @@ def going_live(
     for live in begun:
         if not live.finished:
             toy.gate.release(1000)
-            live.pipeline.finish()
+            live.close()
 
 
 @pytest.fixture

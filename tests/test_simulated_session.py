@@ -3,7 +3,6 @@
 import csv
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,30 +11,9 @@ from calibration.data.dataset import load_runs
 from rtrecon.artifact import load_artifact
 from simulator.scoring import score_session
 from tests.offline import assert_live_is_offline
+from tests.person import program
 
 SPEED = 10
-
-
-def program(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", *map(str, arguments)]
-
-
-@pytest.fixture(scope="module")
-def person(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A person with a few calibration runs, and decoders fitted on them."""
-    folder = tmp_path_factory.mktemp("person")
-    data, masks = folder / "data", folder / "data" / "derivatives" / "masks" / "sub-01" / "func"
-    design = ("--runs", 5, "--trials", 24, "--test-trials", 12, "--processes", 2, "--quiet")
-    subprocess.run(program("simulator", "session", data, *design), check=True)
-    subprocess.run(
-        program(
-            "calibration", "fit", data, "--runs", 1, 2, 3, 4, 5, "--output", folder / "decoder",
-            "--early", masks / "sub-01_task-view_desc-early_mask.nii.gz",
-            "--ventral", masks / "sub-01_task-view_desc-ventral_mask.nii.gz",
-        ),
-        check=True,
-    )  # fmt: skip
-    return folder
 
 
 @pytest.mark.timeout(300)

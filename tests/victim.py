@@ -17,14 +17,16 @@ def live_session(arguments: list[str]) -> None:
     sys.exit(main(arguments))
 
 
-def begin(stream: str, decoder: Path, generator: Path, output: Path) -> ForkServerProcess:
+def begin(
+    stream: str, decoder: Path, generator: Path, output: Path, *more: str
+) -> ForkServerProcess:
     """Start a session without a window."""
     _context.set_forkserver_preload(
         ["tests.victim", "rtrecon.session", "rtrecon.generators.diffusion"]
     )
     arguments = [
         "run", "--headless", "--stream", stream, "--decoder", str(decoder),
-        "--generator", str(generator), "--output", str(output), "--steps", "2",
+        "--generator", str(generator), "--output", str(output), "--steps", "2", *more,
     ]  # fmt: skip
     process = _context.Process(target=live_session, args=(arguments,))
     process.start()

@@ -18,7 +18,7 @@ def evaluate(options: argparse.Namespace) -> None:
     from calibration.scoring.evaluate import evaluate as scored
     from calibration.scoring.networks import local_networks
     from rtrecon.artifact import load_artifact
-    from rtrecon.session import open_generator
+    from rtrecon.models import open_generator
 
     artifact = load_artifact(options.decoder)
     generator = open_generator(options.generator or artifact.generator.name, artifact)

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 AS_THEY_ARE = (
     "session.json", "settings.jsonl", "status.jsonl", "markers.jsonl", "volumes.tsv", "quality.tsv",
     "summary.json", "log.txt", "contact_sheet.png", "quality.png",
+    "scores.tsv", "firings.tsv", "sent.tsv", "targets.npy",
 )  # fmt: skip
 ARRAYS = {
     "patterns": "Evidence of each voxel that the decoders read, in units of its noise SD",
@@ -61,6 +62,24 @@ CONFOUNDS: dict[str, Any] = {
     "acquired": {"Description": "End of acquisition, LSL clock", "Units": "s"},
     "received": {"Description": "Arrival, LSL clock", "Units": "s"},
 }
+FEEDBACK: dict[str, Any] = {
+    "onset": {
+        "Description": "Middle of the newest volume in the score; onset of the trial where there is "
+        "one score for each trial",
+        "Units": "s",
+    },
+    "volume": {"Description": "The newest volume in the score"},
+    "trial": {"Description": "Counts from 1 in the session; 0: free viewing"},
+    "block": {"Description": "Of the schedule: rest, regulate, transfer or sham"},
+    "measure": {"Description": "What was measured"},
+    "raw": {"Description": "As measured"},
+    "value": {"Description": "Against baseline and scaling, 0 to 1"},
+    "told": {"Description": "What participant and devices were told, 0 to 1"},
+    "fired": {"Description": "1: the threshold was held with this score, and triggers fired"},
+    "fault": {"Description": "Why there is no value"},
+    "acquired": {"Description": "End of the volume's acquisition, LSL clock", "Units": "s"},
+    "time": {"Description": "When the score was worked out, LSL clock", "Units": "s"},
+}
 _PICTURE = re.compile(r"\d{6,}(_sample-\d+)?\.png")
 
 
@@ -85,6 +104,7 @@ def write_derived(
                 ("onset", "duration", "trial_type"),
                 pulses,
             )
+        _write_feedback(stem, session, run)
     for name in AS_THEY_ARE:
         if (session.folder / name).is_file():
             shutil.copyfile(session.folder / name, online / name)
@@ -92,6 +112,20 @@ def write_derived(
     _write_decoded(online, session, run_at)
     _write_frames(online, session, run_at)
     _write_top(root, session)
+
+
+def _write_feedback(stem: Path, session: SessionFolder, run: RecordedRun) -> None:
+    """The scores of a run, where there was a protocol."""
+    scores = [row for row in session.table("scores.tsv") if row.get("run") == str(run.label)]
+    fired = {row["score"] for row in session.table("firings.tsv")}
+    if scores:
+        rows = [
+            row | {"onset": row["elapsed"], "fired": str(int(row["number"] in fired))}
+            for row in scores
+        ]
+        table = f"{stem}_desc-feedback_timeseries"
+        write_tsv(Path(f"{table}.tsv"), list(FEEDBACK), rows)
+        write_json(Path(f"{table}.json"), FEEDBACK)
 
 
 def quality_of(session: SessionFolder, runs: Sequence[RecordedRun]) -> list[dict[int, Row]]:
@@ -197,6 +231,7 @@ def _write_top(root: Path, session: SessionFolder) -> None:
     # what BIDS has no names for
     (root / ".bidsignore").write_text(
         "online\n*_crednf.*\n*_desc-confounds_timeseries.*\n*_desc-triggers_events.*\n"
+        "*_desc-feedback_timeseries.*\n"
     )
     (root / "README.md").write_text(_README)
 
@@ -204,14 +239,15 @@ def _write_top(root: Path, session: SessionFolder) -> None:
 _README = """# What was made of the volumes during the scan
 
 `func/`: head motion, quality and fate of every volume, by the names that fMRIPrep uses; the
-scanner's triggers. `online/`: the record itself.
+scanner's triggers; the scores of a feedback protocol. `online/`: the record itself.
 
 - `decoded.tsv`, one row for every volume that was decoded; `z.npy`, `c.npy`, `patterns.npy`,
   `probabilities.npy` row by row with it (`arrays.json` says what they hold)
 - `frames.tsv` and `frames/`: every picture as shown. Times are of the LSL clock, `session.json` has
   the offset to the time of day
 - `settings.jsonl`, `status.jsonl`, `markers.jsonl`, `volumes.tsv`, `quality.tsv`, `log.txt`,
-  `session.json`, `summary.json` as they were written during the session
+  `session.json`, `summary.json`, and with a feedback protocol `scores.tsv`, `firings.tsv`, `sent.tsv`,
+  as they were written during the session
 
 `*_crednf.md` and `.json`: the CRED-nf checklist, filled in as far as the record can.
 """

@@ -1,6 +1,7 @@
 """What the record of a session has to say, by the items of the checklist."""
 
 from collections.abc import Sequence
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -117,6 +118,7 @@ def feature(session: SessionFolder) -> dict[str, Any]:
         "decoder": about.get("decoder", "not recorded"),
         "generator": about.get("generator", "not recorded"),
         "candidates": list(about.get("candidates", [])),
+        "feedback protocol": _tables(session, "protocol"),
     }
 
 
@@ -127,6 +129,9 @@ def schedule(session: SessionFolder) -> dict[str, Any]:
         "schedule": "continuous: a picture for every volume decoded, not held back or rewarded",
         "trials": "none: what was seen about 5 s ago" if free else "announced by markers",
         "volumes decoded": len(session.table("trials.tsv")),
+        "blocks of the feedback protocol": _tables(session, "block"),
+        "scores": len(session.table("scores.tsv")),
+        "firings": len(session.table("firings.tsv")),
     }
 
 
@@ -147,6 +152,9 @@ def variables(session: SessionFolder) -> dict[str, Any]:
         "pictures as shown": "online/frames, times in online/frames.tsv",
         "what they were drawn of": "online/z.npy, c.npy, patterns.npy, probabilities.npy, row by row "
         "with online/decoded.tsv",
+        "scores as told": "online/scores.tsv; where they went, online/sent.tsv"
+        if session.table("scores.tsv")
+        else "no feedback protocol",
         "settings over time": "online/settings.jsonl"
         if (session.folder / "settings.jsonl").is_file()
         else "not recorded",
@@ -165,7 +173,27 @@ def machines(session: SessionFolder) -> dict[str, Any]:
 
 
 def success(session: SessionFolder) -> dict[str, Any]:
-    """Item 5a: how often the last volume of a trial named its condition."""
+    """Item 5a: the measure in each kind of block, and how often trials were identified."""
+    return _identified(session) | {"mean raw measure by block": _by_block(session)}
+
+
+def _by_block(session: SessionFolder) -> dict[str, float] | str:
+    raw: dict[str, list[float]] = {}
+    for row in session.table("scores.tsv"):
+        if not isnan(measured := number(row["raw"])):
+            raw.setdefault(row["block"], []).append(measured)
+    return {block: float(np.mean(of)) for block, of in raw.items()} or "no feedback protocol"
+
+
+def _tables(session: SessionFolder, name: str) -> Any:
+    """What the configuration said of a feedback protocol."""
+    tables = session.about.get("tables")
+    found = tables.get(name) if isinstance(tables, dict) else None
+    return found or "none"
+
+
+def _identified(session: SessionFolder) -> dict[str, Any]:
+    """How often the last volume of a trial named its condition."""
     known = set(session.about.get("candidates", []))
     last: dict[str, Row] = {row["trial"]: row for row in session.table("trials.tsv")}
     scored = [row for row in last.values() if row["trial_type"] in known]
@@ -183,7 +211,7 @@ def course() -> dict[str, Any]:
     """Item 5b."""
     return {
         "plots": "online/quality.png and contact_sheet.png, where the session ended in order",
-        "values": "online/decoded.tsv, probabilities.npy",
+        "values": "online/decoded.tsv, probabilities.npy; of a feedback protocol online/scores.tsv",
     }
 
 

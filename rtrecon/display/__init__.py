@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QEventLoop, QTimer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from rtrecon.display.panels import remembered
+from rtrecon.display.screens import Beside, Screens
 from rtrecon.display.screenshots import Screenshots
 from rtrecon.display.watched import Watched
 from rtrecon.display.window import OperatorWindow
@@ -18,7 +19,11 @@ __all__ = ["OperatorWindow", "Screenshots", "Watched", "run_window"]
 
 
 def run_window(
-    session: Watched, *, screenshots: Path | None = None, close_when_ended: bool = False
+    session: Watched,
+    *,
+    screenshots: Path | None = None,
+    close_when_ended: bool = False,
+    screens: Screens | None = None,
 ) -> None:
     """Show a session from its start to its end, in the main thread; returns when closed.
 
@@ -33,6 +38,8 @@ def run_window(
         Folder for pictures of the window: one at the end of each trial.
     close_when_ended : bool
         Whether the window closes by itself soon after the session's end.
+    screens : Screens or None
+        Those beside the window, if any.
     """
     app = QApplication.instance() or QApplication(["rtrecon"])
     # Pictures of the window are taken of the layout that everybody knows.
@@ -44,14 +51,16 @@ def run_window(
     window.closed.connect(loop.quit)
     window.show()
     QTimer.singleShot(0, window, window.start)
-    with _interrupt_closes(window):
+    beside = Beside(window, session, screens or Screens(), session.stimulus)
+    with interrupt_closes(window):
         loop.exec()
+    beside.close()
     window.deleteLater()
     app.sendPostedEvents(window, QEvent.Type.DeferredDelete)
 
 
 @contextmanager
-def _interrupt_closes(window: OperatorWindow) -> Iterator[None]:
+def interrupt_closes(window: QWidget) -> Iterator[None]:
     """Ctrl-C closes the window; Python gets to see the signal at the window's next tick."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -12,9 +12,11 @@ from rtrecon.config import Settings
 from rtrecon.display.keys import Keys
 from rtrecon.display.theme import Words
 from rtrecon.display.watched import Watched
-from rtrecon.types import Phase
+from rtrecon.types import Phase, Status
 
 STOP_KEYS = "Ctrl+."
+PAUSE_KEYS = "Ctrl+P"
+NEXT_KEYS = "Ctrl+N"
 STRENGTH_STEP = 5  # percent
 GUIDANCE_STEP = 0.5
 MOST_STEPS, MOST_GUIDANCE, MOST_SAMPLES = 50, 30.0, 16
@@ -78,6 +80,11 @@ class Controls(QWidget):
         self.preview.toggled.connect(lambda on: self._swap(preview=on))
         self.start = button("Start", "Start the session (S)")
         self.stop = button("Stop", f"End the session ({STOP_KEYS})")
+        self.pause = button("Pause", f"Make no new pictures for a while ({PAUSE_KEYS})")
+        self.pause.clicked.connect(lambda: self._session.pause(not self._session.status.paused))
+        self.next_run = button("Next run", f"End this run and open another ({NEXT_KEYS})")
+        self.next_run.hide()
+        self._offers_next = False
         self._lay_out()
         self._bind(keys or Keys(self))
         self.follow_settings()
@@ -111,8 +118,8 @@ class Controls(QWidget):
             cell = _cell("" if name == "preview" else name, widgets)
             row.addWidget(cell)
             cell.setVisible(name in self._session.takes)
-        row.addWidget(self.start)
-        row.addWidget(self.stop)
+        for press in (self.start, self.pause, self.next_run, self.stop):
+            row.addWidget(press)
 
     def _bind(self, keys: Keys) -> None:
         for n in range(1, 5):
@@ -131,6 +138,8 @@ class Controls(QWidget):
         keys.bind("P", "previews of each step", self.preview.toggle)
         keys.bind("S", "start", self.start.click)
         keys.bind(STOP_KEYS, "stop", self.stop.click)
+        keys.bind(PAUSE_KEYS, "pause: no new pictures", self.pause.click)
+        keys.bind(NEXT_KEYS, "next run", self.next_run.click)
 
     def _strengthen(self, by: int) -> None:
         self.strength.setValue(self.strength.value() + by * STRENGTH_STEP)
@@ -168,13 +177,24 @@ class Controls(QWidget):
             self.preview.setChecked(settings.preview)
         self.strength_text.say(f"{settings.strength:.2f}")
 
-    def show_phase(self, phase: Phase, stopping: bool) -> None:
+    def offer_next(self, action: Callable[[], None]) -> None:
+        """Offer another run after this one."""
+        self._offers_next = True
+        self.next_run.clicked.connect(action)
+        self.next_run.setVisible(self.stop.isVisibleTo(self))
+
+    def show_status(self, status: Status, stopping: bool) -> None:
         """Offer what can be done: start once, then stop once."""
+        phase = status.phase
         over = phase in (Phase.ENDED, Phase.FAILED)
         ready = phase is Phase.READY
         self.start.setVisible(ready)
         self.stop.setVisible(not ready)
-        self.stop.setEnabled(not (ready or over or stopping))
+        self.pause.setVisible(self._session.pausable and not ready)
+        self.pause.setText("Resume" if status.paused else "Pause")
+        self.next_run.setVisible(self._offers_next and not ready)
+        for press in (self.stop, self.pause, self.next_run):
+            press.setEnabled(not (ready or over or stopping))
 
 
 def button(text: str, tip: str) -> QPushButton:

@@ -72,7 +72,8 @@ class Header(QWidget):
     def show_status(self, status: Status) -> None:
         """Say where the session stands."""
         self._status = status
-        mark(self.pill, "phase", status.phase.name)
+        halted = status.paused and status.phase not in (Phase.ENDED, Phase.FAILED)
+        mark(self.pill, "phase", "PAUSED" if halted else status.phase.name)
         self.recording.say(status.recording)
         self.recording.setVisible(bool(status.recording))
         self.message.say(status.message)
@@ -90,6 +91,8 @@ class Header(QWidget):
         running = status.phase not in (Phase.ENDED, Phase.FAILED)
         if self.stopping and running:
             return "stopping"
+        if status.paused and running:
+            return "paused: recording, no pictures"
         if status.phase is Phase.SILENT and status.arrival:
             return f"stream silent {local_clock() - status.arrival.received:.0f} s"
         return status.phase.value

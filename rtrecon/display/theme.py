@@ -110,7 +110,8 @@ def style_sheet(letter: int) -> str:
         min-height: {letter * 2}px; max-height: {letter * 2}px; border-radius: {letter}px; }}
     QLabel[phase="WAITING"] {{ background: {SKY}; }}
     QLabel[phase="RUNNING"] {{ background: {GREEN}; }}
-    QLabel[phase="SILENT"] {{ background: {ORANGE}; }}
+    QLabel[phase="SILENT"], QLabel[phase="UNHEARD"], QLabel[phase="PAUSED"] {{
+        background: {ORANGE}; }}
     QLabel[role="key"] {{ font-weight: bold; color: {SKY}; }}
     QLabel[role="heading"] {{ font-weight: bold; }}
     QMainWindow::separator {{ background: {BACKGROUND}; width: 8px; height: 8px; }}

@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtrecon.config import Settings
+from rtrecon.display.presented import Presented
 from rtrecon.mailbox import Mailbox
 from rtrecon.types import Brain, Comparison, Decoded, Frame, Presentation, Status, Trial
 
 
-class Watched(Protocol):
+class Watched(Presented, Protocol):
     """A live session as the operator's window sees it; everything is cheap and never blocks.
 
     Whoever derives from it need not offer what has a value here.
@@ -90,6 +91,15 @@ class Watched(Protocol):
     def stop(self) -> None:
         """Ask for the end and return at once."""
         ...
+
+    @property
+    def pausable(self) -> bool:
+        """Whether it can be paused from here."""
+        return False
+
+    def pause(self, on: bool) -> None:
+        """Make and show no new pictures for a while, or go on; returns at once."""
+        return
 
     def shown(self, frame: Frame) -> None:
         """Take note of a frame that is on screen, `times.painted` filled in."""

@@ -238,7 +238,7 @@ class OperatorWindow(QWidget):
         before, self._status = self._status, status
         self.header.show_status(status)
         self.counts.show_status(status)
-        self.controls.show_phase(status.phase, self._asked_to_stop)
+        self.controls.show_status(status, self._asked_to_stop)
         self.setWindowTitle(f"{status.stream} - rtrecon" if status.stream else "rtrecon")
         if status.trial and status.trial.number != self._trial:
             self._begin_trial(status.trial)

@@ -68,3 +68,13 @@ def presentation(trial: Trial) -> str:
         return "free viewing"
     held = f"  ·  shown for {trial.duration_s:.1f} s" if math.isfinite(trial.duration_s) else ""
     return f"trial {trial.number}{held}"
+
+
+PICTURE_IS = "drawn by a model from brain activity: the gist was decoded, details are the model's"
+PICTURE_IS_NOT = "not above chance: this is the generator's guess, not the brain's"
+
+
+def picture_is(decoded: Decoded) -> str:
+    """What those who do not know the method have to know of a picture."""
+    sure = above_chance(decoded.confidence, len(decoded.probabilities))
+    return PICTURE_IS if sure else PICTURE_IS_NOT

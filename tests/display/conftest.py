@@ -58,6 +58,7 @@ class HandFed:
         self.generator_text = "generator miniature, 128 x 128"
         self.takes = frozenset({"steps", "strength", "preview"})
         self.tr_s, self.speed = 2.0, 1.0
+        self.pausable = True
         self.ended = False
         self.started = self.stopped = 0
         self.reported: list[Frame] = []
@@ -79,6 +80,9 @@ class HandFed:
 
     def stop(self) -> None:
         self.stopped += 1
+
+    def pause(self, on: bool) -> None:
+        self.become(paused=on)
 
     def end(self) -> None:
         self.become(phase=Phase.ENDED)

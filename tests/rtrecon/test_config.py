@@ -1,10 +1,12 @@
 """Settings are checked before anything starts, and one line says what to mend."""
 
+from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 import pytest
 
-from rtrecon.config import Settings, load_session
+from rtrecon.config import Settings, load_session, read_table
 from rtrecon.errors import BadConfig
 
 
@@ -50,3 +52,62 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadConfig, match="cannot read the configuration .*none.toml"):
         load_session(tmp_path / "none.toml", {})
+
+
+class Way(Enum):
+    UP = "up"
+    DOWN = "down"
+
+
+@dataclass(frozen=True)
+class Limit:
+    level: float
+    hold_s: float = 1.0
+
+
+@dataclass(frozen=True)
+class Table:
+    name: str
+    way: Way = Way.UP
+    file: Path | None = None
+    words: tuple[str, ...] = ()
+    limit: Limit | None = None
+    limits: tuple[Limit, ...] = ()
+
+
+def test_a_table_is_read_by_its_types() -> None:
+    given = {
+        "name": "a", "way": "down", "file": "x.wav", "words": ["b", "c"],
+        "limit": {"level": 1}, "limits": [{"level": 2, "hold_s": 3}],
+    }  # fmt: skip
+    read = read_table(Table, given, "it")
+    limits = (Limit(2.0, 3.0),)
+    assert read == Table("a", Way.DOWN, Path("x.wav"), ("b", "c"), Limit(1.0), limits)
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ([1], "session.toml .thing.: must be a table of keys and values"),
+        ({}, "session.toml .thing.: the key 'name' is missing"),
+        ({"name": "a", "colour": 1}, "session.toml .thing.: unknown key 'colour'"),
+        ({"name": 1}, "name = 1: must be of type str"),
+        ({"name": "a", "way": "left"}, "way = 'left': must be one of up, down"),
+        ({"name": "a", "way": ["up"]}, r"way = \['up'\]: must be one of up, down"),
+        ({"name": "a", "words": "b"}, "words = 'b': must be a list"),
+        ({"name": "a", "words": [1]}, "words = 1: must be of type str"),
+        ({"name": "a", "limit": 3}, "session.toml .thing. limit: must be a table"),
+        ({"name": "a", "limit": {"hold_s": 1}}, "limit: the key 'level' is missing"),
+        ({"name": "a", "limit": {"level": "x"}}, "level = 'x': must be of type float"),
+    ],
+)
+def test_what_is_wrong_in_a_table_is_named(table: object, said: str) -> None:
+    with pytest.raises(BadConfig, match=said) as caught:
+        read_table(Table, table, "session.toml [thing]")
+    assert "\n" not in str(caught.value)
+
+
+def test_tables_of_other_rooms_are_kept_as_they_stand(tmp_path: Path) -> None:
+    text = 'decoder = "d"\n[protocol]\nmeasure = "region"\n[[output]]\nkind = "osc"\n'
+    session = load_session(write(tmp_path, text), {})
+    assert session.tables == {"protocol": {"measure": "region"}, "output": [{"kind": "osc"}]}

@@ -87,6 +87,7 @@ def test_a_session_is_recorded_whole_and_its_feedback_heard(
         inlet.pull_sample(timeout=20)
     assert_feedback(folder, [json.loads(text) for (text,) in heard], stamps)
     assert_xdf_is_the_folder(folder)
+    assert b"-view" not in (folder / "session.xdf").read_bytes()  # all that it tells is recorded
 
 
 def assert_feedback(folder: Path, told: list[dict[str, object]], stamps: list[float]) -> None:

@@ -1,0 +1,321 @@
+"""The operator's window of an EEG session: one timer that looks, and a row for each person."""
+# ruff: noqa: N802  (Qt names what it calls)
+
+import time
+from collections import deque
+from math import isfinite, nextafter
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from rtrecon.display import theme
+from rtrecon.display.eeg.row import PersonRow
+from rtrecon.display.eeg.watched import WatchedEeg
+from rtrecon.display.screenshots import Screenshots
+from rtrecon.display.theme import Text, Words, mark
+from rtrecon.protocol.blocks import Moment
+from rtrecon.types import Block, Phase, Status
+
+TICK_MS = 33  # scores come 10 to 30 times a second
+LINGER_MS = 400  # between a session's end and closing by itself
+STOP_KEYS = "Ctrl+."
+LEAST_ROW = 8  # letters' heights
+
+BLOCKS = {
+    Block.REST: "Rest",
+    Block.REGULATE: "Regulate",
+    Block.TRANSFER: "Transfer",
+    Block.SHAM: "Sham",
+}
+
+
+class EegWindow(QWidget):
+    """Everything here happens in Qt's thread. Nothing is sent to the window: it looks.
+
+    Closing asks the session to stop and stays open until it has; closing once more leaves at once.
+
+    Parameters
+    ----------
+    session : WatchedEeg
+    screenshots : Screenshots or None
+        Takes the window at the end of each block.
+    close_when_ended : bool
+        Whether to close soon after the session ended.
+
+    Attributes
+    ----------
+    tick_gaps_ms : deque of float
+        Times between ticks, newest last.
+    """
+
+    closed = Signal()
+
+    def __init__(
+        self,
+        session: WatchedEeg,
+        screenshots: Screenshots | None = None,
+        close_when_ended: bool = False,
+    ) -> None:
+        super().__init__()
+        self.session = session
+        self.tick_gaps_ms: deque[float] = deque(maxlen=10_000)
+        self._screenshots, self._close_when_ended = screenshots, close_when_ended
+        self._started = self._asked_to_stop = self._leaving = self._over = False
+        duration_s = session.blocks.duration_s
+        known = isfinite(duration_s)
+        self._blocks = session.blocks.at(nextafter(duration_s, 0)).number if known else 0
+        self._block = 0
+        self._letter = 0
+        self._last_tick = time.perf_counter()
+        self._build()
+        self._bind_keys()
+        self._timer = QTimer(self)
+        self._timer.timeout.connect(self.tick)
+        self._timer.start(TICK_MS)
+
+    def _build(self) -> None:
+        self.setWindowTitle("rtrecon")
+        self.setMinimumSize(960, 600)
+        self.pill = Words(role="pill")
+        self.message, self.recording = Text(), Text(role="alarm")
+        self.block, self.left = Text("", "headline"), Words("", "headline")
+        self.instruction = Text("", "caption")
+        self.progress = QProgressBar()
+        self.progress.setRange(0, 1000)
+        self.progress.setTextVisible(False)
+        people, session = self.session.people, self.session
+        self.rows = [
+            PersonRow(person, session.threshold, session.blocks, person is people[-1])
+            for person in people
+        ]
+        self.pausing, self.stopping = QPushButton("Pause"), QPushButton("Stop")
+        self.pausing.setToolTip("Tell nothing and stand still, or go on (P)")
+        self.stopping.setToolTip(f"End the session ({STOP_KEYS})")
+        self.pausing.clicked.connect(self.toggle_pause)
+        self.stopping.clicked.connect(self.stop)
+        for button in (self.pausing, self.stopping):
+            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        lines = QVBoxLayout(self)
+        lines.setContentsMargins(18, 12, 18, 12)
+        lines.setSpacing(10)
+        lines.addLayout(self._header())
+        lines.addWidget(self._schedule())
+        lines.addWidget(self._people(), stretch=1)
+        lines.addLayout(self._footer())
+        self.resize(1280, 720)
+
+    def _header(self) -> QHBoxLayout:
+        for line in (self.message, self.recording):
+            line.setWordWrap(True)
+        self.recording.hide()
+        messages = QVBoxLayout()
+        messages.setSpacing(1)
+        messages.addWidget(self.recording)
+        messages.addWidget(self.message)
+        header = QHBoxLayout()
+        header.setSpacing(14)
+        header.addWidget(Words("rtrecon", "name"))
+        header.addWidget(self.pill, alignment=Qt.AlignmentFlag.AlignVCenter)
+        header.addLayout(messages, stretch=3)
+        measure = Text(self.session.measure_text, "small")
+        measure.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        header.addWidget(measure, stretch=2)
+        return header
+
+    def _schedule(self) -> QFrame:
+        panel = QFrame()
+        panel.setProperty("role", "panel")
+        first = QHBoxLayout()
+        first.addWidget(self.block, stretch=1)
+        first.addWidget(self.left)
+        lines = QVBoxLayout(panel)
+        lines.setContentsMargins(14, 8, 14, 10)
+        lines.setSpacing(4)
+        lines.addLayout(first)
+        lines.addWidget(self.instruction)
+        lines.addWidget(self.progress)
+        return panel
+
+    def _people(self) -> QScrollArea:
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        for row in self.rows:
+            column.addWidget(row, stretch=1)
+        area = QScrollArea()
+        area.setWidget(inside)
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        return area
+
+    def _footer(self) -> QHBoxLayout:
+        self.total = Words("", "dim")
+        hint = Text("P pause  ·  F11 full screen  ·  Ctrl+Q quit", "small")
+        hint.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        footer = QHBoxLayout()
+        footer.setSpacing(14)
+        footer.addWidget(self.total)
+        footer.addWidget(hint, stretch=1)
+        footer.addWidget(self.pausing)
+        footer.addWidget(self.stopping)
+        return footer
+
+    def _bind_keys(self) -> None:
+        for keys, action in (
+            ("F11", self.toggle_full_screen), ("Ctrl+Q", self.close),
+            ("P", self.toggle_pause), (STOP_KEYS, self.stop),
+        ):  # fmt: skip
+            shortcut = QShortcut(QKeySequence(keys), self)
+            shortcut.setAutoRepeat(False)
+            shortcut.activated.connect(action)
+
+    def start(self) -> None:
+        """Start the session, if it was not."""
+        if self._startable:
+            self._started = True
+            self.session.start()
+
+    @property
+    def _startable(self) -> bool:
+        return not self._started and self.session.status.phase is Phase.READY
+
+    def stop(self) -> None:
+        """Ask the session for its end; the window stays."""
+        self._asked_to_stop = True
+        self.session.stop()
+
+    def toggle_pause(self) -> None:
+        """Stand still, or go on."""
+        if not self.session.ended:
+            self.session.pause(not self.session.status.paused)
+
+    def toggle_full_screen(self) -> None:
+        """Fill the screen, or go back to a window."""
+        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
+
+    def tick(self) -> None:
+        """Look at the session once and show what is new."""
+        now = time.perf_counter()
+        self.tick_gaps_ms.append((now - self._last_tick) * 1000)
+        self._last_tick = now
+        status, moment, elapsed = self.session.status, self.session.moment, self.session.elapsed
+        self._show_status(status)
+        self._follow_block(moment)
+        self._show_schedule(moment, elapsed)
+        self._follow_scores(elapsed)
+        self._follow_end()
+
+    def _show_status(self, status: Status) -> None:
+        phase = status.phase
+        over = phase in (Phase.ENDED, Phase.FAILED)
+        words = "waiting for the first samples" if phase is Phase.WAITING else phase.value
+        if self._asked_to_stop and not over:
+            words = "stopping"
+        elif status.paused and not over:
+            words = "paused"
+        mark(self.pill, "phase", "SILENT" if status.paused and not over else phase.name)
+        self.pill.say(words.capitalize())
+        self.recording.say(status.recording)
+        self.recording.setVisible(bool(status.recording))
+        self.message.say(status.message)
+        self.setWindowTitle(f"{status.stream} - rtrecon" if status.stream else "rtrecon")
+        self.pausing.setText("Go on" if status.paused else "Pause")
+        self.pausing.setEnabled(phase is not Phase.READY and not over)
+        self.stopping.setEnabled(phase is not Phase.READY and not (over or self._asked_to_stop))
+
+    def _follow_block(self, moment: Moment) -> None:
+        if moment.number != self._block and self._block and self._screenshots:
+            self._screenshots.take(self)  # the last block is over, and still on screen
+        self._block = moment.number
+
+    def _show_schedule(self, moment: Moment, elapsed: float) -> None:
+        duration_s = self.session.blocks.duration_s
+        total = f" of {_clock(duration_s)}" if isfinite(duration_s) else ""
+        shown = min(elapsed, duration_s) if isfinite(elapsed) else 0.0
+        self.total.say(f"{_clock(shown)}{total}")
+        if not moment.number:
+            begun = isfinite(elapsed) and elapsed > 0
+            self.block.say("All blocks are over" if begun else "Before the first block")
+            self.left.say("")
+            self.instruction.say("")
+            self.progress.setValue(1000 if begun else 0)
+            return
+        which = f"  ·  block {moment.number} of {self._blocks}" if self._blocks else ""
+        self.block.say(f"{BLOCKS[moment.kind]}{which}")
+        self.instruction.say(moment.instruction)
+        if isfinite(moment.until):
+            self.left.say(f"{_clock(moment.until - elapsed + 0.999)} left")
+            share = (elapsed - moment.since) / (moment.until - moment.since)
+            self.progress.setValue(round(1000 * share))
+
+    def _follow_scores(self, elapsed: float) -> None:
+        rows = {
+            person.name: row for person, row in zip(self.session.people, self.rows, strict=True)
+        }
+        recent = self.session.recent
+        while recent:
+            score = recent.popleft()
+            rows[score.person].add(score)
+        fires = self.session.presentation.fires
+        for (name, row), quality in zip(rows.items(), self.session.qualities, strict=True):
+            row.show_fires(fires.get(name, 0), elapsed)
+            row.show_quality(quality)
+            row.trace.redraw(elapsed)
+
+    def _follow_end(self) -> None:
+        if self._over or not self.session.ended:
+            return
+        self._over = True
+        if self._screenshots:
+            self._screenshots.take(self)
+        if self._leaving:
+            self.close()
+        elif self._close_when_ended:
+            QTimer.singleShot(LINGER_MS, self, self.close)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Close once the session has ended, or the second time it is asked for."""
+        if self._leaving or self.session.ended or self._startable:
+            self._timer.stop()
+            event.accept()
+            self.closed.emit()
+        else:
+            self._leaving = True
+            self.stop()
+            event.ignore()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Let letters grow with the window."""
+        letter = theme.letter_px(self.width(), self.height())
+        if letter != self._letter:
+            self._letter = letter
+            self.setStyleSheet(theme.style_sheet(letter) + _progress_style(letter))
+            for row in self.rows:
+                row.setMinimumHeight(round(letter * LEAST_ROW))
+                row.trace.set_letter(letter)
+
+
+def _clock(seconds: float) -> str:
+    whole = max(0, int(seconds))
+    return f"{whole // 60}:{whole % 60:02d}"
+
+
+def _progress_style(letter: int) -> str:
+    return f"""
+    QProgressBar {{ background: {theme.EDGE}; border: none; border-radius: 3px;
+        min-height: {letter // 3}px; max-height: {letter // 3}px; }}
+    QProgressBar::chunk {{ background: {theme.SKY}; border-radius: 3px; }}
+    """

@@ -1,0 +1,18 @@
+"""Full-screen screens for people without a keyboard: the participant's and the spectators'."""
+
+from rtrecon.display.screens.beside import (
+    Beside,
+    Screens,
+    participant_screen,
+    read_screens,
+    run_screen,
+    spectators_screen,
+)
+from rtrecon.display.screens.canvas import Canvas
+from rtrecon.display.screens.participant import Participant
+from rtrecon.display.screens.spectators import Spectators
+
+__all__ = [
+    "Beside", "Canvas", "Participant", "Screens", "Spectators", "participant_screen",
+    "read_screens", "run_screen", "spectators_screen",
+]  # fmt: skip

@@ -1,0 +1,1 @@
+"""EEG as the source of the feedback score (docs/eeg.md)."""

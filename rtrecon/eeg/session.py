@@ -1,0 +1,394 @@
+"""An EEG session: several people's streams, one schedule, one thread that works them out."""
+
+import logging
+import threading
+import traceback
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import nan
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pylsl
+
+from rtrecon.eeg.artefacts import KINDS
+from rtrecon.eeg.index import Measure, Reading
+from rtrecon.eeg.inlet import Chunk, EegInlet
+from rtrecon.eeg.record import EegRecorder
+from rtrecon.eeg.scorer import EegScorer
+from rtrecon.eeg.summary import PersonSummary
+from rtrecon.eeg.timeline import Timeline
+from rtrecon.protocol.blocks import Blocks, Moment
+from rtrecon.protocol.settings import ProtocolSettings
+from rtrecon.types import Block, Firing, Painted, Person, Phase, Presentation, Score, Status
+
+log = logging.getLogger(__name__)
+
+POLL_S = 0.005
+TAIL_S = 0.3  # after the last block: what is still on its way belongs to it
+NO_SIGNAL_S = 0.5  # how often it is scored that there is no signal
+FAULTS_IN_A_ROW = 20
+KEPT = 20_000  # scores that wait for a window
+
+
+class Told(Protocol):
+    """Who is told of scores and firings: `Outputs`. All return at once."""
+
+    @property
+    def fault(self) -> str:
+        """What the operator has to know; empty where all is well."""
+        ...
+
+    def score(self, score: Score) -> None:
+        """Tell a score."""
+        ...
+
+    def fire(self, firing: Firing) -> None:
+        """Tell a firing."""
+        ...
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How one person's signal is; the operator sees it.
+
+    Attributes
+    ----------
+    labels : tuple of str
+        Of the channels that are used.
+    spread_uv : tuple of float
+        Standard deviation of each in the last moments, microvolts.
+    faults : tuple of str
+        What is wrong with each just now; empty: nothing.
+    silent : bool
+        Whether nothing comes.
+    gaps : int
+    artefact_share : float
+        Of all scores so far.
+    """
+
+    labels: tuple[str, ...] = ()
+    spread_uv: tuple[float, ...] = ()
+    faults: tuple[str, ...] = ()
+    silent: bool = False
+    gaps: int = 0
+    artefact_share: float = 0.0
+
+
+@dataclass
+class Seat:
+    """One person with all that belongs to them. Owned by the ingest thread.
+
+    Attributes
+    ----------
+    place : int
+        Among the people, from 0.
+    newest : Score or None
+    samples : int
+        How many have come.
+    """
+
+    place: int
+    person: Person
+    inlet: EegInlet
+    measure: Measure
+    scorer: EegScorer
+    summary: PersonSummary
+    newest: Score | None = None
+    samples: int = 0
+    unheard: float = 0.0  # when it was last scored that there is no signal
+    faults: int = 0  # in a row
+    artefacts: int = 0
+    scores: int = 0
+    quality: Quality = Quality()
+
+
+class EegSession:
+    """A live EEG session, from connected streams to scores. Properties: from any thread.
+
+    `start` begins it, `stop` asks for its end, `ended` says that the thread is done. Whatever
+    fails behind it, raw samples go on being recorded.
+
+    Parameters
+    ----------
+    stream : str
+        The session's name, for its own streams.
+    seats : sequence of Seat
+    settings : ProtocolSettings
+    blocks : Blocks
+    recorder : EegRecorder
+    outputs : Told
+    measure_text : str
+        What is measured, for people to read.
+    until_idle_s : float or None
+        End after so long without a sample from anybody.
+    stop : threading.Event
+
+    Attributes
+    ----------
+    recent : deque of Score
+        All scores, for a window to take from the left.
+    """
+
+    def __init__(
+        self, stream: str, seats: Sequence[Seat], settings: ProtocolSettings, blocks: Blocks,
+        recorder: EegRecorder, outputs: Told, measure_text: str, until_idle_s: float | None,
+        stop: threading.Event,
+    ) -> None:  # fmt: skip
+        self.people = tuple(seat.person for seat in seats)
+        self.threshold = settings.threshold
+        self.blocks, self.measure_text = blocks, measure_text
+        self.recent: deque[Score] = deque(maxlen=KEPT)
+        self._seats = list(seats)
+        self._shows = frozenset(shown.value for shown in settings.shows)
+        self._recorder, self._outputs = recorder, outputs
+        self._until_idle_s, self._stop = until_idle_s, stop
+        self._status = Status(stream=stream)
+        self._changing = threading.Lock()
+        self._speed = seats[0].inlet.signal.speed
+        self._timeline = Timeline(nan, self._speed)
+        self._number = 0
+        self._fault = ""
+        self._done = threading.Event()
+        self._ingest = threading.Thread(target=self._run, name="rtrecon-eeg", daemon=True)
+
+    def start(self) -> None:
+        """Start the schedule and the thread that reads the streams."""
+        self._timeline = Timeline(pylsl.local_clock(), self._speed)
+        self._change(phase=Phase.WAITING)
+        self._ingest.start()
+
+    def stop(self) -> None:
+        """Ask for the end and return at once."""
+        self._stop.set()
+
+    def pause(self, on: bool) -> None:
+        """Stand still, or go on: nothing is told in a pause, and the schedule does not move."""
+        if on == self._status.paused or self.ended:
+            return
+        now = pylsl.local_clock()
+        self._timeline = self._timeline.pause(now) if on else self._timeline.resume(now)
+        log.info("paused: recorded and not told" if on else "goes on")
+        self._change(paused=on)
+
+    @property
+    def started(self) -> bool:
+        """Whether it was begun."""
+        return self._ingest.ident is not None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the thread is done."""
+        return self._done.is_set()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait for the end; returns whether it came."""
+        return self._done.wait(timeout_s)
+
+    @property
+    def folder(self) -> Path:
+        """Where the session is recorded."""
+        return self._recorder.folder
+
+    @property
+    def failed(self) -> bool:
+        """Whether the session ended in a fault of its own."""
+        return self._status.phase is Phase.FAILED
+
+    @property
+    def status(self) -> Status:
+        """A snapshot of how the session stands."""
+        status = replace(self._status, recording=self._recorder.fault)
+        silent = [seat.person.name for seat in self._seats if seat.inlet.silent]
+        if status.phase is Phase.RUNNING and silent:
+            phase = Phase.SILENT if len(silent) == len(self._seats) else Phase.RUNNING
+            status = replace(status, phase=phase, message=f"no signal from {', '.join(silent)}")
+        return status
+
+    @property
+    def moment(self) -> Moment:
+        """Where the schedule stands."""
+        return self.blocks.at(self.elapsed)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of the schedule; nan before the start."""
+        return self._timeline.elapsed(pylsl.local_clock())
+
+    @property
+    def qualities(self) -> tuple[Quality, ...]:
+        """How each person's signal is."""
+        return tuple(replace(seat.quality, silent=seat.inlet.silent) for seat in self._seats)
+
+    @property
+    def presentation(self) -> Presentation:
+        """What may be put before participants or spectators now."""
+        status, moment = self._status, self.moment
+        blank = status.paused or status.phase in (Phase.FAILED, Phase.ENDED)
+        quiet = blank or moment.kind in (Block.REST, Block.TRANSFER)
+        scores = {
+            seat.person.name: replace(newest, told=nan) if quiet else newest
+            for seat in self._seats
+            if (newest := seat.newest) is not None
+        }
+        return Presentation(
+            status.phase, scores=scores, people=self.people, block=moment.kind,
+            instruction=moment.instruction, until=self._timeline.lsl(moment.until),
+            shows=self._shows, blank=blank,
+            fires={seat.person.name: seat.scorer.firings for seat in self._seats},
+        )  # fmt: skip
+
+    def presented(self, painted: Painted) -> None:
+        """Take note of what the participant was shown, and when."""
+        self._recorder.painted(painted)
+
+    def finish(self) -> None:
+        """End the session if it has not, write the summary and close the record."""
+        self.stop()
+        if self.started:
+            self._done.wait()
+        else:
+            self._close_inlets()
+        self._recorder.summary(self._summary())
+        self._recorder.close()
+
+    def _run(self) -> None:
+        """The ingest thread."""
+        try:
+            while not self._over():
+                took = [self._take(seat) for seat in self._seats]
+                if not any(took):
+                    self._stop.wait(POLL_S)
+        except Exception as error:  # not one of a chunk: these are met below
+            self._fail(f"the session failed: {type(error).__name__}: {error}")
+        finally:
+            self._close_inlets()
+            if not self.failed:
+                self._change(phase=Phase.ENDED)
+            self._done.set()
+
+    def _over(self) -> bool:
+        if self._stop.is_set():
+            return True
+        idle_s = pylsl.local_clock() - max(seat.inlet.last_received for seat in self._seats)
+        if self._until_idle_s is not None and idle_s > self._until_idle_s:
+            log.warning("no samples from anybody for %.0f s: ended as --until-idle says", idle_s)
+            return True
+        if self.elapsed <= self.blocks.duration_s + TAIL_S * self._speed:
+            return False
+        log.info("the last block is over")
+        return True
+
+    def _take(self, seat: Seat) -> bool:
+        """Everything that has come from one person; returns whether there was anything."""
+        came = False
+        for chunk in seat.inlet.pull():
+            came = True
+            self._recorder.chunk(seat.place, chunk)
+            seat.samples += len(chunk.stamps)
+            try:
+                self._work(seat, chunk)
+                seat.faults = 0
+            except Exception as error:  # one chunk must not end a session: told, counted, bounded
+                seat.faults += 1
+                self._say(f"{seat.person.name}: no score: {type(error).__name__}: {error}")
+                if seat.faults >= FAULTS_IN_A_ROW:
+                    self._fail(f"{seat.person.name}: {seat.faults} faults in a row: {error}")
+        if came and self._status.phase is Phase.WAITING and all(s.samples for s in self._seats):
+            self._change(phase=Phase.RUNNING)
+        self._say_unheard(seat)
+        return came
+
+    def _work(self, seat: Seat, chunk: Chunk) -> None:
+        if chunk.gap:
+            log.warning("%s: samples are missing before %.3f", seat.person.name, chunk.stamps[0])
+            seat.measure.gap()
+        first = seat.samples - len(chunk.stamps)
+        for reading in seat.measure.add(chunk.samples):
+            self._score(seat, reading, float(chunk.stamps[reading.sample - first - 1]))
+        kinds = seat.measure.faults
+        seat.quality = Quality(
+            seat.measure.labels,
+            tuple(float(spread) for spread in seat.measure.spread_uv),
+            tuple(KINDS[kind - 1] if kind else "" for kind in kinds),
+            gaps=seat.inlet.gaps,
+            artefact_share=seat.artefacts / max(1, seat.scores),
+        )
+
+    def _say_unheard(self, seat: Seat) -> None:
+        """Devices and screens are told that there is no signal; again and again, as with scores."""
+        now = pylsl.local_clock()
+        if seat.inlet.silent and now - seat.unheard > NO_SIGNAL_S:
+            seat.unheard = now
+            self._score(seat, Reading(-1, nan, "no signal"), now)
+
+    def _score(self, seat: Seat, reading: Reading, acquired: float) -> None:
+        """Record, tell, show, in this order: what was told is in the record whatever follows."""
+        elapsed = self._timeline.elapsed(acquired)
+        if elapsed < 0:  # it came while the other streams were being opened
+            return
+        self._number += 1
+        now = pylsl.local_clock()
+        score, firing = seat.scorer.score(
+            reading, self._number, elapsed, acquired, now, self._status.paused
+        )
+        self._recorder.score(score)
+        seat.summary.score(score)
+        seat.scores += 1
+        seat.artefacts += reading.fault.startswith("artefact")
+        if firing is not None:
+            self._recorder.firing(firing)
+            seat.summary.firing(firing, seat.scorer.crossed)
+        seat.newest = score
+        self.recent.append(score)
+        self._outputs.score(score)
+        if firing is not None:
+            self._outputs.fire(firing)
+            log.info("%s: the threshold was held: firing %d", firing.person, firing.number)
+        self._watch_outputs()
+
+    def _watch_outputs(self) -> None:
+        fault = self._outputs.fault
+        if fault and fault != self._fault:
+            self._say(fault)
+        self._fault = fault
+
+    def _say(self, message: str) -> None:
+        log.warning(message)
+        self._change(message=message)
+
+    def _fail(self, message: str) -> None:
+        log.error(message)
+        self._change(phase=Phase.FAILED, message=message, traceback=traceback.format_exc())
+
+    def _change(self, **changes: Any) -> None:
+        with self._changing:
+            before, self._status = self._status, replace(self._status, **changes)
+            told = ("phase", "message", "paused")
+            if any(getattr(before, key) != getattr(self._status, key) for key in told):
+                self._recorder.status(self._status, elapsed=_known(self.elapsed))
+
+    def _close_inlets(self) -> None:
+        for seat in self._seats:
+            seat.inlet.close()
+
+    def _summary(self) -> dict[str, object]:
+        return {
+            "began": _known(self._timeline.zero),
+            "elapsed_s": _known(min(self.elapsed, self.blocks.duration_s)),
+            "people": {
+                seat.person.name: {
+                    "samples": seat.samples,
+                    "gaps": seat.inlet.gaps,
+                    "artefact_samples": seat.measure.artefact_samples,
+                    **seat.summary.as_json(),
+                }
+                for seat in self._seats
+            },
+        }
+
+
+def _known(value: float) -> float | None:
+    return round(value, 6) if np.isfinite(value) else None
