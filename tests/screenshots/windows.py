@@ -28,7 +28,7 @@ def visit(studio: Studio) -> None:
     from rtrecon.visit import Visit
 
     decoder, output, stimuli = map(Path, ("decoder", "session-1", "stimuli"))
-    chosen = Session(decoder, "scanner", output=output, stimuli=stimuli)
+    chosen = Session(decoder, "scanner", output=output, stimuli=stimuli, fixed={"steps": 2})
     with (
         studio.within(),
         closing(Visit()) as visit,
