@@ -37,25 +37,24 @@ def seconds(file: Path) -> float:
 def test_a_file_has_the_sound_of_what_was_told(tmp_path: Path) -> None:
     folder = tmp_path / "session"
     file = folder / "sound.wav"
-    outputs = open_outputs({"output": [STEADY]}, "s", ONE, folder=folder)
-    folder.mkdir()
-    began = monotonic()
-    changes = []
+    log = SentLog()
+    outputs = open_outputs({"output": [STEADY]}, "s", ONE, log, folder)
+    folder.mkdir()  # which a session has made by then
     for told in (0.0, nan, 1.0):
-        changes.append(monotonic() - began)
         outputs.score(a_score(told))
-        eventually(lambda: seconds(file) > changes[-1] + 0.5)
+        count = len(log.all) + 1
+        sent = log.wait(lambda sent, count=count: len(sent) == count)
+        begins = sent[-1].time - sent[0].time  # in the file, s
+        eventually(lambda begins=begins: seconds(file) > begins + 0.6)
     outputs.close()
-    ended = monotonic() - began
+    first, hushed, second, end = (one.time - log.all[0].time for one in log.all)
     rate, samples = wavfile.read(file)
     assert (rate, samples.dtype, samples.shape[1]) == (16000, np.int16, 2)
-    assert ended - 0.3 < len(samples) / rate < ended + 0.4
-    assert (tone(samples, changes[0]), tone(samples, changes[2])) == (200, 800)
-    assert level_db(samples, changes[0]) == pytest.approx(-20, abs=0.3)
-    assert level_db(samples, changes[2]) == pytest.approx(-20, abs=0.3)
-    assert not samples[
-        round(16000 * (changes[1] + 0.25)) : round(16000 * (changes[2] - 0.05))
-    ].any()
+    assert len(samples) / rate == pytest.approx(end + 0.2, abs=0.5)
+    assert (tone(samples, first), tone(samples, second)) == (200, 800)
+    assert level_db(samples, first) == pytest.approx(-20, abs=0.3)
+    assert level_db(samples, second) == pytest.approx(-20, abs=0.3)
+    assert not samples[round(16000 * (hushed + 0.3)) : round(16000 * (second - 0.2))].any()
     assert not samples[-1].any()  # it ends in silence
 
 
@@ -76,13 +75,13 @@ def level_db(samples: NDArray[np.int16], since: float) -> float:
 
 def test_silent_when_scores_stop_coming(tmp_path: Path) -> None:
     file = tmp_path / "sound.wav"
-    outputs = open_outputs({"output": [{**STEADY, "hold_s": 0.2}]}, "s", ONE, folder=tmp_path)
+    outputs = open_outputs({"output": [{**STEADY, "hold_s": 0.6}]}, "s", ONE, folder=tmp_path)
     outputs.score(a_score(1.0))
-    eventually(lambda: seconds(file) > 0.6)
+    eventually(lambda: seconds(file) > 1.4)
     outputs.close()
     samples = wavfile.read(file)[1]
-    assert samples[1600:2400].any()
-    assert not samples[8000:9600].any()
+    assert samples[800:3200].any()
+    assert not samples[-5000:-3300].any()
 
 
 def test_nothing_is_written_before_anything_is_told(tmp_path: Path) -> None:
