@@ -15,6 +15,8 @@ from scipy.io import wavfile
 
 from rtrecon.errors import BadConfig
 from rtrecon.outputs import open_outputs
+from rtrecon.outputs.sound import Sound
+from rtrecon.outputs.synthesizer import Choir, Mapping
 from rtrecon.types import Person
 from tests.full_disk import files_end_at
 from tests.told import SentLog, a_score, eventually
@@ -82,6 +84,38 @@ def test_silent_when_scores_stop_coming(tmp_path: Path) -> None:
     samples = wavfile.read(file)[1]
     assert samples[800:3200].any()
     assert not samples[-5000:-3300].any()
+
+
+class Due:
+    """Takes as many samples as it is set to want."""
+
+    name, claims, wants = "due", frozenset[str](), 0
+
+    def __init__(self) -> None:
+        self.got: list[NDArray[np.float32]] = []
+
+    def open(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def room(self) -> int:
+        return self.wants
+
+    def write(self, samples: NDArray[np.float32]) -> None:
+        self.got.append(samples)
+        self.wants -= len(samples)
+
+
+def test_what_is_due_until_a_score_comes_is_as_it_was() -> None:
+    due = Due()
+    sound = Sound(due, Choir(("",), Mapping(), 16000, 0.01), 16000, hold_s=60)
+    sound.send(a_score(1.0))
+    for told, heard in ((nan, True), (1.0, False), (nan, True), (nan, False), (1.0, False)):
+        due.wants = 16000
+        sound.send(a_score(told))
+        assert due.got[-1][8000:].any() == heard
+        due.wants = 8000
+        sound.tick()  # what was told comes now
 
 
 def test_nothing_is_written_before_anything_is_told(tmp_path: Path) -> None:
