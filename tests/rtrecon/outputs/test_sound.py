@@ -153,7 +153,7 @@ class Loudspeaker:
 
     def __init__(self, **keys: object) -> None:
         self.keys, self.played, self.written = keys, [], 0
-        self.began = 0.0
+        self.began, self.stopped = 0.0, False
 
     def start(self) -> None:
         self.began = monotonic()
@@ -166,6 +166,9 @@ class Loudspeaker:
         assert samples.dtype == np.float32
         self.played.append(samples)
         self.written += len(samples)
+
+    def stop(self) -> None:
+        self.stopped = True
 
     def close(self) -> None:
         self.active = False
@@ -202,6 +205,7 @@ def test_a_sound_device_is_played_to_and_opened_again(speakers: list[Loudspeaker
     assert log.wait(lambda sent: len(sent) == 2)[-1].error == ""
     eventually(lambda: speakers[1].written > 0)
     outputs.close()
+    assert speakers[1].stopped
     assert not speakers[1].active
     assert not speakers[1].played[-1][-1].any()
 
