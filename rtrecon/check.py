@@ -26,9 +26,9 @@ from rtrecon.errors import Error, Mismatch
 from rtrecon.generators import Generator as Model
 from rtrecon.generators import find_generator
 from rtrecon.models import Models, check_tie
-from rtrecon.pipeline import find_pictures
 from rtrecon.protocol.opening import open_protocol
 from rtrecon.sham import coded_feedback
+from rtrecon.stimuli import find_pictures
 from rtrecon.streams import Source, describe, offset_s, plain
 from rtrecon.types import Geometry
 from rtrecon.wire import MARKER_TYPE, marker_stream

@@ -9,9 +9,9 @@ from rtrecon.config import Settings
 from rtrecon.generators import Generator
 from rtrecon.mailbox import Mailbox
 from rtrecon.reconstruct import Reconstruct
+from rtrecon.standing import FAULTS_IN_A_ROW
 from rtrecon.types import Decoded, Frame
 
-FAULTS_IN_A_ROW = 5  # after so many volumes that could not be worked on the session has failed
 LATE_IN_A_ROW = 3  # pictures that took longer than a repetition time: the next are made cheaper
 
 

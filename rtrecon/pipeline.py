@@ -2,23 +2,20 @@
 
 import logging
 import threading
-import traceback
 from collections.abc import Collection
 from concurrent.futures import Future, wait
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pylsl
 from numpy.typing import NDArray
-from PIL import Image
 
 from rtrecon.artifact import Artifact
 from rtrecon.compare import Compare
 from rtrecon.config import Settings
 from rtrecon.decode import Decode
-from rtrecon.draw import FAULTS_IN_A_ROW, Draw
+from rtrecon.draw import Draw
 from rtrecon.feedback import Feedback
 from rtrecon.generators import Generator
 from rtrecon.mailbox import Mailbox
@@ -27,6 +24,8 @@ from rtrecon.protocol.scoring import Scoring
 from rtrecon.receive import Receiver
 from rtrecon.record import Recorder
 from rtrecon.sham import Coded
+from rtrecon.standing import Standing
+from rtrecon.stimuli import find_pictures, read_picture
 from rtrecon.streams import told
 from rtrecon.summary import Summary
 from rtrecon.types import (
@@ -49,7 +48,6 @@ from rtrecon.worker import Worker
 log = logging.getLogger(__name__)
 
 CODED = "not shown where feedback goes by a code: it would tell"
-PICTURES = {".png", ".jpg", ".jpeg"}
 
 
 class Pipeline:
@@ -116,9 +114,10 @@ class Pipeline:
         if artifact.reference is not None:
             self.brain = _brain(artifact, artifact.reference, artifact.affine)
         self._receiver, self._recorder = receiver, recorder
+        self._standing = Standing(receiver.name, lambda: recorder.status(self.status))
         self._feedback, self._scoring = feedback, scoring
         if scoring is not None:
-            scoring.say = self._say
+            scoring.say = self._standing.say
         self._preprocess = artifact.preprocess(receiver.geometry.affine, free_viewing)
         self._decode = Decode(artifact)
         self._yoked = coded.yoked if coded else None
@@ -135,14 +134,12 @@ class Pipeline:
             )
         self._draw = Draw(
             generator, settings, fixed, interval_s, newest, self.frames,
-            self._say, self._fault, recorder.settings, self._compare,
+            self._standing.say, self._standing.fault, recorder.settings, self._compare,
         )  # fmt: skip
         recorder.settings(settings)
         receiver.on_silence = lambda: recorder.status(self.status)
         self._summary = Summary(artifact.candidates)
         self._stimuli = find_pictures(stimuli)
-        self._status = Status(stream=receiver.name)
-        self._changing = threading.Lock()
         self._stop = receiver.stop
         self._shown_volume = -1
         self._painter = painter
@@ -153,7 +150,7 @@ class Pipeline:
 
     def start(self) -> None:
         """Start the threads; the receiver is read from now on."""
-        self._change(phase=Phase.WAITING)
+        self._standing.change(phase=Phase.WAITING)
         log.info("waiting for the first volume of '%s' (%s)", self._receiver.name, self.stream_text)
         self._ingest.start()
         self._drawing = self._painter.submit(self._show_until_closed)
@@ -173,10 +170,10 @@ class Pipeline:
 
         Volumes are received, decoded and recorded all the same.
         """
-        if on == self._status.paused or self.ended:
+        if on == self._standing.now.paused or self.ended:
             return
         log.info("paused: volumes are recorded, pictures are not made" if on else "goes on")
-        self._change(paused=on)
+        self._standing.change(paused=on)
         self.frames.hold(on)
 
     @property
@@ -196,12 +193,12 @@ class Pipeline:
     @property
     def failed(self) -> bool:
         """Whether the session ended in a fault of its own."""
-        return self._status.phase is Phase.FAILED
+        return self._standing.now.phase is Phase.FAILED
 
     @property
     def status(self) -> Status:
         """A snapshot of how the session stands."""
-        status = self._status
+        status = self._standing.now
         if status.phase is Phase.RUNNING and self._receiver.silent:
             status = replace(status, phase=Phase.SILENT)
         return replace(
@@ -245,9 +242,9 @@ class Pipeline:
         age_ms = 1e3 * (frame.times.painted - frame.times.received)
         if frame.decoded.volume != self._shown_volume:
             self._shown_volume = frame.decoded.volume
-            self._change(first_frame_ms=age_ms)
+            self._standing.change(first_frame_ms=age_ms)
         if frame.final:
-            self._change(final_frame_ms=age_ms)
+            self._standing.change(final_frame_ms=age_ms)
 
     def presented(self, painted: Painted) -> None:
         """Take note of what the participant was shown, and when."""
@@ -256,14 +253,7 @@ class Pipeline:
     def stimulus(self, trial: Trial) -> NDArray[np.uint8] | None:
         """The picture (height, width, 3) that was presented; None where it is not at hand."""
         file = self._stimuli.get(trial.stim_file)
-        if file is None:
-            return None
-        try:
-            with Image.open(file) as picture:
-                return np.asarray(picture.convert("RGB"))
-        except (OSError, Image.DecompressionBombError) as error:
-            log.warning("stimulus '%s' cannot be shown: %s", file.name, error)
-            return None
+        return None if file is None else read_picture(file)
 
     def _blind(self, coded: Coded) -> None:
         """Say the code and no more; settings, which change only real pictures, change nothing."""
@@ -297,16 +287,16 @@ class Pipeline:
                 faults = 0
             except Exception as error:  # one bad volume must not end a scan: told, counted, bounded
                 faults += 1
-                self._fault(f"volume {item.number} could not be worked on", error, faults)
+                self._standing.fault(f"volume {item.number} could not be worked on", error, faults)
         if self._scoring is not None:
-            self._scoring.finish(self._status.paused)
+            self._scoring.finish(self._standing.now.paused)
         self._newest.close()
 
     def _take_marker(self, marker: Marker) -> None:
         self._recorder.marker(marker)
         self._preprocess.mark(marker)
         if self._scoring is not None:
-            self._scoring.marker(marker, self._status.paused)
+            self._scoring.marker(marker, self._standing.now.paused)
         if self.decoded is not None and self.decoded.trial.number != UNMARKED:
             self._tell(self.decoded)
         if marker.event is Event.RUN_END:
@@ -330,7 +320,7 @@ class Pipeline:
             decoded = self._decode(pattern)
             shown = decoded if self._yoked is None else self._yoked.instead_of(decoded)
             self.decoded = shown or self.decoded
-            if not self._status.paused:
+            if not self._standing.now.paused:
                 self._newest.put(decoded)
                 if self._feedback is not None and shown is not None:
                     self._feedback.send(shown)
@@ -345,33 +335,12 @@ class Pipeline:
                 "volume %d counts %.0f %%: %s", volume.number, 100 * arrival.weight, arrival.reason
             )
         arrival = replace(arrival, decoded_ms=latency_ms)
-        self._change(trial=self._preprocess.trial, arrival=arrival)
-        if self._status.phase is Phase.WAITING:
-            self._change(phase=Phase.RUNNING)
+        self._standing.change(trial=self._preprocess.trial, arrival=arrival)
+        if self._standing.now.phase is Phase.WAITING:
+            self._standing.change(phase=Phase.RUNNING)
         if self._scoring is not None:
-            trial, paused = self._preprocess.trial, self._status.paused
+            trial, paused = self._preprocess.trial, self._standing.now.paused
             self._scoring.volume(volume, trial, shown, pattern, paused)
-
-    def _fault(self, what: str, error: Exception, in_a_row: int) -> None:
-        """Told and counted; too many in a row and the session has failed, but is recorded on."""
-        message = f"{what}: {type(error).__name__}: {error}"
-        log.error("%s (%d of %d in a row)", message, in_a_row, FAULTS_IN_A_ROW)
-        self._change(message=message, traceback=traceback.format_exc())
-        if in_a_row >= FAULTS_IN_A_ROW:
-            self._change(phase=Phase.FAILED)
-
-    def _say(self, message: str) -> None:
-        """Something that the operator has to know."""
-        log.warning(message)
-        self._change(message=message)
-
-    def _change(self, **changes: Any) -> None:
-        with self._changing:
-            before, self._status = self._status, replace(self._status, **changes)
-            now = self._status
-            told = (before.phase, before.message, before.paused)
-            if told != (now.phase, now.message, now.paused):
-                self._recorder.status(self.status)
 
     def _end(self) -> None:
         """Wait for both threads, then say that the session has ended."""
@@ -385,7 +354,7 @@ class Pipeline:
         self._receiver.close()
         self.frames.close()
         if not self.failed:
-            self._change(phase=Phase.ENDED)
+            self._standing.change(phase=Phase.ENDED)
         self._done.set()
 
     def finish(self) -> None:
@@ -402,16 +371,6 @@ class Pipeline:
             self._receiver.close()
         self._recorder.summary(self._summary.as_json(self._receiver.counts, self.superseded))
         self._recorder.close()
-
-
-def find_pictures(folder: Path | None) -> dict[str, Path]:
-    """The pictures of a folder by their path in it: what a marker names is looked up here and
-    never used as a path itself.
-    """
-    if folder is None or not folder.is_dir():
-        return {}
-    files = (file for file in sorted(folder.rglob("*")) if file.suffix.lower() in PICTURES)
-    return {file.relative_to(folder).as_posix(): file for file in files}
 
 
 def show_headless(pipeline: Pipeline) -> None:

@@ -30,13 +30,14 @@ from rtrecon.generators import Generator
 from rtrecon.log_file import log_file
 from rtrecon.models import Models, check_tie
 from rtrecon.outputs import open_outputs
-from rtrecon.pipeline import Pipeline, find_pictures
+from rtrecon.pipeline import Pipeline
 from rtrecon.protocol.opening import open_protocol
 from rtrecon.quality_sheet import write_quality_sheet
 from rtrecon.receive import Receiver
 from rtrecon.record import Recorder, open_folder
 from rtrecon.remote.publisher import told_to_views
 from rtrecon.sham import coded_feedback
+from rtrecon.stimuli import find_pictures
 from rtrecon.xdf_recorder import XdfRecorder
 
 log = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from rtrecon.archive.raw import Names, write_raw
 from rtrecon.archive.report import write_report
 from rtrecon.archive.runs import runs_of
 from rtrecon.errors import BadConfig
-from rtrecon.pipeline import find_pictures
 from rtrecon.session_folder import open_session_folder
+from rtrecon.stimuli import find_pictures
 
 __all__ = ["Names", "finalize"]
 

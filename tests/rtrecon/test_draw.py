@@ -7,8 +7,8 @@ import numpy as np
 import pylsl
 import pytest
 
-from rtrecon.draw import FAULTS_IN_A_ROW
 from rtrecon.generators.diffusion import Diffusion
+from rtrecon.standing import FAULTS_IN_A_ROW
 from rtrecon.types import Geometry, Phase, Times, Trial, Volume
 from tests.live import SETTINGS, Live, Toy, rows
 from tests.toy import send, toy_run
@@ -52,7 +52,7 @@ def test_pictures_that_become_slow_are_made_cheaper_unless_the_user_fixed_them(
         live.pipeline._draw.note_time(1.5 * tr_s)
         assert live.pipeline.settings.steps == steps
         assert ("from now on 1 step, not 2 steps" in live.pipeline.status.message) == (steps == 1)
-        live.pipeline._change(message="")
+        live.pipeline._standing.change(message="")
     live.begin()
     live.pipeline.stop()
     live.finish()

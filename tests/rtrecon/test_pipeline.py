@@ -16,8 +16,8 @@ from rtrecon.artifact import Artifact
 from rtrecon.bids import Run
 from rtrecon.decode import Decode
 from rtrecon.generators import Step
-from rtrecon.pipeline import find_pictures
 from rtrecon.session_folder import open_session_folder
+from rtrecon.stimuli import find_pictures
 from rtrecon.types import Event, Geometry, Marker, Phase, Volume
 from tests.full_disk import files_end_at
 from tests.live import SETTINGS, Live, Toy, rows

@@ -1,0 +1,32 @@
+"""The pictures that were presented, where they are at hand."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+log = logging.getLogger(__name__)
+
+SUFFIXES = {".png", ".jpg", ".jpeg"}
+
+
+def find_pictures(folder: Path | None) -> dict[str, Path]:
+    """The pictures of a folder by their path in it: what a marker names is looked up here and
+    never used as a path itself.
+    """
+    if folder is None or not folder.is_dir():
+        return {}
+    files = (file for file in sorted(folder.rglob("*")) if file.suffix.lower() in SUFFIXES)
+    return {file.relative_to(folder).as_posix(): file for file in files}
+
+
+def read_picture(file: Path) -> NDArray[np.uint8] | None:
+    """A picture (height, width, 3), sRGB; None where it cannot be read."""
+    try:
+        with Image.open(file) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except (OSError, Image.DecompressionBombError) as error:
+        log.warning("stimulus '%s' cannot be shown: %s", file.name, error)
+        return None
