@@ -139,6 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="is everything ready for a session")
     for name, options in _CHECKED.items():
         check.add_argument(name, **options)
+    check.add_argument("--config", type=Path, metavar="TOML", help="as rtrecon run would read it")
     check.add_argument(
         "--wait", type=float, default=5.0, dest="wait_s", metavar="SECONDS",
         help="for the stream (default: 5)",
@@ -375,7 +376,8 @@ def _check(options: argparse.Namespace) -> int:
     """Tell each finding as it comes."""
     asked = {key: getattr(options, key.removeprefix("--")) for key in _CHECKED}
     given = {key.removeprefix("--"): value for key, value in asked.items()}
-    session = load_session(None, given | {"wait_s": options.wait_s}, complete=False)
+    given |= {"wait_s": options.wait_s}
+    session = load_session(options.config, given, complete=False)
     from rtrecon.check import check, lines, ready
     from rtrecon.models import Models
 
