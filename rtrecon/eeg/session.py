@@ -238,6 +238,7 @@ class EegSession:
             instruction=moment.instruction, until=self._timeline.lsl(moment.until),
             shows=self._shows, blank=blank,
             fires={seat.person.name: seat.scorer.firings for seat in self._seats},
+            threshold=nan if self.threshold is None else self.threshold.level,
         )  # fmt: skip
 
     def presented(self, painted: Painted) -> None:

@@ -104,6 +104,8 @@ class Scoring:
         self._scorer, self._recorder, self._outputs = scorer, recorder, outputs
         self._person, self._tr_s = person, tr_s
         self._shows = frozenset(shown.value for shown in scorer.settings.shows)
+        crossing = scorer.settings.threshold
+        self._threshold = nan if crossing is None else crossing.level
         self._clock = Clock(speed=speed)
         self._newest: Score | None = None
         self._fires = 0
@@ -155,6 +157,7 @@ class Scoring:
             until=clock.lsl(moment.until),
             shows=self._shows,
             fires={name: self._fires},
+            threshold=self._threshold,
         )
 
     def _over(self, newest: Score, moment: Moment) -> bool:

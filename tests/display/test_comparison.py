@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -90,7 +91,8 @@ def test_nothing_of_another_trial_stands_beside_a_picture(
     assert window.stage.z_only.picture.empty
     assert window.stage.control.picture.empty
     assert window.stage.control.title.text() == "No brain"
-    session.comparison = first  # it came late
+    assert first is not None
+    session.comparison = replace(first)  # it came late
     window.tick()
     assert window.stage.control.picture.empty
     compared(new_trial(2, "cat"), 19, z_only=plain(RED))

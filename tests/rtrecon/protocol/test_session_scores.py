@@ -295,6 +295,7 @@ def test_what_may_be_shown_follows_the_schedule(
         told = [score.told for score in shown.scores.values()]
         if shown.block is not Block.REGULATE or shown.blank:
             assert np.isnan(told).all()
+    assert {shown.threshold for shown in presented} == {0.4}
     assert presented[-1].fires == {"": len(read(folder / "firings.tsv"))}
     assert any(np.isfinite(shown.scores[""].told) for shown in seen if shown.scores)
 
