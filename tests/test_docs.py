@@ -14,6 +14,7 @@ import pytest
 from calibration.__main__ import main as calibrate
 from rtrecon.__main__ import main as live
 from simulator.__main__ import main as simulate
+from tests.screenshots.windows import WINDOWS
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
@@ -79,6 +80,15 @@ def test_links_of_pages_outside_the_site_lead_somewhere() -> None:
         for target in LINK.findall(page.read_text(encoding="utf-8")):
             if not urlsplit(target).scheme:
                 assert (page.parent / target.partition("#")[0]).exists(), f"{page}: {target}"
+
+
+def test_every_picture_is_on_a_page_and_every_window_has_one() -> None:
+    told = "".join(page.read_text(encoding="utf-8") for page in [*DOCS, *BESIDE])
+    pictures = sorted(file for file in (ROOT / "docs" / "images").rglob("*") if file.is_file())
+    assert not [file for file in pictures if f"/{file.name})" not in told]
+    screens = {file.stem for file in pictures if file.parent.name == "screens"}
+    assert screens == set(WINDOWS)
+    assert sum(file.stat().st_size for file in pictures if file.stem in screens) < 2_000_000
 
 
 def test_links_to_the_web_have_the_form_of_one() -> None:
