@@ -1,4 +1,4 @@
-"""The command line: rtrecon run | view | bridge | trigger | streams | check | verify | finalize | fetch."""
+"""The command line: what each command does (rtrecon/options.py: what it takes)."""
 
 import argparse
 import logging
@@ -10,12 +10,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rtrecon import __version__
-from rtrecon.bridge.command import add_arguments as bridge_arguments
-from rtrecon.bridge.command import bridge as run_bridge
+from rtrecon.bridge.command import bridge
 from rtrecon.config import Session, load_session, read_toml
 from rtrecon.errors import BadConfig, Error
-from rtrecon.remote.follower import ROLES
+from rtrecon.options import CHECKED, parser
 
 if TYPE_CHECKING:
     from rtrecon.display.screens import Screens
@@ -27,7 +25,7 @@ log = logging.getLogger("rtrecon")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point: 0 done, 1 failed, 2 bad usage."""
-    options = _parser().parse_args(argv)
+    options = parser(_COMMANDS).parse_args(argv)
     _log_to_terminal()
     try:
         return int(options.command(options))
@@ -38,195 +36,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="rtrecon", description=__doc__.splitlines()[0])
-    parser.add_argument("--version", action="version", version=f"rtrecon {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    run = commands.add_parser("run", help="the live session")
-    run.set_defaults(command=_run)
-    for name, options in _CHECKED.items():
-        run.add_argument(name, **options)
-    run.add_argument(
-        "--config", type=Path, metavar="TOML", help="settings; the command line overrules them"
-    )
-    run.add_argument("--headless", action="store_true", help="no window")
-    monitor = "name or number of the monitor for the {} screen (docs/participant.md)"
-    run.add_argument("--participant", metavar="SCREEN", help=monitor.format("participant's"))
-    run.add_argument("--spectators", metavar="SCREEN", help=monitor.format("spectators'"))
-    run.add_argument(
-        "--screenshots", type=Path, metavar="DIR", help="keep pictures of the window here"
-    )
-    run.add_argument(
-        "--no-view",
-        dest="view",
-        action="store_false",
-        default=None,
-        help="tell remote screens (rtrecon view) nothing",
-    )
-    run.add_argument("--close", action="store_true", help="close the window when the run has ended")
-    run.add_argument(
-        "--wait", type=float, dest="wait_s", metavar="SECONDS", help="for the stream (default: 60)"
-    )
-    run.add_argument(
-        "--until-idle",
-        type=float,
-        dest="until_idle_s",
-        metavar="SECONDS",
-        help="end after so long without a volume",
-    )
-    run.add_argument(
-        "--free-viewing",
-        action="store_true",
-        default=None,
-        help="needs no markers: shows what was seen about 5 s ago",
-    )
-    run.add_argument(
-        "--xdf",
-        action="store_true",
-        default=None,
-        help="record all streams of the session to session.xdf (docs/xdf.md)",
-    )
-    run.add_argument(
-        "--xdf-streams",
-        metavar="LIST",
-        help="further streams to record there: names or types, separated by commas",
-    )
-    run.add_argument(
-        "--yoked",
-        type=Path,
-        metavar="LIST.toml",
-        help="of codes: whose feedback is real and whose another session's",
-    )
-    run.add_argument("--code", metavar="CODE", help="this participant's on that list")
-    best = "default: what the generator draws best with, as far as it fits the TR"
-    run.add_argument(
-        "--steps", type=int, metavar="N", help=f"denoising steps for an image ({best})"
-    )
-    run.add_argument(
-        "--strength", type=float, metavar="X", help="how far z is noised, 0 to 1 (the generator's)"
-    )
-    run.add_argument(
-        "--guidance",
-        type=float,
-        metavar="X",
-        help="classifier-free guidance; 1 is none (the generator's)",
-    )
-    run.add_argument(
-        "--samples", type=int, metavar="N", help="pictures drawn at once from different noise"
-    )
-    run.add_argument("--seed", type=int, metavar="N", help="of the noise (default: 0)")
-    run.add_argument(
-        "--finalize", action="store_true", help="afterwards, as rtrecon finalize on its folder"
-    )
-    _add_view(commands.add_parser("view", help="a screen for a session that runs elsewhere"))
-    bridge = commands.add_parser("bridge", help="publish what a scanner exports to a folder")
-    bridge_arguments(bridge)
-    bridge.set_defaults(command=lambda options: run_bridge(options, _stop_on_signals()))
-    archive = commands.add_parser("finalize", help="a recorded session as a BIDS data set")
-    archive.add_argument("folder", type=Path, metavar="DIR", help="what rtrecon run wrote")
-    archive.add_argument("--output", type=Path, metavar="BIDS_DIR", help="default: DIR/bids")
-    archive.add_argument("--subject", default="01", metavar="LABEL", help="default: 01")
-    archive.add_argument("--task", default="view", metavar="LABEL", help="default: view")
-    archive.add_argument("--session", default="", metavar="LABEL", help="of the visit")
-    archive.add_argument(
-        "--stimuli", type=Path, metavar="DIR", help="pictures that markers name, to be copied"
-    )
-    archive.set_defaults(command=_finalize)
-    streams = commands.add_parser("streams", help="the volume streams on the network")
-    streams.add_argument("--wait", type=float, default=2.0, metavar="SECONDS")
-    streams.add_argument("--decoder", type=Path, metavar="DIR", help="say whether they fit it")
-    streams.set_defaults(command=_streams)
-    check = commands.add_parser("check", help="is everything ready for a session")
-    for name, options in _CHECKED.items():
-        check.add_argument(name, **options)
-    check.add_argument(
-        "--wait", type=float, default=5.0, dest="wait_s", metavar="SECONDS",
-        help="for the stream (default: 5)",
-    )  # fmt: skip
-    check.set_defaults(command=_check)
-    fetch = commands.add_parser("fetch", help="download a generator's weights before a session")
-    fetch.add_argument("generator", metavar="NAME", help="a preset or a hub id (owner/name)")
-    fetch.set_defaults(command=_fetch)
-    _add_trigger(commands.add_parser("trigger", help="send the scanner's pulses as markers"))
-    verify = commands.add_parser("verify", help="compute a recorded session anew and compare")
-    verify.add_argument("session", type=Path, metavar="DIR", help="the session's folder")
-    verify.add_argument(
-        "--decoder", type=Path, metavar="DIR", help="by default the one it names, if beside it"
-    )
-    verify.add_argument(
-        "--generator", default="", metavar="NAME_OR_DIR", help="by default the decoder's own"
-    )
-    verify.add_argument(
-        "--no-frames", dest="frames", action="store_false", help="draw no pictures again"
-    )
-    verify.set_defaults(command=_verify)
-    return parser
-
-
-def _add_view(view: argparse.ArgumentParser) -> None:
-    view.set_defaults(command=_view)
-    view.add_argument(
-        "--role", required=True, choices=ROLES, help="whose screen it is: what it may show"
-    )
-    view.add_argument(
-        "--stream", default="rtrecon", metavar="NAME", help="the session's volume stream"
-    )
-    view.add_argument(
-        "--config",
-        type=Path,
-        metavar="TOML",
-        help="the session's: its [participant] or [spectators] says how the screen looks",
-    )
-    view.add_argument(
-        "--screen", metavar="SCREEN", help="name or number of the monitor, but for operators"
-    )
-    view.add_argument("--close", action="store_true", help="close when the session has ended")
-
-
-_CHECKED: dict[str, dict[str, Any]] = {
-    "--decoder": {
-        "type": Path, "metavar": "DIR", "help": "folder that rtrecon-calibrate fit wrote",
-    },
-    "--stream": {"metavar": "NAME", "help": "the volume stream (default: rtrecon)"},
-    "--generator": {
-        "metavar": "NAME_OR_DIR",
-        "help": "a preset, a folder or a hub id (default: the one the decoder was fitted for)",
-    },
-    "--output": {
-        "type": Path, "metavar": "DIR", "help": "the session's folder (default: sessions/DATE_TIME)",
-    },
-    "--stimuli": {
-        "type": Path, "metavar": "DIR", "help": "pictures that markers name, for the operator to see",
-    },
-}  # fmt: skip
-"""What `run` and `check` are both told."""
-
-
-def _add_trigger(trigger: argparse.ArgumentParser) -> None:
-    trigger.set_defaults(command=_trigger)
-    trigger.add_argument("--stream", default="rtrecon", metavar="NAME", help="the volume stream")
-    trigger.add_argument("--key", default="5", help="that the scanner's box presses (default: 5)")
-    where = trigger.add_mutually_exclusive_group()
-    where.add_argument(
-        "--keyboard-device",
-        type=Path,
-        metavar="DEVICE",
-        help="read keys here (/dev/input/eventN) and not from this terminal",
-    )
-    where.add_argument("--serial", metavar="PORT", help="read a serial line (/dev/ttyUSB0, COM3)")
-    trigger.add_argument("--baud", type=int, default=115200, help="of the line (default: 115200)")
-    trigger.add_argument(
-        "--pulse", metavar="BYTE", help="a character or 0xNN (default: any byte is a pulse)"
-    )
-    trigger.add_argument(
-        "--refractory",
-        type=float,
-        default=0.05,
-        metavar="SECONDS",
-        help="after a pulse in which none counts, for lines that bounce (default: 0.05)",
-    )
-
-
 _SESSION = (
     "decoder", "stream", "generator", "output", "stimuli", "wait_s", "until_idle_s",
     "free_viewing", "view", "xdf", "xdf_streams", "yoked", "code",
@@ -235,7 +44,7 @@ _SESSION = (
 
 
 def _run(options: argparse.Namespace) -> int:
-    """Load, check that everything fits, and only then start."""
+    """Load, check that everything fits, and only then start; or begin with the set-up page."""
     options.config = options.config and _configuration(options.config)
     if options.config and "eeg" in read_toml(options.config):
         return _run_eeg(options)
@@ -373,9 +182,10 @@ def _streams(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     """Tell each finding as it comes."""
-    asked = {key: getattr(options, key.removeprefix("--")) for key in _CHECKED}
+    asked = {key: getattr(options, key.removeprefix("--")) for key in CHECKED}
     given = {key.removeprefix("--"): value for key, value in asked.items()}
-    session = load_session(None, given | {"wait_s": options.wait_s}, complete=False)
+    given |= {"wait_s": options.wait_s}
+    session = load_session(options.config, given, complete=False)
     from rtrecon.check import check, lines, ready
     from rtrecon.models import Models
 
@@ -423,6 +233,19 @@ def _verify(options: argparse.Namespace) -> int:
     if verdict.first:
         print(f"rtrecon: {options.session} is not the same today: {verdict.first}", file=sys.stderr)
     return 1 if verdict.first else 0
+
+
+_COMMANDS = {
+    "run": _run,
+    "view": _view,
+    "bridge": lambda options: bridge(options, _stop_on_signals()),
+    "trigger": _trigger,
+    "streams": _streams,
+    "check": _check,
+    "verify": _verify,
+    "finalize": _finalize,
+    "fetch": _fetch,
+}
 
 
 def _stop_on_signals() -> threading.Event:

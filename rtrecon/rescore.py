@@ -35,15 +35,13 @@ class Rescore:
     """
 
     def __init__(self, session: SessionFolder, scorer: Scorer | None, verdict: Verdict) -> None:
-        self._scorer = scorer
+        self._scorer, self._verdict = scorer, verdict
         self._rows = session.table("scores.tsv")
         self._fired = [row["score"] for row in session.table("firings.tsv")]
         self._today: list[str] = []  # numbers of the scores that fire today
         self._count = 0
         self._whole = (session.folder / "summary.json").is_file()
         self._scores, self._firings = Check("scores.tsv"), Check("firings.tsv")
-        if scorer is not None:
-            verdict.checks += [self._scores, self._firings]
 
     def marker(self, marker: Marker) -> None:
         """As `Scoring.marker`."""
@@ -66,6 +64,10 @@ class Rescore:
         if self._scorer is None:
             return
         self._compare(self._scorer.finish(0.0, self._silent()))
+        self._verdict.checks += [
+            self._scores,
+            self._firings,
+        ]  # last: what they are made of is first
         if self._whole and self._count != len(self._rows):
             self._scores.differs(f"has {len(self._rows)} rows, today's scoring makes {self._count}")
         self._firings.compared = len(self._fired)

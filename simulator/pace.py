@@ -56,7 +56,7 @@ class Pace:
     def wait(self, due_s: float) -> float:
         """Return at that run time (or at once when it is past) what the clock says then."""
         while (paused := self._paused()) or self._left_s(due_s) > 0:
-            turn_s = _TURN_S if paused else min(_TURN_S, self._left_s(due_s))
+            turn_s = _TURN_S if paused else min(_TURN_S, max(0.0, self._left_s(due_s)))
             before = self._clock.now()
             self._clock.sleep(turn_s)
             slept_s = self._clock.now() - before

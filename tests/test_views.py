@@ -17,6 +17,7 @@ import pylsl
 import pytest
 
 from rtrecon.artifact import Artifact, save_artifact
+from rtrecon.eeg.opening import read_plan
 from rtrecon.remote import Publisher
 from rtrecon.remote.follower import ROLES
 from rtrecon.session_folder import open_session_folder
@@ -226,3 +227,31 @@ def read(program: "subprocess.Popen[str]", heard: threading.Event) -> None:
         for line in lines:
             if "is heard, from" in line:
                 heard.set()
+
+
+EEG = """
+stream = "{stream}"
+[eeg]
+channels = ["O1", "O2"]
+[protocol]
+shows = ["score", "instruction"]
+[protocol.scale]
+low = -1
+high = 4
+[[block]]
+kind = "regulate"
+duration_s = 300
+instruction = "rest your eyes"
+[[person]]
+name = "Ada"
+colour = "#aa3377"
+stream = "{stream}-1"
+"""
+
+
+def test_an_eeg_session_may_be_told_to_no_view(stream_name: str, tmp_path: Path) -> None:
+    (tmp_path / "session.toml").write_text("view = false\n" + EEG.format(stream=stream_name))
+    assert not read_plan(tmp_path / "session.toml", {"view": None}).options.view
+    (tmp_path / "session.toml").write_text(EEG.format(stream=stream_name))
+    assert read_plan(tmp_path / "session.toml", {"view": None}).options.view
+    assert not read_plan(tmp_path / "session.toml", {"view": False}).options.view

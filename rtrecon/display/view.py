@@ -31,6 +31,9 @@ from rtrecon.display.watched import Watched
 from rtrecon.display.window import OperatorWindow
 
 LOOK_MS = 50
+NOT_TOLD = ("brain",)
+OF_PICTURES = ("evolution", "candidates", "confidence", "motion", "timing", "latency")
+"""Panels that stay empty where there is no decoder, as with EEG."""
 
 
 class Followed(Watched, Presented, Protocol):
@@ -100,13 +103,18 @@ class OperatorView(QObject):
             self.shown.turn(time.monotonic())
 
     def _show_operator(self) -> None:
-        before = self.shown
+        before, decodes = self.shown, bool(self._followed.candidates)
         if isinstance(before, OperatorWindow):
             before.panels.remember()
         window = OperatorWindow(
-            self._followed, close_when_ended=self._close_when_ended, memory=self._memory
+            self._followed,
+            close_when_ended=self._close_when_ended,
+            memory=self._memory if decodes else None,
         )
-        window.panels.offer("brain", there=False)  # not told
+        for name in NOT_TOLD if decodes else (*NOT_TOLD, *OF_PICTURES):
+            window.panels.offer(name, there=False)
+        for widget in (window.stage, window.counts):
+            widget.setVisible(decodes)
         window.controls.setEnabled(False)  # their keys as well
         window.controls.hide()
         self.shown = window
@@ -115,6 +123,7 @@ class OperatorView(QObject):
         window.setWindowState(before.windowState())
         window.show()
         discard(before)
+        window.activateWindow()  # the keyboard stays with the view
 
     def discard(self) -> None:
         """Give up what is shown."""

@@ -182,9 +182,9 @@ class Scoring:
             self._recorder.firing(firing)
             self._fires = firing.number
             log.info("the threshold was held: firing %d", firing.number)
-        self._outputs.score(score)
         if firing is not None:
             self._outputs.fire(firing)
+        self._outputs.score(score)
         self._watch_outputs()
 
     def _watch_outputs(self) -> None:

@@ -120,15 +120,10 @@ class Follower:
 
     @property
     def presentation(self) -> Presentation:
-        """The newest, without what may not be seen; blank while nothing is heard."""
-        presentation = self._state.presentation
-        shows = presentation.shows
-        if "reconstruction" in shows:
-            presentation = replace(presentation, frame=self._presented)
-        if "score" not in shows:
-            presentation = replace(presentation, scores={})
-        if "instruction" not in shows:
-            presentation = replace(presentation, instruction="")
+        """The newest, for all but operators without what may not be seen; blank while unheard."""
+        presentation = replace(self._state.presentation, frame=self._presented)
+        if self.role != "operator":
+            presentation = _allowed(presentation)
         if self._fresh:
             return presentation
         return replace(presentation, phase=Phase.UNHEARD, blank=True)
@@ -264,13 +259,15 @@ class Follower:
         self._settle()
 
     def _keep_state(self, state: State, found: pylsl.StreamInfo) -> None:
-        self.stream_text = f"read only, from {found.hostname()}  ·  {state.stream_text}"
+        where = f"read only, from {found.hostname()}"
+        self.stream_text = "  ·  ".join(filter(None, (where, state.stream_text)))
         self.decoder_text, self.generator_text = state.decoder_text, state.generator_text
         self.tr_s, self.speed = state.tr_s, state.speed
-        self._state, self._heard_at = state, pylsl.local_clock()
+        self._state = state
         if self.session != found.uid():
             log.info("session '%s' is heard, from %s", self.name, found.hostname())
-            self.session = found.uid()  # last: a window that sees it reads the rest
+            self.session = found.uid()  # after the rest, which a window that sees it reads
+        self._heard_at = pylsl.local_clock()
 
     def _settle(self) -> None:
         """Show a picture once what belongs to it is there: the state, and its stimulus."""
@@ -289,6 +286,17 @@ class Follower:
         self.bad += 1
         if self.bad == 1:
             log.warning("skipped, as all like it from now on: %s", error)
+
+
+def _allowed(presentation: Presentation) -> Presentation:
+    """Without what the protocol does not show at the moment."""
+    shows = presentation.shows
+    return replace(
+        presentation,
+        frame=presentation.frame if "reconstruction" in shows else None,
+        scores=presentation.scores if "score" in shows else {},
+        instruction=presentation.instruction if "instruction" in shows else "",
+    )
 
 
 def _usable(info: pylsl.StreamInfo) -> bool:

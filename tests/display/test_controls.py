@@ -165,3 +165,45 @@ def test_full_screen_and_back(window: OperatorWindow, qtbot: QtBot) -> None:
     assert window.isFullScreen()
     qtbot.keyClick(window, Qt.Key.Key_F11)
     assert not window.isFullScreen()
+
+
+def test_pause_and_resume_by_key_and_button(
+    session: HandFed, window: OperatorWindow, qtbot: QtBot
+) -> None:
+    control, pause = Qt.KeyboardModifier.ControlModifier, window.controls.pause
+    assert not pause.isVisible()
+    window.start()
+    window.tick()
+    qtbot.keyClick(window, Qt.Key.Key_P, control)
+    window.tick()
+    assert session.status.paused
+    assert pause.text() == "Resume"
+    assert window.header.pill.text().startswith("Paused")
+    qtbot.mouseClick(pause, Qt.MouseButton.LeftButton)
+    window.tick()
+    assert not session.status.paused
+    assert pause.text() == "Pause"
+    session.end()
+    window.tick()
+    assert not pause.isEnabled()
+
+
+def test_a_next_run_is_offered_only_where_there_can_be_one(
+    session: HandFed, window: OperatorWindow, qtbot: QtBot
+) -> None:
+    window.start()
+    window.tick()
+    assert not window.controls.next_run.isVisible()
+    asked: list[bool] = []
+    window.controls.offer_next(lambda: asked.append(True))
+    qtbot.keyClick(window, Qt.Key.Key_N, Qt.KeyboardModifier.ControlModifier)
+    assert asked == [True]
+
+
+def test_what_cannot_be_paused_from_here_offers_no_pause(
+    session: HandFed, window: OperatorWindow
+) -> None:
+    session.pausable = False
+    window.start()
+    window.tick()
+    assert not window.controls.pause.isVisible()

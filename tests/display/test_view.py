@@ -18,7 +18,7 @@ from rtrecon.display.view import OperatorView, discard, screens_of
 from rtrecon.display.waiting import Waiting
 from rtrecon.errors import BadConfig
 from rtrecon.remote import Follower, Publisher, follower, publisher
-from rtrecon.types import Frame, Phase, Presentation
+from rtrecon.types import Block, Frame, Phase, Presentation, Status
 from tests.display.conftest import HandFed, make_trial
 
 
@@ -83,6 +83,22 @@ def test_a_view_waits_shows_and_outlives_its_session(
         qtbot.waitUntil(lambda: window(view).header.pill.text() == "Ended", timeout=5_000)
 
 
+def test_a_session_without_decoder_is_seen_by_its_scores_alone(
+    view: OperatorView, stream_name: str, qtbot: QtBot
+) -> None:
+    class Eeg:
+        status, ended = Status(Phase.RUNNING), False
+        presentation = Presentation(Phase.RUNNING, block=Block.REGULATE, instruction="let it come")
+
+    with closing(Publisher(stream_name, Eeg())):
+        qtbot.waitUntil(lambda: isinstance(view.shown, OperatorWindow), timeout=20_000)
+        shown = window(view)
+        qtbot.waitUntil(lambda: shown.score.instruction.text() == "let it come", timeout=5_000)
+        assert shown.score.isVisible()
+        assert not shown.stage.isVisible()
+        assert not shown.candidates.isVisible()
+
+
 def test_no_key_of_a_view_reaches_its_session_and_closing_leaves_it_alone(
     view: OperatorView, stream_name: str, qtbot: QtBot
 ) -> None:
@@ -91,6 +107,7 @@ def test_no_key_of_a_view_reaches_its_session_and_closing_leaves_it_alone(
     with closing(Publisher(stream_name, session)):
         qtbot.waitUntil(lambda: isinstance(view.shown, OperatorWindow), timeout=20_000)
         shown = window(view)
+        qtbot.waitUntil(shown.isActiveWindow, timeout=5_000)
         assert not shown.controls.isVisible()
         assert "read only" in shown.session.stream_text
         for key in (Qt.Key.Key_1, Qt.Key.Key_S, Qt.Key.Key_P, Qt.Key.Key_BracketLeft):

@@ -43,3 +43,16 @@ def test_every_item_is_taken_or_counted_between_two_threads() -> None:
     assert taken == sorted(set(taken))
     assert taken[-1] == 19_999
     assert len(taken) + box.superseded == 20_000
+
+
+def test_what_is_held_lets_go_of_all_and_counts_nothing() -> None:
+    box: Mailbox[int] = Mailbox()
+    box.put(1)
+    box.hold(True)
+    assert box.peek() is None
+    box.put(2)
+    assert box.take() is None
+    assert box.newest == 1
+    box.hold(False)
+    box.put(3)
+    assert (box.take(), box.superseded) == (3, 0)

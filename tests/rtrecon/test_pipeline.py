@@ -217,3 +217,26 @@ def test_a_full_disk_ends_no_session(live: Live, toy_geometry: Geometry) -> None
     sent = toy_volumes(toy_geometry, 20)
     for row, volume in zip(session.rows, session.volumes, strict=True):
         np.testing.assert_array_equal(volume, sent[..., int(row["number"])])
+
+
+def test_a_picture_begun_before_a_pause_is_not_shown_in_it(
+    live: Live, toy: Toy, toy_geometry: Geometry
+) -> None:
+    toy.gated = True
+    *items, end = toy_run(toy_geometry, 20)
+    live.begin()
+    send(live.outlet, iter(items), pylsl.local_clock())
+    until(lambda: toy.images_begun > 0 and live.pipeline.status.volumes.received == 20)
+    live.pipeline.pause(True)
+    toy.gate.release(1000)
+    send(live.outlet, iter([end]), pylsl.local_clock())
+    summary = live.finish()
+    assert summary["frames"]["shown"] == 0  # type: ignore[index]
+    assert len(np.load(live.folder / "z.npy")) > 5
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = pylsl.local_clock() + 20
+    while not true():
+        assert pylsl.local_clock() < deadline
+        threading.Event().wait(0.005)

@@ -28,7 +28,7 @@ def visit(studio: Studio) -> None:
     from rtrecon.visit import Visit
 
     decoder, output, stimuli = map(Path, ("decoder", "session-1", "stimuli"))
-    chosen = Session(decoder, "scanner", output=output, stimuli=stimuli)
+    chosen = Session(decoder, "scanner", output=output, stimuli=stimuli, fixed={"steps": 2})
     with (
         studio.within(),
         closing(Visit()) as visit,
@@ -86,6 +86,21 @@ def feedback(studio: Studio) -> None:
         studio.until(lambda: run.ended)
 
 
+def remote(studio: Studio) -> None:
+    """The same session's window on another machine."""
+    from rtrecon.display.view import OperatorView
+    from rtrecon.remote import Follower
+
+    with studio.session() as run, closing(Follower("scanner")) as follower:
+        view = OperatorView(follower, threading.Event())
+        run.start()
+        studio.until(lambda: drawn_of(4, 10.0)(run.frames.newest))
+        studio.take("view-operator", view.shown)
+        run.stop()
+        studio.until(lambda: run.ended)
+        view.discard()
+
+
 def eeg(studio: Studio) -> None:
     """Four people, each with electrodes, until three of them have fired their trigger."""
     from rtrecon.display.eeg import EegWindow
@@ -109,4 +124,4 @@ def eeg(studio: Studio) -> None:
         studio.until(lambda: session.ended)
 
 
-SCENES = (visit, screens, feedback, eeg)
+SCENES = (visit, screens, feedback, remote, eeg)

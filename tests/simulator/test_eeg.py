@@ -10,7 +10,7 @@ from rtrecon.eeg.inlet import EegInlet
 from rtrecon.errors import StreamMissing
 from simulator.__main__ import main
 from simulator.eeg import Head, Plan, Rhythm, send
-from simulator.pace import Clock
+from simulator.pace import Clock, Pace
 
 CALM = Plan(blinks=0, muscle=0, mains_uv=0)
 
@@ -116,6 +116,22 @@ def test_time_is_kept() -> None:
     inlet.close()
     stamps = np.concatenate(sent)
     np.testing.assert_allclose(stamps, 100.0 + (np.arange(len(stamps)) + 1) / 250, atol=2e-3)
+
+
+def test_a_busy_machine_never_sleeps_backwards() -> None:
+    """The clock goes on between looking at it and sleeping."""
+    now = [0.0]
+
+    def tick() -> float:
+        now[0] += 0.4
+        return now[0]
+
+    slept: list[float] = []
+    pace = Pace(Clock(tick, slept.append), 1.0, lambda: False)
+    for due_s in range(1, 20):
+        pace.wait(due_s)
+    assert slept
+    assert min(slept) >= 0
 
 
 def test_nobody_listening_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,12 +1,13 @@
 """Screens that stand beside the operator's window, or alone."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from PySide6.QtCore import QCoreApplication, QEvent, QEventLoop, QObject, Qt
-from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtGui import QKeySequence, QScreen, QShortcut
 from PySide6.QtWidgets import QApplication, QWidget
 
 from rtrecon.config import read_table
@@ -17,6 +18,9 @@ from rtrecon.display.screens.monitors import monitor
 from rtrecon.display.screens.participant import Participant, ParticipantScene
 from rtrecon.display.screens.patch import Corner, Patch
 from rtrecon.display.screens.spectators import Spectators, SpectatorScene, Stimulus
+from rtrecon.errors import BadConfig
+
+log = logging.getLogger(__name__)
 
 PARTICIPANT_KEYS, SPECTATOR_KEYS = "Ctrl+Shift+P", "Ctrl+Shift+W"
 PARTICIPANTS, SPECTATORS = "participant's screen", "spectators' screen"
@@ -127,8 +131,11 @@ class Beside(QObject):
         def toggle() -> None:
             if name in self.open:
                 self.open[name].close()
-            else:
-                self._show(name, where, make())
+                return
+            try:
+                self._show(name, monitor(where, name), make())
+            except BadConfig as error:  # taken away since it was looked for
+                log.error("%s", error)
 
         shortcut = QShortcut(QKeySequence(keys), self._window)
         shortcut.setContext(Qt.ShortcutContext.ApplicationShortcut)
@@ -136,15 +143,15 @@ class Beside(QObject):
         shortcut.activated.connect(toggle)
         toggle()
 
-    def _show(self, name: str, where: str, canvas: Canvas) -> None:
+    def _show(self, name: str, where: QScreen, canvas: Canvas) -> None:
         def forget() -> None:
-            del self.open[name]
+            self.open.pop(name, None)
             canvas.deleteLater()
 
         self.open[name] = canvas
         canvas.closed.connect(forget)
         canvas.keep_from_focus()
-        canvas.fill(monitor(where, name))
+        canvas.fill(where)
         self._window.activateWindow()  # some window systems give the focus to whatever opens
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from pylsl import local_clock
 from PySide6.QtCore import QPoint, QRect, QSize, QSizeF, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QCloseEvent,
+    QGuiApplication,
     QImage,
     QKeyEvent,
     QPainter,
@@ -76,6 +77,7 @@ class Canvas(QWidget):
         self._clock = clock
         self._log = PaintLog(presented.presented if logged else lambda painted: None)
         self._broken = self._drew = False
+        self._monitor: QScreen | None = None
         self._size, self._scale = QSizeF(), 1.0
         self._fades: Fades | None = None
         self.setWindowFlags(Qt.WindowType.Window | Qt.WindowType.FramelessWindowHint)
@@ -95,11 +97,20 @@ class Canvas(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
 
     def fill(self, monitor: QScreen) -> None:
-        """Cover a whole monitor."""
+        """Cover a whole monitor; where that is taken away, close, and cover no other."""
+        self._monitor = monitor
+        application = QGuiApplication.instance()
+        assert isinstance(application, QGuiApplication)
+        application.screenRemoved.connect(self._lose)
         self.setGeometry(monitor.geometry())
         self.setScreen(monitor)
         self.setWindowState(Qt.WindowState.WindowFullScreen)
         self.show()  # showFullScreen would take the focus
+
+    def _lose(self, monitor: QScreen) -> None:
+        if monitor is self._monitor:
+            log.error("a monitor was taken away: its screen is closed")
+            self.close()
 
     def tick(self) -> None:
         """Look at the session once, and have painted what is new or on its way.

@@ -35,12 +35,14 @@ class Field(QWidget):
     """
 
     changed = Signal()
+    edited = Signal()  # it is being typed into
 
     def __init__(
         self, name: str, hint: str = "", choices: Sequence[str] = (), dialog: str = ""
     ) -> None:
         super().__init__()
-        self._name, self._last = name, ""
+        self._name = name
+        self._last: str | None = ""  # None: typed into since
         self.edit = QComboBox()
         self.edit.setEditable(True)
         self.edit.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
@@ -53,6 +55,7 @@ class Field(QWidget):
         line = self.edit.lineEdit()
         assert line is not None
         line.setPlaceholderText(hint)
+        line.textEdited.connect(self._edit)
         line.editingFinished.connect(self._settle)
         self.edit.activated.connect(self._settle)
         row = QHBoxLayout(self)
@@ -79,6 +82,10 @@ class Field(QWidget):
     def path(self) -> Path | None:
         """What is there, as a path; None: nothing."""
         return Path(self.text).expanduser() if self.text else None
+
+    def _edit(self) -> None:
+        self._last = None
+        self.edited.emit()
 
     def _settle(self) -> None:
         if self.text != self._last:

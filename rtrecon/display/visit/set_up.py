@@ -142,12 +142,13 @@ class SetUp(QWidget):
         self.free_viewing.setChecked(session.free_viewing)
 
     def _bind(self) -> None:
-        fields = (
-            self.streams, self.decoder, self.generator, self.output, self.stimuli, self.yoked,
-            self.code,
+        self.streams.changed.connect(self.outdated)
+        typed = (
+            self.decoder, self.generator, self.output, self.stimuli, self.yoked, self.code,
         )  # fmt: skip
-        for field in fields:
+        for field in typed:
             field.changed.connect(self.outdated)
+            field.edited.connect(self._doubt)
         self.free_viewing.toggled.connect(self.outdated)
         self.accept.toggled.connect(self._offer)
         self.again.clicked.connect(self.look)
@@ -188,9 +189,12 @@ class SetUp(QWidget):
 
     def outdated(self) -> None:
         """Something was changed: look again as soon as no more is."""
+        self._doubt()
+        self._settling.start(SETTLE_MS)
+
+    def _doubt(self) -> None:
         self._whole = False
         self._offer()
-        self._settling.start(SETTLE_MS)
 
     def look(self) -> None:
         """Look at it now."""

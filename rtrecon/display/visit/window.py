@@ -30,7 +30,7 @@ from rtrecon.display.window import LINGER_MS, TICK_MS, OperatorWindow
 from rtrecon.errors import BadInput
 from rtrecon.pipeline import Pipeline
 from rtrecon.streams import Sources
-from rtrecon.visit import Ended, Visit
+from rtrecon.visit import Ended, Visit, free_folder
 from rtrecon.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -81,6 +81,7 @@ class VisitWindow(QWidget):
     ) -> None:
         super().__init__()
         self._visit, self._session = visit, session
+        self._choice = session  # that was looked at last
         self._screenshots, self._close_when_ended = screenshots, close_when_ended
         self.worker = Worker("rtrecon-visit")
         self._waits: deque[tuple[Future[Any], Callable[[Any], None]]] = deque()
@@ -170,12 +171,12 @@ class VisitWindow(QWidget):
         self._found = found
         self.set_up.begin_look()
         try:
-            choice = replace(self.set_up.chosen, wait_s=LOOK_S)
+            self._choice = self.set_up.chosen
         except BadInput as error:
             found.append(red("choice", error))
             self.set_up.show_failure(found[0])
             return
-        number = self._look
+        number, choice = self._look, replace(self._choice, wait_s=LOOK_S)
         self._do(lambda: self._find(choice, number, found), lambda _: self._looked(number))
 
     def _find(self, choice: Session, number: int, found: list[Finding]) -> None:
@@ -192,9 +193,9 @@ class VisitWindow(QWidget):
             self.set_up.show_found(self._found, whole=True)
 
     def start(self) -> None:
-        """Open a run as it is chosen."""
+        """Open a run as it was looked at."""
         assert self.set_up is not None
-        choice = self.set_up.chosen
+        choice = replace(self._choice, output=free_folder(self._choice.output))
         remember(choice, self.set_up.output.path)
         self._open(lambda: self._visit.open_run(choice))
 

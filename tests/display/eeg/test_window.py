@@ -25,8 +25,10 @@ from rtrecon.eeg.opening import open_eeg_session, read_plan
 from rtrecon.eeg.session import Quality
 from rtrecon.protocol.blocks import BlockPlan, Blocks, Moment
 from rtrecon.protocol.threshold import Crossing
+from rtrecon.scores import scores_of
 from rtrecon.types import Block, Painted, Person, Phase, Presentation, Score, Status
 from simulator.eeg import Plan, send
+from tests.live import rows
 
 pytestmark = [pytest.mark.timeout(60)]
 
@@ -310,6 +312,11 @@ def test_a_real_session_in_a_window_with_its_screens_and_a_pause(
     ends = next(line for line in said[said.index(begins) :] if not line["paused"])
     assert ends["time"] - begins["time"] > 0.3
     assert ends["elapsed"] == pytest.approx(begins["elapsed"], abs=0.2)  # it stood still
+    scores = scores_of(rows(tmp_path / "session" / "scores.tsv"))
+    during = [s for s in scores if begins["time"] + 0.05 < s.time < ends["time"] - 0.05]
+    assert len(during) > 20
+    assert all(isnan(s.told) for s in during)
+    assert not all(isnan(s.told) for s in scores if s.time > ends["time"])
     assert (tmp_path / "session" / "participant.tsv").read_text().count("\n") > 2
     shots = sorted(path.name for path in (tmp_path / "shots").iterdir())
     assert shots[:2] == ["window-01.png", "window-02.png"]

@@ -119,6 +119,21 @@ def test_closed_and_opened_again_by_keys(
     assert session.stopped == 0
 
 
+def test_a_monitor_that_is_taken_away(
+    window: OperatorWindow, session: HandFed, qapp: QApplication, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its screen closes, and does not cover the operator's monitor; the session goes on."""
+    Both(session)
+    beside = Beside(window, session, Screens(Participant(screen="1"), Spectators(screen="9")))
+    assert list(beside.open) == ["participant's screen"]
+    assert "spectators' screen: no monitor '9'" in caplog.text
+    qapp.screenRemoved.emit(window.screen())
+    assert not beside.open
+    assert "a monitor was taken away" in caplog.text
+    assert window.isVisible()
+    assert session.stopped == 0
+
+
 def test_alone(presented: HandPresented, qtbot: QtBot) -> None:
     canvas = participant_screen(presented, Participant())
     QTimer.singleShot(

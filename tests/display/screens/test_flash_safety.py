@@ -134,13 +134,14 @@ def test_a_resize_goes_on_from_what_was_painted(turned: MakeTurned) -> None:
     for n in range(8):
         screen.canvas.resize(96 + n % 2, 72)
         screen.go(0.22)
+        assert min(picture[36, 48].min() for picture in screen.pictures[-7:]) > 240
     assert counted(screen).safe
 
 
 def test_paints_more_often_than_a_display_can_show(turned: MakeTurned) -> None:
     screen = turned(picture=1.0)
     images = cycle([plain(BLACK), plain(WHITE)])
-    for _ in range(16):
+    for _ in range(12):
         screen.presented.picture(next(images))
         screen.go(0.1, 0.005)
     assert counted(screen).safe
@@ -216,7 +217,7 @@ def test_anything_at_any_time(
 def test_the_worst_there_can_be(colours: Colours) -> None:
     worst = turned_at_each_flash(colours)
     assert worst.safe
-    assert worst.luminance <= 5  # as the decision says
+    assert max(worst.luminance, worst.red) <= 5  # there is a margin
 
 
 def turned_at_each_flash(colours: Colours) -> Counted:

@@ -76,6 +76,20 @@ def test_nothing_starts_before_all_is_looked_at_or_after_a_change(
         assert not page.start.isEnabled()
 
 
+def test_half_a_path_never_starts(page: SetUp, qtbot: QtBot) -> None:
+    """And typed anew as it was, it is looked at again."""
+    page.begin_look()
+    page.show_found([GOOD], whole=True)
+    line = page.decoder.edit.lineEdit()
+    qtbot.keyClicks(line, "x")
+    assert not page.start.isEnabled()
+    qtbot.keyClick(line, Qt.Key.Key_Backspace)
+    assert not page.start.isEnabled()
+    with qtbot.waitSignal(page.asked):
+        qtbot.keyClick(line, Qt.Key.Key_Return)
+    assert page.chosen.decoder == Path("decoder")
+
+
 def test_a_finding_is_told_by_word_and_shape_and_never_as_markup(page: SetUp) -> None:
     hostile = Finding("stream", False, "<b>bold</b> " + "x" * 500, "<img src=x>")
     width = page.width()

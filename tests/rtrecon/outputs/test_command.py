@@ -99,10 +99,10 @@ def test_commands_that_hang_delay_nobody(caplog: pytest.LogCaptureFixture) -> No
         began = monotonic()
         outputs.fire(a_firing(n, PEOPLE[0].name))
         took.append(monotonic() - began)
-    assert max(took) < 0.1
+    assert max(took) < 1
     began = monotonic()
     outputs.close()
-    assert monotonic() - began < 6
+    assert monotonic() - began < 9
     assert [sent.error for sent in log.all] == [""] * 20
     assert caplog.text.count("one of 8 that run already: killed") == 12
     assert caplog.text.count("still runs at the end: killed") == 8

@@ -93,14 +93,17 @@ def test_scores_and_firings_are_heard_by_another_client(stream_name: str) -> Non
             assert about["channels"] == ["raw", "value", "told"]
         assert "<colour>#e69f00</colour>" in heard.about[0]["xml"]
         assert heard.about[2]["type"] == "Markers"
-        scores = [a_score(n / 64, n, PEOPLE[n % 2].name) for n in range(60)]
+        began = (
+            pylsl.local_clock() - 100
+        )  # stamps are the scores' own times, whenever they are sent
+        scores = [a_score(n / 64, n, PEOPLE[n % 2].name, began + n / 10) for n in range(60)]
         for score in scores:  # in one go: none is superseded here
             outputs.score(score)
         for n, score in enumerate(scores):
             sample, stamp = heard.next(n % 2)
             np.testing.assert_array_equal(sample, [10 * n / 64, n / 64, n / 64])
             assert stamp == pytest.approx(score.time, abs=1e-3)  # by its clock correction
-        firing = a_firing(7, "ben", 0.25)
+        firing = a_firing(7, "ben", 0.25, began)
         outputs.fire(firing)
         (text,), stamp = heard.next(2)
         assert json.loads(text) == {

@@ -15,6 +15,8 @@ from scipy.io import wavfile
 
 from rtrecon.errors import BadConfig
 from rtrecon.outputs import open_outputs
+from rtrecon.outputs.sound import Sound
+from rtrecon.outputs.synthesizer import Choir, Mapping
 from rtrecon.types import Person
 from tests.full_disk import files_end_at
 from tests.told import SentLog, a_score, eventually
@@ -37,25 +39,24 @@ def seconds(file: Path) -> float:
 def test_a_file_has_the_sound_of_what_was_told(tmp_path: Path) -> None:
     folder = tmp_path / "session"
     file = folder / "sound.wav"
-    outputs = open_outputs({"output": [STEADY]}, "s", ONE, folder=folder)
-    folder.mkdir()
-    began = monotonic()
-    changes = []
+    log = SentLog()
+    outputs = open_outputs({"output": [STEADY]}, "s", ONE, log, folder)
+    folder.mkdir()  # which a session has made by then
     for told in (0.0, nan, 1.0):
-        changes.append(monotonic() - began)
         outputs.score(a_score(told))
-        eventually(lambda: seconds(file) > changes[-1] + 0.5)
+        count = len(log.all) + 1
+        sent = log.wait(lambda sent, count=count: len(sent) == count)
+        begins = sent[-1].time - sent[0].time  # in the file, s
+        eventually(lambda begins=begins: seconds(file) > begins + 0.6)
     outputs.close()
-    ended = monotonic() - began
+    first, hushed, second, end = (one.time - log.all[0].time for one in log.all)
     rate, samples = wavfile.read(file)
     assert (rate, samples.dtype, samples.shape[1]) == (16000, np.int16, 2)
-    assert ended - 0.3 < len(samples) / rate < ended + 0.4
-    assert (tone(samples, changes[0]), tone(samples, changes[2])) == (200, 800)
-    assert level_db(samples, changes[0]) == pytest.approx(-20, abs=0.3)
-    assert level_db(samples, changes[2]) == pytest.approx(-20, abs=0.3)
-    assert not samples[
-        round(16000 * (changes[1] + 0.25)) : round(16000 * (changes[2] - 0.05))
-    ].any()
+    assert len(samples) / rate == pytest.approx(end + 0.2, abs=0.5)
+    assert (tone(samples, first), tone(samples, second)) == (200, 800)
+    assert level_db(samples, first) == pytest.approx(-20, abs=0.3)
+    assert level_db(samples, second) == pytest.approx(-20, abs=0.3)
+    assert not samples[round(16000 * (hushed + 0.3)) : round(16000 * (second - 0.2))].any()
     assert not samples[-1].any()  # it ends in silence
 
 
@@ -76,13 +77,45 @@ def level_db(samples: NDArray[np.int16], since: float) -> float:
 
 def test_silent_when_scores_stop_coming(tmp_path: Path) -> None:
     file = tmp_path / "sound.wav"
-    outputs = open_outputs({"output": [{**STEADY, "hold_s": 0.2}]}, "s", ONE, folder=tmp_path)
+    outputs = open_outputs({"output": [{**STEADY, "hold_s": 0.6}]}, "s", ONE, folder=tmp_path)
     outputs.score(a_score(1.0))
-    eventually(lambda: seconds(file) > 0.6)
+    eventually(lambda: seconds(file) > 1.4)
     outputs.close()
     samples = wavfile.read(file)[1]
-    assert samples[1600:2400].any()
-    assert not samples[8000:9600].any()
+    assert samples[800:3200].any()
+    assert not samples[-5000:-3300].any()
+
+
+class Due:
+    """Takes as many samples as it is set to want."""
+
+    name, claims, wants = "due", frozenset[str](), 0
+
+    def __init__(self) -> None:
+        self.got: list[NDArray[np.float32]] = []
+
+    def open(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def room(self) -> int:
+        return self.wants
+
+    def write(self, samples: NDArray[np.float32]) -> None:
+        self.got.append(samples)
+        self.wants -= len(samples)
+
+
+def test_what_is_due_until_a_score_comes_is_as_it_was() -> None:
+    due = Due()
+    sound = Sound(due, Choir(("",), Mapping(), 16000, 0.01), 16000, hold_s=60)
+    sound.send(a_score(1.0))
+    for told, heard in ((nan, True), (1.0, False), (nan, True), (nan, False), (1.0, False)):
+        due.wants = 16000
+        sound.send(a_score(told))
+        assert due.got[-1][8000:].any() == heard
+        due.wants = 8000
+        sound.tick()  # what was told comes now
 
 
 def test_nothing_is_written_before_anything_is_told(tmp_path: Path) -> None:
@@ -120,7 +153,7 @@ class Loudspeaker:
 
     def __init__(self, **keys: object) -> None:
         self.keys, self.played, self.written = keys, [], 0
-        self.began = 0.0
+        self.began, self.stopped = 0.0, False
 
     def start(self) -> None:
         self.began = monotonic()
@@ -133,6 +166,9 @@ class Loudspeaker:
         assert samples.dtype == np.float32
         self.played.append(samples)
         self.written += len(samples)
+
+    def stop(self) -> None:
+        self.stopped = True
 
     def close(self) -> None:
         self.active = False
@@ -169,6 +205,7 @@ def test_a_sound_device_is_played_to_and_opened_again(speakers: list[Loudspeaker
     assert log.wait(lambda sent: len(sent) == 2)[-1].error == ""
     eventually(lambda: speakers[1].written > 0)
     outputs.close()
+    assert speakers[1].stopped
     assert not speakers[1].active
     assert not speakers[1].played[-1][-1].any()
 

@@ -37,7 +37,7 @@ def slow_firings(crossing: Crossing, values: Floats, times: Floats) -> list[int]
 
 def random_signal(rng: np.random.Generator) -> tuple[Crossing, Floats, Floats]:
     """Slow enough to stay over a level for a while, sampled irregularly, with holes."""
-    n = int(rng.integers(20, 120))
+    n = int(rng.integers(20, 80))
     times = 1e4 + np.cumsum(rng.choice([0.0, 0.03, 0.1, 0.5, 2.0], n))
     walk = np.cumsum(rng.normal(0, 0.25, n))
     values = np.round(0.5 + walk - walk.mean(), 1)  # so that the level itself is often hit
