@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 
 from PySide6.QtCore import QByteArray, QSettings, QSize, Qt, QTimer
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QDockWidget,
     QFrame,
@@ -116,6 +116,7 @@ class Panels(QMainWindow):
         self._memory = memory
         self._arrange: Callable[[], Shares] = dict
         self._shares: dict[str, tuple[float, float]] = {}  # of the width and height of all
+        self._afloat: list[Panel] = []  # hidden with the window
         self._sized = QSize()  # what they were last shared out for
         self._sharing, self._folding = (_later(self, do) for do in (self._share, self._fold))
 
@@ -184,6 +185,20 @@ class Panels(QMainWindow):
             if in_front(panel) and not panel.isFloating():
                 height = panel.height() + panel.bar.tabs_px
                 self._shares[name] = (panel.width() / self.width(), height / self.height())
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Remember where panels lie; those that float go with the window."""
+        if not event.spontaneous():  # a window that is made small is still there
+            self.remember()
+            self._afloat = [p for p in self.panels.values() if p.isFloating() and p.isVisible()]
+            for panel in self._afloat:
+                panel.hide()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Bring back those that float."""
+        for panel in self._afloat:
+            panel.show()
+        self._afloat = []
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Share the room out anew, once it is known how much there is."""

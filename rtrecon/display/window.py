@@ -304,7 +304,6 @@ class OperatorWindow(QWidget):
         if self._leaving or self.session.ended or self._startable:
             self._timer.stop()
             self._report_painted()
-            self.panels.remember()
             event.accept()
             self.closed.emit()
         else:

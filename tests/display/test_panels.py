@@ -86,6 +86,7 @@ def test_a_layout_is_remembered(open_window: Open, session: HandFed, qtbot: QtBo
     panels = first.panels.panels
     panels["brain"].hide()
     panels["log"].setFloating(True)
+    panels["log"].show()
     first.panels.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, panels["candidates"])
     first.panels.resizeDocks([panels["candidates"]], [333], Qt.Orientation.Horizontal)
     qtbot.waitUntil(lambda: panels["candidates"].width() == 333)
@@ -96,6 +97,7 @@ def test_a_layout_is_remembered(open_window: Open, session: HandFed, qtbot: QtBo
     again = second.panels.panels
     assert again["brain"].isHidden()
     assert again["log"].isFloating()
+    assert again["log"].isVisible()
     left = Qt.DockWidgetArea.LeftDockWidgetArea
     assert second.panels.dockWidgetArea(again["candidates"]) == left
     qtbot.waitUntil(lambda: abs(again["candidates"].width() - 333) <= 2)
@@ -210,6 +212,27 @@ def test_keys_behind_panels_that_float_still_hold(
     panel.show()
     qtbot.keyClick(window, Qt.Key.Key_2)
     assert session.settings.steps == 2
+
+
+def test_panels_that_float_come_and_go_with_the_window(session: HandFed, qtbot: QtBot) -> None:
+    pages = QStackedWidget()
+    qtbot.addWidget(pages)
+    window = OperatorWindow(session)
+    for page in (window, QLabel("another")):
+        pages.addWidget(page)
+    with qtbot.waitExposed(pages):
+        pages.show()
+    log = window.panels.panels["log"]
+    log.setFloating(True)
+    log.show()
+    pages.setCurrentIndex(1)
+    assert not log.isVisible()
+    pages.setCurrentIndex(0)
+    assert log.isVisible()
+    assert log.isFloating()
+    session.ended = True
+    window.close()
+    assert not log.isVisible()
 
 
 def test_as_a_page_of_another_window(session: HandFed, qtbot: QtBot) -> None:
