@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 from rtrecon.config import Settings
 from rtrecon.display import OperatorWindow
 from rtrecon.display.screens import Canvas, Participant, Screens, participant_screen
+from rtrecon.display.screens.calm import Calm
 from rtrecon.display.view import OperatorView, discard, screens_of
 from rtrecon.display.waiting import Waiting
 from rtrecon.errors import BadConfig
@@ -166,3 +167,13 @@ def test_a_machines_only_monitor_is_the_views(qtbot: QtBot) -> None:
         screens_of("spectator", tables)
     with pytest.raises(BadConfig, match="no monitor 'DP-7'"):
         screens_of("participant", {}, monitor="DP-7")
+
+
+def test_what_is_not_heard_holds_the_last_picture_before_it_rests() -> None:
+    class Unheard:
+        presentation, ended = Presentation(Phase.UNHEARD, blank=True), False
+
+    calm = Calm(Unheard(), hold_s=3.0, stale_s=0.0)  # type: ignore[arg-type]
+    assert calm.look(10.0) is None
+    assert not calm.over(12.9)
+    assert calm.over(13.1)
