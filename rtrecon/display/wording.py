@@ -70,7 +70,7 @@ def presentation(trial: Trial) -> str:
     return f"trial {trial.number}{held}"
 
 
-PICTURE_IS = "drawn by a model from brain activity: the gist was decoded, details are the model's"
+PICTURE_IS = "drawn by a model from brain activity: it can be wrong, and details are the model's"
 PICTURE_IS_NOT = "not above chance: this is the generator's guess, not the brain's"
 
 
