@@ -62,7 +62,8 @@ class Visit:
     Attributes
     ----------
     stop : threading.Event
-        Set from any thread: ends a wait for a stream, and the run that is open.
+        Set from any thread: ends a wait for a run's stream, and the run that is open. It is clear
+        again when that run is over.
     runs : list of Ended
         What became of all that are over.
     """
@@ -74,11 +75,16 @@ class Visit:
         self._run = ExitStack()
         self._pipeline: Pipeline | None = None
         self._choice: Session | None = None
+        self._look = threading.Event()  # ends the look that is under way
 
     def check(self, choice: Session, more: Sequence[More] = ()) -> Iterator[Finding]:
         """Look at everything that a run needs; what is loaded stays for it."""
-        self.stop.clear()
-        return check(choice, self._models, self.stop, more)
+        self._look = threading.Event()
+        return check(choice, self._models, self._look, more)
+
+    def give_up(self) -> None:
+        """End the wait of a look that is under way; from any thread."""
+        self._look.set()
 
     def open_run(self, choice: Session) -> Pipeline:
         """A run ready to start, recorded to the folder that is named; ends the one before.
@@ -89,7 +95,6 @@ class Visit:
             Something is missing or does not fit; no folder has been made then.
         """
         self.end_run()
-        self.stop.clear()
         choice = replace(choice, output=choice.output or default_output())
         artifact = self._models.artifact(choice.decoder)
         self._pipeline = self._run.enter_context(
@@ -114,6 +119,7 @@ class Visit:
         if pipeline is None:
             return None
         self._run.close()
+        self.stop.clear()
         self.runs.append(ended(pipeline))
         return self.runs[-1]
 

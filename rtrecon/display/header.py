@@ -64,7 +64,7 @@ class Header(QWidget):
         row.addWidget(self.pill, alignment=Qt.AlignmentFlag.AlignVCenter)
         row.addLayout(messages, stretch=3)
         row.addWidget(self.details)
-        row.addLayout(about, stretch=1)
+        row.addLayout(about, stretch=2)
         row.addWidget(self.view)
         row.addWidget(self.help)
         self.show_status(self._status)

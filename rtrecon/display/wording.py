@@ -54,7 +54,7 @@ def about(decoded: Decoded) -> str:
     """Which trial, and how old the evidence."""
     if decoded.trial.number == UNMARKED:
         return f"free viewing  ·  about {decoded.age_s - decoded.trial.duration_s / 2:.0f} s ago"
-    return f"trial {decoded.trial.number}  ·  {decoded.age_s:.1f} s after onset"
+    return f"{which(decoded.trial)}  ·  {decoded.age_s:.1f} s after onset"
 
 
 def presented(trial: Trial) -> str:
@@ -62,12 +62,17 @@ def presented(trial: Trial) -> str:
     return trial.trial_type or trial.caption or "not known"
 
 
+def which(trial: Trial) -> str:
+    """By its number, where it has one."""
+    return "free viewing" if trial.number == UNMARKED else f"trial {trial.number}"
+
+
 def presentation(trial: Trial) -> str:
     """When, and for how long, it was there."""
     if trial.number == UNMARKED:
-        return "free viewing"
+        return which(trial)
     held = f"  ·  shown for {trial.duration_s:.1f} s" if math.isfinite(trial.duration_s) else ""
-    return f"trial {trial.number}{held}"
+    return f"{which(trial)}{held}"
 
 
 PICTURE_IS = "drawn by a model from brain activity: it can be wrong, and details are the model's"

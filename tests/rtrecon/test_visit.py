@@ -14,7 +14,7 @@ import pytest
 from rtrecon import models
 from rtrecon.artifact import Artifact, save_artifact
 from rtrecon.config import Session
-from rtrecon.errors import BadConfig, BadGenerator
+from rtrecon.errors import BadConfig, BadGenerator, StreamMissing
 from rtrecon.generators import load_generator
 from rtrecon.pipeline import Pipeline, show_headless
 from rtrecon.types import Event, Geometry, Marker, Volume
@@ -192,3 +192,14 @@ def test_the_next_folder(tmp_path: Path) -> None:
     assert free_folder(a) == free_folder(second) == tmp_path / "a_run-3"
     assert free_folder(tmp_path / "b") == tmp_path / "b"
     assert free_folder(None).parent == Path("sessions")
+
+
+def test_a_stop_before_the_first_run_is_not_forgotten(choice: Session) -> None:
+    """As by Ctrl-C while models load: nothing waits for a stream any more."""
+    stop = threading.Event()
+    stop.set()
+    with closing(Visit(stop)) as visit:
+        began = pylsl.local_clock()
+        with pytest.raises(StreamMissing):
+            visit.open_run(replace(choice, wait_s=60.0))
+        assert pylsl.local_clock() - began < 30

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QEventLoop, QTimer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import QTimer
 
-from rtrecon.display import interrupt_closes
 from rtrecon.display.eeg.watched import WatchedEeg
 from rtrecon.display.eeg.window import EegWindow
-from rtrecon.display.screens import Beside, Screens
+from rtrecon.display.screens import Screens, application
 from rtrecon.display.screenshots import Screenshots
+from rtrecon.display.shown import show_until_closed
 
 __all__ = ["EegWindow", "WatchedEeg", "run_eeg_window"]
 
@@ -37,15 +36,7 @@ def run_eeg_window(
     screens : Screens or None
         Those beside the window, if any.
     """
-    app = QApplication.instance() or QApplication(["rtrecon"])
+    application()
     window = EegWindow(session, Screenshots(screenshots) if screenshots else None, close_when_ended)
-    loop = QEventLoop()
-    window.closed.connect(loop.quit)
-    window.show()
     QTimer.singleShot(0, window, window.start)
-    beside = Beside(window, session, screens or Screens())
-    with interrupt_closes(window):
-        loop.exec()
-    beside.close()
-    window.deleteLater()
-    app.sendPostedEvents(window, QEvent.Type.DeferredDelete)
+    show_until_closed(window, window.closed, session, screens)

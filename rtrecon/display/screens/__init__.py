@@ -3,6 +3,7 @@
 from rtrecon.display.screens.beside import (
     Beside,
     Screens,
+    application,
     participant_screen,
     read_screens,
     run_screen,
@@ -10,9 +11,9 @@ from rtrecon.display.screens.beside import (
 )
 from rtrecon.display.screens.canvas import Canvas
 from rtrecon.display.screens.participant import Participant
-from rtrecon.display.screens.spectators import Spectators
+from rtrecon.display.screens.spectators import Spectators, Stimulus
 
 __all__ = [
-    "Beside", "Canvas", "Participant", "Screens", "Spectators", "participant_screen",
-    "read_screens", "run_screen", "spectators_screen",
+    "Beside", "Canvas", "Participant", "Screens", "Spectators", "Stimulus", "application",
+    "participant_screen", "read_screens", "run_screen", "spectators_screen",
 ]  # fmt: skip

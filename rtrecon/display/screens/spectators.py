@@ -150,7 +150,8 @@ class SpectatorScene:
         first = QRectF(words.left(), words.top(), words.width(), 0.52 * caption)
         second = QRectF(words.left(), first.bottom(), words.width(), 0.42 * caption)
         letter = 0.3 * caption
-        about = wording.about(frame.decoded)
+        # Not its age as well: words that change with every picture would always be fading.
+        about = wording.which(frame.decoded.trial)
         layers.append(_words("", first, about, letter, theme.TEXT))
         layers.append(_words("", second, line, 0.9 * letter, colour))
         return layers

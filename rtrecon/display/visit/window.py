@@ -10,16 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QEvent, QEventLoop, Qt, QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
-from PySide6.QtWidgets import QApplication, QProgressBar, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QProgressBar, QStackedWidget, QVBoxLayout, QWidget
 
 from rtrecon.check import Finding, red
 from rtrecon.config import Session
-from rtrecon.display import interrupt_closes, theme
+from rtrecon.display import theme
 from rtrecon.display.panels import remembered
-from rtrecon.display.screens import Beside, Screens
+from rtrecon.display.screens import Screens, application
 from rtrecon.display.screenshots import Screenshots
+from rtrecon.display.shown import show_until_closed
 from rtrecon.display.theme import Words
 from rtrecon.display.visit.current import CurrentRun
 from rtrecon.display.visit.ended import RunEnded
@@ -166,7 +167,7 @@ class VisitWindow(QWidget):
         """Look at what is chosen; a look that is under way is given up."""
         assert self.set_up is not None
         self._look += 1
-        self._visit.stop.set()
+        self._visit.give_up()
         found: list[Finding] = []
         self._found = found
         self.set_up.begin_look()
@@ -372,18 +373,11 @@ def run_visit(
     screens : Screens or None
         Those beside the window, if any: from the first run to the last.
     """
-    app = QApplication.instance() or QApplication(["rtrecon"])
+    application()
     shots = Screenshots(screenshots) if screenshots else None
     window = VisitWindow(visit, session, pipeline, shots, close_when_ended)
-    loop = QEventLoop()
-    window.closed.connect(loop.quit)
-    window.show()
-    beside = Beside(window, window.current, screens or Screens(), window.current.stimulus)
-    with interrupt_closes(window):
-        loop.exec()
-    beside.close()
-    if wait([window.worker.submit(visit.close)], END_S).not_done:
+    current, worker = window.current, window.worker
+    show_until_closed(window, window.closed, current, screens, current.stimulus, visit.stop)
+    if wait([worker.submit(visit.close)], END_S).not_done:
         log.error("the last run's folder is not complete after %g s: ended without", END_S)
-    window.worker.close(timeout_s=1.0)
-    window.deleteLater()
-    app.sendPostedEvents(window, QEvent.Type.DeferredDelete)
+    worker.close(timeout_s=1.0)

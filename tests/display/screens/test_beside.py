@@ -24,7 +24,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from rtrecon.__main__ import main
-from rtrecon.display import OperatorWindow, run_window
+from rtrecon.display import OperatorWindow
 from rtrecon.display.screens import (
     Beside,
     Canvas,
@@ -42,6 +42,7 @@ from rtrecon.types import Block, Geometry, Painted, Phase, Presentation, Trial
 from tests.display.screens.conftest import HandPresented
 from tests.live import Live, rows
 from tests.toy import send, toy_run
+from tests.windows import run_operator
 
 if TYPE_CHECKING:
     from tests.display.conftest import HandFed
@@ -82,7 +83,7 @@ def test_a_session_with_its_screens(session: HandFed, new_trial: NewTrial, qtbot
     looker.timeout.connect(look)
     looker.start(50)
     wanted = Screens(Participant(screen="1"), Spectators(screen="1"))
-    run_window(session, close_when_ended=True, screens=wanted)
+    run_operator(session, close_when_ended=True, screens=wanted)
     looker.stop()
     assert max(seen) == 2
     assert screens_open() == []
@@ -253,7 +254,7 @@ def test_a_real_session_records_what_the_participant_saw(
     scanner = threading.Thread(target=scan)
     QTimer.singleShot(0, scanner.start)
     wanted = Screens(Participant(screen="1", photodiode=Corner.TOP_LEFT))
-    run_window(live.pipeline, close_when_ended=True, screens=wanted)
+    run_operator(live.pipeline, close_when_ended=True, screens=wanted)
     scanner.join(timeout=10)
     live.pipeline.finish()
     live.finished = True

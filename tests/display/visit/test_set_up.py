@@ -14,7 +14,7 @@ from rtrecon.artifact import Artifact, save_artifact
 from rtrecon.check import Finding
 from rtrecon.config import Session
 from rtrecon.display.theme import Words
-from rtrecon.display.visit import VisitWindow
+from rtrecon.display.visit import VisitWindow, run_visit
 from rtrecon.display.visit.set_up import SetUp
 from rtrecon.streams import Source
 from rtrecon.types import Geometry
@@ -183,3 +183,10 @@ def test_it_can_be_closed_while_it_looks(window: VisitWindow, qtbot: QtBot) -> N
     with qtbot.waitSignal(window.closed):
         window.close()
     assert not window.isVisible()
+
+
+def test_a_signal_that_came_while_the_window_was_made_closes_it(stream_name: str) -> None:
+    visit = Visit()
+    visit.stop.set()
+    run_visit(visit, Session(Path("decoder"), stream_name))
+    assert not [w for w in QApplication.topLevelWidgets() if isinstance(w, VisitWindow)]

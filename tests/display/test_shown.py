@@ -14,8 +14,9 @@ from PySide6.QtCore import QEvent, QTimer
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from rtrecon.display import OperatorWindow, Screenshots, run_window
+from rtrecon.display import OperatorWindow, Screenshots
 from rtrecon.types import Trial
+from tests.windows import run_operator
 
 if TYPE_CHECKING:
     from tests.display.conftest import HandFed
@@ -90,7 +91,7 @@ def test_run_window_to_the_end_with_screenshots(
     source = QTimer()
     source.timeout.connect(act)
     source.start(5)
-    run_window(session, screenshots=tmp_path / "pictures", close_when_ended=True)
+    run_operator(session, Screenshots(tmp_path / "pictures"), close_when_ended=True)
     source.stop()
     names = sorted(path.name for path in (tmp_path / "pictures").iterdir())
     assert names == [f"window-0{n}.png" for n in range(1, 7)] + ["window-latest.png"]
@@ -99,8 +100,9 @@ def test_run_window_to_the_end_with_screenshots(
 
 
 @pytest.mark.usefixtures("no_leaks")
-def test_ctrl_c_closes_the_window(session: HandFed) -> None:
-    before = signal.getsignal(signal.SIGINT)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_closes_the_window(session: HandFed, number: signal.Signals) -> None:
+    before = signal.getsignal(number)
     stop = session.stop
 
     def stop_and_end() -> None:
@@ -108,10 +110,10 @@ def test_ctrl_c_closes_the_window(session: HandFed) -> None:
         session.end()
 
     session.stop = stop_and_end  # type: ignore[method-assign]
-    QTimer.singleShot(100, lambda: os.kill(os.getpid(), signal.SIGINT))
-    run_window(session)
+    QTimer.singleShot(100, lambda: os.kill(os.getpid(), number))
+    run_operator(session)
     assert session.stopped == 1
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(number) is before
 
 
 def test_the_screenshot_of_a_trial_has_its_last_picture(
