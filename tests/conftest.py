@@ -27,6 +27,11 @@ pytest_plugins = [
 ]  # after the above, since it imports pylsl
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole sessions first: of several processes none is left alone with them at the end."""
+    items.sort(key=lambda item: item.path.parent != Path(__file__).parent)
+
+
 @pytest.fixture(autouse=True)
 def no_thread_is_left() -> Iterator[None]:
     """Ours all have names that begin with rtrecon."""
