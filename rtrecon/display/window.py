@@ -196,7 +196,8 @@ class OperatorWindow(QWidget):
         self._last_tick = now
         self._report_painted()
         if self._follow_frames():
-            return  # it is painted before anything else is worked on
+            self._follow_comparison()  # of another trial, it goes with that trial's picture
+            return  # painted before anything else is worked on
         self._follow_status()
         self._follow_decoded()
         self._follow_comparison()
