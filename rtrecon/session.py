@@ -34,7 +34,7 @@ from rtrecon.pipeline import Pipeline
 from rtrecon.protocol.opening import open_protocol
 from rtrecon.quality_sheet import write_quality_sheet
 from rtrecon.receive import Receiver
-from rtrecon.record import Recorder, open_folder
+from rtrecon.record import Recorder
 from rtrecon.remote.publisher import told_to_views
 from rtrecon.sham import coded_feedback
 from rtrecon.stimuli import find_pictures
@@ -85,7 +85,7 @@ def open_session(
                 lambda sent: None if recorder is None else recorder.sent(sent), folder,
             )  # fmt: skip
         about = _about(session, artifact, generator, chosen) | {"captions": list(encoded)}
-        recorder = Recorder(open_folder(folder), receiver.geometry, about)
+        recorder = Recorder(folder, receiver.geometry, about)
     except BaseException:
         receiver.close()
         if outputs is not None:

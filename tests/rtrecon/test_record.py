@@ -16,12 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from rtrecon import record
+from rtrecon import record, session_writer
 from rtrecon.config import Settings
 from rtrecon.errors import BadConfig
 from rtrecon.growing import GrowingArray, GrowingLines, append_together, replace_file
-from rtrecon.record import Recorder, open_folder
+from rtrecon.record import Recorder
 from rtrecon.session_folder import open_session_folder
+from rtrecon.session_writer import open_folder
 from rtrecon.types import (
     Decoded,
     Event,
@@ -210,7 +211,7 @@ def test_a_disk_that_stalls_costs_pictures_and_never_volumes(
     tmp_path: Path, toy_geometry: Geometry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(record, "WAITING_BYTES", 20_000)
-    monkeypatch.setattr(record, "SLOW_BYTES", 10_000)
+    monkeypatch.setattr(session_writer, "SLOW_BYTES", 10_000)
     recorder, stalled = Recorder(tmp_path, toy_geometry, {}), threading.Event()
     for lane in (recorder._raw, recorder._derived):
         lane.put("", lambda: stalled.wait(20) and None)

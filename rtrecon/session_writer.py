@@ -1,0 +1,213 @@
+"""The folder that every session writes, whatever it is fed by: appended as it comes.
+
+What each file holds, and what survives a kill or a full disk: docs/session-folder.md.
+"""
+
+import json
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pylsl
+from numpy.typing import DTypeLike
+
+from rtrecon.errors import BadConfig
+from rtrecon.growing import GrowingArray, GrowingLines, replace_file
+from rtrecon.lane import Lane, Losses, reason
+from rtrecon.scores import (
+    FIRING_COLUMNS,
+    SCORE_COLUMNS,
+    SENT_COLUMNS,
+    firing_row,
+    score_row,
+    sent_row,
+)
+from rtrecon.types import Firing, Painted, Score, Sent
+
+SLOW_BYTES = 64e6  # with so many the operator is told
+PAINTED_COLUMNS = ("painted", "event", "shows", "frame", "score", "block", "patch")
+PACKAGES = (
+    "rtrecon", "numpy", "scipy", "torch", "diffusers", "transformers", "safetensors", "pillow",
+    "nibabel", "pylsl", "PySide6-Essentials", "pyqtgraph",
+)  # fmt: skip
+
+
+class SessionWriter:
+    """Writes a session's folder from threads of its own, so that no room waits for the disk.
+
+    One thread writes what came; what was made of it, pictures above all, goes through another and
+    cannot hold that up. Every method may be called from any thread and returns at once. A disk that
+    fails is told and never stops the session, nor harms what is written already; when it takes
+    something again, recording goes on.
+
+    Parameters
+    ----------
+    folder : Path
+    tables : mapping of str to tuple of str
+        Files of lines, with their columns, that are there from the beginning.
+    about : mapping
+        The content of session.json, besides versions.
+    arrays : mapping of str to (shape of a row, dtype)
+        Those that are there from the beginning, without their suffix.
+    within : sequence of str
+        Folders for pictures.
+
+    Raises
+    ------
+    BadConfig
+        From the constructor: the folder holds another session or cannot be written.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        tables: Mapping[str, tuple[str, ...]],
+        about: Mapping[str, Any],
+        arrays: Mapping[str, tuple[tuple[int, ...], DTypeLike]],
+        within: Sequence[str] = (),
+    ) -> None:
+        self.folder = open_folder(folder, within)
+        self._losses = Losses(folder)
+        self._summary: Mapping[str, Any] | None = None
+        self._lines: dict[str, GrowingLines] = {}
+        self._arrays: dict[str, GrowingArray] = {}
+        with ExitStack() as self._files:
+            try:
+                for name, columns in tables.items():
+                    self._table(name, columns)
+                for name, (shape, dtype) in arrays.items():
+                    self._array(name, shape, dtype)
+                # Last: a folder without it is no session, and may be named again.
+                replace_file(folder / "session.json", _json({"versions": versions(), **about}))
+            except OSError as error:
+                raise _unwritable(folder, error) from error
+            self._files = self._files.pop_all()
+        self._raw = Lane("rtrecon-record-raw", self._losses)
+        self._derived = Lane("rtrecon-record", self._losses)
+
+    @property
+    def fault(self) -> str:
+        """What the operator has to know of the recording; empty where all is well."""
+        waiting = self.waiting_bytes
+        if waiting > SLOW_BYTES:
+            return f"the disk is slow: {waiting / 1e6:.0f} MB wait to be recorded"
+        return self._losses.told
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What was given and is not on disk yet."""
+        return self._raw.waiting_bytes + self._derived.waiting_bytes
+
+    def score(self, score: Score) -> None:
+        """Keep one score of a feedback protocol."""
+        write = self._row("scores.tsv", SCORE_COLUMNS, score_row(score))
+        self._derived.put(f"score {score.number}", write)
+
+    def firing(self, firing: Firing) -> None:
+        """Keep that a protocol's threshold was held."""
+        write = self._row("firings.tsv", FIRING_COLUMNS, firing_row(firing))
+        self._derived.put(f"firing {firing.number} {firing.person}".rstrip(), write)
+
+    def painted(self, painted: Painted) -> None:
+        """Keep what the participant was shown, and when."""
+        write = self._row("participant.tsv", PAINTED_COLUMNS, _painted_row(painted))
+        self._derived.put(f"what was painted at {painted.time:.3f}", write)
+
+    def sent(self, sent: Sent) -> None:
+        """Keep that a score or a firing went to an output, or why not."""
+        write = self._row("sent.tsv", SENT_COLUMNS, sent_row(sent))
+        self._derived.put(f"{sent.what} {sent.number} to {sent.output}", write)
+
+    def summary(self, summary: Mapping[str, Any]) -> None:
+        """Have summary.json written on closing, with what could not be recorded."""
+        self._summary = summary
+
+    def close(self) -> None:
+        """Write what still waits, and the summary, and close the files."""
+        self._raw.close()
+        self._derived.close()
+        with suppress(OSError):  # network file systems may complain here of earlier writes
+            self._files.close()
+        if self._summary is None:
+            return
+        content = dict(self._summary) | {"recording": self._losses.as_json()}
+        try:
+            replace_file(self.folder / "summary.json", _json(content))
+        except OSError as error:
+            self._losses.lost("summary.json", reason(error))
+
+    def _row(
+        self, name: str, columns: tuple[str, ...], row: tuple[object, ...]
+    ) -> Callable[[], None]:
+        """A session without a protocol, or a participant's screen, has no such table."""
+        return lambda: self._table(name, columns).append(tsv(row))
+
+    def _table(self, name: str, columns: tuple[str, ...]) -> GrowingLines:
+        if name not in self._lines:
+            self._lines[name] = GrowingLines(self.folder / name, "\t".join(columns))
+            self._files.callback(self._lines[name].close)
+        return self._lines[name]
+
+    def _array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> GrowingArray:
+        if name not in self._arrays:
+            self._arrays[name] = GrowingArray(self.folder / f"{name}.npy", shape, dtype)
+            self._files.callback(self._arrays[name].close)
+        return self._arrays[name]
+
+
+def open_folder(folder: Path, within: Sequence[str] = ()) -> Path:
+    """Make the session's folder, and those `within` for its pictures.
+
+    Raises
+    ------
+    BadConfig
+        It holds another session (nothing recorded is ever overwritten) or cannot be written.
+    """
+    if (folder / "session.json").exists():
+        raise BadConfig(f"{folder} already holds a session: name a new folder with --output")
+    try:
+        for pictures in ("", *within):
+            (folder / pictures).mkdir(parents=True, exist_ok=True)
+        (folder / "log.txt").touch()
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    return folder
+
+
+def _painted_row(painted: Painted) -> tuple[object, ...]:
+    """The cells of participant.tsv."""
+    return (
+        painted.time, painted.event, "+".join(painted.shows), _known(painted.frame),
+        _known(painted.score), painted.block and painted.block.value,
+        None if painted.patch is None else int(painted.patch),
+    )  # fmt: skip
+
+
+def versions() -> dict[str, str]:
+    """What computed the session: it belongs to the result."""
+    found = {"python": platform.python_version(), "liblsl": str(pylsl.library_version())}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def _unwritable(folder: Path, error: OSError) -> BadConfig:
+    return BadConfig(f"{folder} cannot be written: {reason(error)}: name another with --output")
+
+
+def _json(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, indent=1) + "\n").encode()
+
+
+def _known(number: int) -> int | None:
+    return None if number < 0 else number
+
+
+def tsv(row: tuple[object, ...]) -> str:
+    """One line of a table; text from the network cannot break out of its cell."""
+    cells = (f"{x:.6f}" if isinstance(x, float) else "" if x is None else str(x) for x in row)
+    return "\t".join(" ".join(cell.split()) or "n/a" for cell in cells)
