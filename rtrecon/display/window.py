@@ -1,16 +1,12 @@
 """The operator's window: one timer that takes what is newest, and widgets that show it."""
-# ruff: noqa: N802  (Qt names what it calls)
 
-import time
-from collections import deque
 from dataclasses import replace
 from functools import partial
 
-from PySide6.QtCore import QSettings, Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QResizeEvent
+from PySide6.QtCore import QSettings
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from rtrecon.display import theme, wording
+from rtrecon.display import wording
 from rtrecon.display.brain import BrainView
 from rtrecon.display.candidates import Candidates
 from rtrecon.display.controls import Controls
@@ -23,24 +19,22 @@ from rtrecon.display.log import Log
 from rtrecon.display.panels import Panels
 from rtrecon.display.score import ScoreView
 from rtrecon.display.screenshots import Screenshots
+from rtrecon.display.session_window import SessionWindow
 from rtrecon.display.stage import Stage
 from rtrecon.display.strip import Strip
 from rtrecon.display.theme import Text
 from rtrecon.display.traces import Traces
 from rtrecon.display.watched import Watched
-from rtrecon.types import Comparison, Decoded, Frame, Phase, Status, Trial
+from rtrecon.types import Comparison, Decoded, Frame, Status, Trial
 
 TICK_MS = 8  # a picture waits for half of that on average, and for its own painting
-LINGER_MS = 400  # between a session's end and closing by itself
 
 
-class OperatorWindow(QWidget):
+class OperatorWindow(SessionWindow):
     """What scientists at the scanner console look at.
 
-    Everything here happens in Qt's thread. Nothing is sent to the window: it looks a hundred times a
-    second, and touches only what has changed; a picture is therefore never older than a tick.
-
-    Closing asks the session to stop and stays open until it has; closing once more leaves at once.
+    It looks a hundred times a second, and touches only what has changed; a picture is therefore never
+    older than a tick.
 
     Parameters
     ----------
@@ -51,14 +45,7 @@ class OperatorWindow(QWidget):
         Whether to close soon after the session ended.
     memory : QSettings or None
         Where the layout of the panels is kept; None: it is not.
-
-    Attributes
-    ----------
-    tick_gaps_ms : deque of float
-        Times between ticks, newest last.
     """
-
-    closed = Signal()
 
     def __init__(
         self,
@@ -67,12 +54,9 @@ class OperatorWindow(QWidget):
         close_when_ended: bool = False,
         memory: QSettings | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(session, screenshots, close_when_ended)
         self._memory = memory
         self.session = session
-        self.tick_gaps_ms: deque[float] = deque(maxlen=10_000)
-        self._screenshots = screenshots
-        self._close_when_ended = close_when_ended
         self._status: Status | None = None
         self._decoded: Decoded | None = None
         self._trial: int | None = None
@@ -80,14 +64,8 @@ class OperatorWindow(QWidget):
         self._uncompared = ""
         self._frame: Frame | None = None  # shown, and not reported as painted yet
         self._protocol = False
-        self._started = self._asked_to_stop = self._leaving = self._over = False
-        self._letter = 0
-        self._last_tick = time.perf_counter()
         self._build()
         self._bind_keys()
-        self._timer = QTimer(self)
-        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self._timer.timeout.connect(self.tick)
         self._timer.start(TICK_MS)
 
     def _build(self) -> None:
@@ -168,37 +146,18 @@ class OperatorWindow(QWidget):
         """List all keys over the window."""
         KeyList(self.keys, self)
 
-    def start(self) -> None:
-        """Start the session, if it was not."""
-        if self._startable:
-            self._started = True
-            self.session.start()
-
-    @property
-    def _startable(self) -> bool:
-        return not self._started and self.session.status.phase is Phase.READY
-
     def stop(self) -> None:
         """Ask the session for its end; the window stays."""
-        self._asked_to_stop = self.header.stopping = True
-        self.session.stop()
+        self.header.stopping = True
+        super().stop()
         self._show_status(self.session.status)
 
-    def toggle_full_screen(self) -> None:
-        """Fill the screen, or go back to a window."""
-        window = self.window()
-        window.setWindowState(window.windowState() ^ Qt.WindowState.WindowFullScreen)
-
-    def tick(self) -> None:
-        """Look at the session once and show what is new."""
-        now = time.perf_counter()
-        self.tick_gaps_ms.append((now - self._last_tick) * 1000)
-        self._last_tick = now
+    def _look(self) -> None:
         self._report_painted()
+        self._follow_status()
         if self._follow_frames():
             self._follow_comparison()  # of another trial, it goes with that trial's picture
             return  # painted before anything else is worked on
-        self._follow_status()
         self._follow_decoded()
         self._follow_comparison()
         self._follow_presentation()
@@ -206,7 +165,6 @@ class OperatorWindow(QWidget):
         self.log.tick()
         self.panels.tick()
         self.controls.follow_settings()
-        self._follow_end()
 
     def _report_painted(self) -> None:
         painted = self.stage.reconstruction.picture.take_painted()
@@ -291,34 +249,10 @@ class OperatorWindow(QWidget):
         if there:
             self.score.show_presentation(presentation)
 
-    def _follow_end(self) -> None:
-        if self._over or not self.session.ended:
-            return
-        self._over = True
-        if self._screenshots:
-            self._screenshots.take(self)
-        if self._leaving:
-            self.close()
-        elif self._close_when_ended:
-            QTimer.singleShot(LINGER_MS, self, self.close)
+    def _last_look(self) -> None:
+        self._report_painted()
 
-    def closeEvent(self, event: QCloseEvent) -> None:
-        """Close once the session has ended, or the second time it is asked for."""
-        if self._leaving or self.session.ended or self._startable:
-            self._timer.stop()
-            self._report_painted()
-            event.accept()
-            self.closed.emit()
-        else:
-            self._leaving = True
-            self.stop()
-            event.ignore()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Let letters grow with the window."""
-        letter = theme.letter_px(self.width(), self.height())
-        if letter != self._letter:
-            self._letter = letter
-            self.setStyleSheet(theme.style_sheet(letter))
-            self.traces.set_letter(letter)
-            self.score.plot.set_letter(letter)
+    def _restyle(self, letter: int) -> None:
+        super()._restyle(letter)
+        self.traces.set_letter(letter)
+        self.score.plot.set_letter(letter)

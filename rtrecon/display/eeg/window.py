@@ -1,12 +1,9 @@
 """The operator's window of an EEG session: one timer that looks, and a row for each person."""
-# ruff: noqa: N802  (Qt names what it calls)
 
-import time
-from collections import deque
 from math import isfinite, nextafter
 
-from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -22,12 +19,12 @@ from rtrecon.display import theme
 from rtrecon.display.eeg.row import PersonRow
 from rtrecon.display.eeg.watched import WatchedEeg
 from rtrecon.display.screenshots import Screenshots
+from rtrecon.display.session_window import SessionWindow
 from rtrecon.display.theme import Text, Words, mark
 from rtrecon.protocol.blocks import Moment
 from rtrecon.types import Block, Phase, Status
 
 TICK_MS = 33  # scores come 10 to 30 times a second
-LINGER_MS = 400  # between a session's end and closing by itself
 STOP_KEYS = "Ctrl+."
 LEAST_ROW = 8  # letters' heights
 
@@ -39,10 +36,8 @@ BLOCKS = {
 }
 
 
-class EegWindow(QWidget):
-    """Everything here happens in Qt's thread. Nothing is sent to the window: it looks.
-
-    Closing asks the session to stop and stays open until it has; closing once more leaves at once.
+class EegWindow(SessionWindow):
+    """Each person's index and signal, the block, and what fired.
 
     Parameters
     ----------
@@ -51,14 +46,7 @@ class EegWindow(QWidget):
         Takes the window at the end of each block.
     close_when_ended : bool
         Whether to close soon after the session ended.
-
-    Attributes
-    ----------
-    tick_gaps_ms : deque of float
-        Times between ticks, newest last.
     """
-
-    closed = Signal()
 
     def __init__(
         self,
@@ -66,21 +54,14 @@ class EegWindow(QWidget):
         screenshots: Screenshots | None = None,
         close_when_ended: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(session, screenshots, close_when_ended)
         self.session = session
-        self.tick_gaps_ms: deque[float] = deque(maxlen=10_000)
-        self._screenshots, self._close_when_ended = screenshots, close_when_ended
-        self._started = self._asked_to_stop = self._leaving = self._over = False
         duration_s = session.blocks.duration_s
         known = isfinite(duration_s)
         self._blocks = session.blocks.at(nextafter(duration_s, 0)).number if known else 0
         self._block = 0
-        self._letter = 0
-        self._last_tick = time.perf_counter()
         self._build()
         self._bind_keys()
-        self._timer = QTimer(self)
-        self._timer.timeout.connect(self.tick)
         self._timer.start(TICK_MS)
 
     def _build(self) -> None:
@@ -182,41 +163,17 @@ class EegWindow(QWidget):
             shortcut.setAutoRepeat(False)
             shortcut.activated.connect(action)
 
-    def start(self) -> None:
-        """Start the session, if it was not."""
-        if self._startable:
-            self._started = True
-            self.session.start()
-
-    @property
-    def _startable(self) -> bool:
-        return not self._started and self.session.status.phase is Phase.READY
-
-    def stop(self) -> None:
-        """Ask the session for its end; the window stays."""
-        self._asked_to_stop = True
-        self.session.stop()
-
     def toggle_pause(self) -> None:
         """Stand still, or go on."""
         if not self.session.ended:
             self.session.pause(not self.session.status.paused)
 
-    def toggle_full_screen(self) -> None:
-        """Fill the screen, or go back to a window."""
-        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
-
-    def tick(self) -> None:
-        """Look at the session once and show what is new."""
-        now = time.perf_counter()
-        self.tick_gaps_ms.append((now - self._last_tick) * 1000)
-        self._last_tick = now
+    def _look(self) -> None:
         status, moment, elapsed = self.session.status, self.session.moment, self.session.elapsed
         self._show_status(status)
         self._follow_block(moment)
         self._show_schedule(moment, elapsed)
         self._follow_scores(elapsed)
-        self._follow_end()
 
     def _show_status(self, status: Status) -> None:
         phase = status.phase
@@ -275,37 +232,11 @@ class EegWindow(QWidget):
             row.show_quality(quality)
             row.trace.redraw(elapsed)
 
-    def _follow_end(self) -> None:
-        if self._over or not self.session.ended:
-            return
-        self._over = True
-        if self._screenshots:
-            self._screenshots.take(self)
-        if self._leaving:
-            self.close()
-        elif self._close_when_ended:
-            QTimer.singleShot(LINGER_MS, self, self.close)
-
-    def closeEvent(self, event: QCloseEvent) -> None:
-        """Close once the session has ended, or the second time it is asked for."""
-        if self._leaving or self.session.ended or self._startable:
-            self._timer.stop()
-            event.accept()
-            self.closed.emit()
-        else:
-            self._leaving = True
-            self.stop()
-            event.ignore()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Let letters grow with the window."""
-        letter = theme.letter_px(self.width(), self.height())
-        if letter != self._letter:
-            self._letter = letter
-            self.setStyleSheet(theme.style_sheet(letter) + _progress_style(letter))
-            for row in self.rows:
-                row.setMinimumHeight(round(letter * LEAST_ROW))
-                row.trace.set_letter(letter)
+    def _restyle(self, letter: int) -> None:
+        self.setStyleSheet(theme.style_sheet(letter) + _progress_style(letter))
+        for row in self.rows:
+            row.setMinimumHeight(round(letter * LEAST_ROW))
+            row.trace.set_letter(letter)
 
 
 def _clock(seconds: float) -> str:

@@ -20,6 +20,7 @@ from rtrecon.display import theme
 from rtrecon.display.panels import remembered
 from rtrecon.display.screens import Screens, application
 from rtrecon.display.screenshots import Screenshots
+from rtrecon.display.session_window import LINGER_MS
 from rtrecon.display.shown import show_until_closed
 from rtrecon.display.theme import Words
 from rtrecon.display.visit.current import CurrentRun
@@ -27,7 +28,7 @@ from rtrecon.display.visit.ended import RunEnded
 from rtrecon.display.visit.remembered import recalled, remember
 from rtrecon.display.visit.set_up import SetUp
 from rtrecon.display.visit.style import page_style
-from rtrecon.display.window import LINGER_MS, TICK_MS, OperatorWindow
+from rtrecon.display.window import TICK_MS, OperatorWindow
 from rtrecon.errors import BadInput
 from rtrecon.pipeline import Pipeline
 from rtrecon.streams import Sources
