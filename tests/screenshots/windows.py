@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from rtrecon.config import Session, read_toml
+from rtrecon.pipeline import show_headless
 from tests.screenshots.studio import FADE_S, ROOT, Studio, drawn_of
 
 WINDOWS = (
@@ -93,11 +94,13 @@ def remote(studio: Studio) -> None:
 
     with studio.session() as run, closing(Follower("scanner")) as follower:
         view = OperatorView(follower, threading.Event())
-        run.start()
+        shower = threading.Thread(target=show_headless, args=(run,))
+        shower.start()
         studio.until(lambda: drawn_of(4, 10.0)(run.frames.newest))
         studio.take("view-operator", view.shown)
         run.stop()
         studio.until(lambda: run.ended)
+        shower.join()
         view.discard()
 
 
