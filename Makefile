@@ -46,6 +46,8 @@ bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.generators
 	$(BIN)/python -m tests.benchmarks.bridge
 	$(BIN)/python -m tests.benchmarks.kills
+	$(BIN)/python -m tests.benchmarks.screens
+	$(BIN)/python -m tests.benchmarks.window --person out/demo-person  # which make demo makes
 
 # torch first and by its exact version: a looser request may fetch gigabytes for a GPU
 $(READY): pyproject.toml constraints.txt tools/setup.sh
