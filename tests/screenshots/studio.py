@@ -24,7 +24,7 @@ from rtrecon.types import Frame
 ROOT = Path(__file__).parents[2]
 SPEED = 2.0  # of the scanner: on a busy machine there is still time for all that is drawn
 TIMEOUT_S = 180.0
-FADE_S = 2.3
+FADE_S = 7.0  # after a resize: black to pure red takes 3.7 s, and more on a busy machine
 SETTLE_S = 0.4  # after a new size, until all has been laid out and painted
 
 
