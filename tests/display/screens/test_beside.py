@@ -114,9 +114,7 @@ def test_closed_and_opened_again_by_keys(
         )  # fmt: skip
         assert len(beside.open) == 1
     beside.close()
-    qtbot.wait(1)
-    gc.collect()
-    assert [ref() for ref in refs] == [None] * 3
+    qtbot.waitUntil(lambda: gc.collect() >= 0 and [ref() for ref in refs] == [None] * 3)
     assert session.stopped == 0
 
 
