@@ -1,5 +1,6 @@
 """Every test: LSL kept on this machine in a session of its own, and no thread left behind."""
 
+import logging
 import os
 import tempfile
 import threading
@@ -30,6 +31,16 @@ pytest_plugins = [
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whole sessions first: of several processes none is left alone with them at the end."""
     items.sort(key=lambda item: item.path.parent != Path(__file__).parent)
+
+
+@pytest.fixture(autouse=True)
+def the_log_goes_where_it_went() -> Iterator[None]:
+    """A program that a test runs here would go on writing to that test's terminal."""
+    logger = logging.getLogger("rtrecon")
+    handlers, level = logger.handlers[:], logger.level
+    yield
+    logger.handlers[:] = handlers
+    logger.setLevel(level)
 
 
 @pytest.fixture(autouse=True)
