@@ -383,6 +383,7 @@ class Phase(Enum):
     SILENT = "stream silent"
     ENDED = "ended"
     FAILED = "failed"
+    WITHDRAWN = "stopped by the participant"  # nothing is shown, told or recorded from then on
     UNHEARD = "session not heard"  # only a view elsewhere says so: its session may be well
 
 
@@ -433,11 +434,31 @@ class Arrival:
 
 
 @dataclass(frozen=True)
+class Trouble:
+    """One stage of a session does not do what it should; gone when it does again.
+
+    Attributes
+    ----------
+    stage : str
+        "receive", "decode", "draw", "record", "display", "outputs", "views" or "keeper".
+    what : str
+        One line for the operator: what is wrong, and what happens now.
+    since : float
+        LSL clock, s.
+    """
+
+    stage: str
+    what: str
+    since: float
+
+
+@dataclass(frozen=True)
 class Status:
     """A snapshot of the session for whoever watches; swapped whole, never changed.
 
     `recording`: what is wrong with the record on disk; empty where nothing is. `paused`: no new
     pictures are made or shown, and nothing is told; volumes are recorded and decoded all the same.
+    `troubles`: the stages that do not do what they should at this moment, at most one line each.
     """
 
     phase: Phase = Phase.READY
@@ -453,6 +474,7 @@ class Status:
     final_frame_ms: float = nan
     recording: str = ""
     paused: bool = False
+    troubles: tuple[Trouble, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,18 @@
+"""Processes of their own, for what may crash or hang without taking a session with it."""
+
+import multiprocessing
+from multiprocessing.context import BaseContext
+
+_LOADED = ["rtrecon.generators.diffusion", "rtrecon.keeper"]
+
+
+def children() -> BaseContext:
+    """Where processes are begun: from one that has loaded what they need, where the system can.
+
+    They outlive a session that is killed, and each sees to its own end.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_LOADED)
+    return context
