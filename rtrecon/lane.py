@@ -92,14 +92,21 @@ class Lane:
         self._losses = losses
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._counting = threading.Lock()
+        self._refuses = False
         self.waiting_bytes = 0
         self._thread = threading.Thread(target=self._work, name=name)
         self._thread.start()
 
     def put(self, what: str, write: Callable[[], None], n_bytes: int = 0) -> None:
         """Have it written; returns at once."""
+        if self._refuses:
+            return
         self._count(n_bytes)
         self._tasks.put(_Task(what, write, n_bytes))
+
+    def refuse(self) -> None:
+        """Write what was given so far, and nothing that is given from now on."""
+        self._refuses = True
 
     def close(self) -> None:
         """Write what still waits and end the thread."""

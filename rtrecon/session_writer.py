@@ -121,6 +121,11 @@ class SessionWriter:
         write = self._row("sent.tsv", SENT_COLUMNS, sent_row(sent))
         self._derived.put(f"{sent.what} {sent.number} to {sent.output}", write)
 
+    def withdraw(self) -> None:
+        """Keep nothing that comes from now on: the participant has stopped."""
+        self._raw.refuse()
+        self._derived.refuse()
+
     def summary(self, summary: Mapping[str, Any]) -> None:
         """Have summary.json written on closing, with what could not be recorded."""
         self._summary = summary

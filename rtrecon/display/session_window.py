@@ -6,10 +6,11 @@ from collections import deque
 from typing import Protocol
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QResizeEvent
+from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QWidget
 
 from rtrecon.display import theme
+from rtrecon.display.presented import WITHDRAW_KEY
 from rtrecon.display.screenshots import Screenshots
 from rtrecon.types import Phase, Status
 
@@ -35,6 +36,10 @@ class Session(Protocol):
 
     def stop(self) -> None:
         """Ask for the end and return at once."""
+        ...
+
+    def withdraw(self) -> None:
+        """The participant stops."""
         ...
 
 
@@ -72,6 +77,9 @@ class SessionWindow(QWidget):
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self.tick)
+        stopped = QShortcut(QKeySequence(WITHDRAW_KEY), self)
+        stopped.setContext(Qt.ShortcutContext.ApplicationShortcut)
+        stopped.activated.connect(run.withdraw)
 
     def start(self) -> None:
         """Start the session, if it was not."""

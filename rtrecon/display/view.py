@@ -25,6 +25,7 @@ from rtrecon.display.screens.beside import (
     SPECTATOR_KEYS,
     SPECTATORS,
     application,
+    stops,
 )
 from rtrecon.display.waiting import Waiting
 from rtrecon.display.watched import Watched
@@ -177,6 +178,7 @@ def run_view(
 
     if (own := screens.participant) is not None:
         canvas = _closing(participant_screen(followed, own), over)
+        stops(own.stop, canvas, followed)
         run_screen(canvas, own.screen, PARTICIPANT_KEYS, PARTICIPANTS)
     elif (wall := screens.spectators) is not None:
         canvas = _closing(spectators_screen(followed, wall, followed.stimulus), over)

@@ -11,7 +11,7 @@ from PySide6.QtGui import QKeySequence, QScreen, QShortcut
 from PySide6.QtWidgets import QApplication, QWidget
 
 from rtrecon.config import read_table
-from rtrecon.display.presented import Presented
+from rtrecon.display.presented import WITHDRAW_KEY, Presented
 from rtrecon.display.screens.calm import Calm
 from rtrecon.display.screens.canvas import Canvas
 from rtrecon.display.screens.monitors import monitor
@@ -121,6 +121,8 @@ class Beside(QObject):
                 PARTICIPANT_KEYS, PARTICIPANTS, own.screen,
                 lambda: participant_screen(presented, own),
             )  # fmt: skip
+            if own.stop != WITHDRAW_KEY:  # which the window has
+                stops(own.stop, window, presented)
         if (wall := screens.spectators) is not None:
             self._offer(
                 SPECTATOR_KEYS, SPECTATORS, wall.screen,
@@ -159,6 +161,13 @@ class Beside(QObject):
         for canvas in list(self.open.values()):
             canvas.close()
             QApplication.sendPostedEvents(canvas, QEvent.Type.DeferredDelete)
+
+
+def stops(key: str, owner: QWidget, presented: Presented) -> None:
+    """By this key, pressed in whatever window, the participant stops."""
+    shortcut = QShortcut(QKeySequence(key), owner)
+    shortcut.setContext(Qt.ShortcutContext.ApplicationShortcut)
+    shortcut.activated.connect(presented.withdraw)
 
 
 def run_screen(canvas: Canvas, where: str, keys: str, what: str) -> None:
