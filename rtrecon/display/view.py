@@ -24,8 +24,8 @@ from rtrecon.display.screens.beside import (
     PARTICIPANTS,
     SPECTATOR_KEYS,
     SPECTATORS,
+    StopKey,
     application,
-    stops,
 )
 from rtrecon.display.waiting import Waiting
 from rtrecon.display.watched import Watched
@@ -178,7 +178,7 @@ def run_view(
 
     if (own := screens.participant) is not None:
         canvas = _closing(participant_screen(followed, own), over)
-        stops(own.stop, canvas, followed)
+        StopKey(own.stop, followed, canvas)
         run_screen(canvas, own.screen, PARTICIPANT_KEYS, PARTICIPANTS)
     elif (wall := screens.spectators) is not None:
         canvas = _closing(spectators_screen(followed, wall, followed.stimulus), over)

@@ -12,7 +12,7 @@ import pytest
 
 from rtrecon.artifact import Artifact
 from rtrecon.config import Session
-from rtrecon.pipeline import Pipeline, show_headless
+from rtrecon.pipeline import show_headless
 from rtrecon.remote import Follower
 from rtrecon.session import open_session
 from rtrecon.session_folder import open_session_folder

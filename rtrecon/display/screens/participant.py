@@ -25,9 +25,6 @@ class Participant:
 
     Attributes
     ----------
-    stop : str
-        The key, as Qt names it, by which the participant stops ("F8", "1"): screens are blank from
-        then on, and nothing is recorded.
     screen : str
         A monitor's name or number, from 1; empty: the first that is not the operator's.
     mirrored : bool
@@ -49,9 +46,11 @@ class Participant:
         How long the last picture stays after a fault, before the fixation cross.
     stale_s : float
         A run from which nothing new has come for so long is taken for faulty; 0: never.
+    stop : str
+        The key, as Qt names it, by which the participant stops ("F8", "1"): screens are blank from
+        then on, and nothing is recorded.
     """
 
-    stop: str = WITHDRAW_KEY
     screen: str = ""
     mirrored: bool = False
     background: str = "#202020"
@@ -63,6 +62,7 @@ class Participant:
     fade_s: float = 2.0
     hold_s: float = 3.0
     stale_s: float = 60.0
+    stop: str = WITHDRAW_KEY
 
     def __post_init__(self) -> None:
         if not QColor(self.background).isValid():

@@ -143,6 +143,7 @@ def test_the_participants_own_key_stops_once_whatever_window_hears_it(
     qtbot.waitUntil(window.isActiveWindow)
     qtbot.keyClick(window, Qt.Key.Key_F8 if key == "F8" else Qt.Key.Key_1)
     assert session.status.phase is Phase.WITHDRAWN
+    assert not session.swapped  # a digit is one of the window's own keys
     beside.close()
 
 
