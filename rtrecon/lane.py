@@ -26,6 +26,11 @@ class Losses:
         self._first_error = self._last_error = ""
         self._failing = False
 
+    @property
+    def failing(self) -> str:
+        """Why nothing is written at this moment; empty where it is."""
+        return self._last_error if self._failing else ""
+
     def lost(self, what: str, reason: str) -> None:
         """Take note of one thing that could not be written."""
         with self._changing:
