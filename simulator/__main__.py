@@ -11,6 +11,8 @@ from tqdm import tqdm
 
 from rtrecon.bids_files import is_bold
 from rtrecon.errors import Error
+from rtrecon.network import PEERS, confine, keep_offline
+from rtrecon.printable import printable_lines
 from simulator.faults import Faults, parse_faults
 from simulator.plan import GALLERIES, Design
 
@@ -21,10 +23,12 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns 0, or 1 after one line on standard error."""
     given = _parser().parse_args(argv)
+    keep_offline()
     try:
+        confine(getattr(given, "peers", None))
         return int(given.work(given))
     except Error as error:
-        print(f"rtrecon-simulate: {error}", file=sys.stderr)
+        print(f"rtrecon-simulate: {printable_lines(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("rtrecon-simulate: interrupted", file=sys.stderr)
@@ -157,6 +161,7 @@ def _add_play(parser: argparse.ArgumentParser) -> None:
         help="by volume number: lose=5 never sent, nan=8 full of NaN (float32 runs), "
         "double=9 sent twice, die=20 stops dead; several as lose=5,lose=6",
     )  # fmt: skip
+    parser.add_argument("--peers", **PEERS)
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
@@ -203,6 +208,7 @@ def _add_eeg(parser: argparse.ArgumentParser) -> None:
         "--wait", dest="wait_s", type=_seconds, default=60.0, metavar="SECONDS",
         help="how long to wait for receivers [60]",
     )  # fmt: skip
+    parser.add_argument("--peers", **PEERS)
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
