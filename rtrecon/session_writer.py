@@ -18,6 +18,7 @@ from numpy.typing import DTypeLike
 from rtrecon.errors import BadConfig
 from rtrecon.growing import GrowingArray, GrowingLines, replace_file, sync
 from rtrecon.lane import Lane, Losses, reason
+from rtrecon.printable import printable
 from rtrecon.scores import (
     FIRING_COLUMNS,
     SCORE_COLUMNS,
@@ -261,4 +262,4 @@ def _known(number: int) -> int | None:
 def tsv(row: tuple[object, ...]) -> str:
     """One line of a table; text from the network cannot break out of its cell."""
     cells = (f"{x:.6f}" if isinstance(x, float) else "" if x is None else str(x) for x in row)
-    return "\t".join(" ".join(cell.split()) or "n/a" for cell in cells)
+    return "\t".join(printable(cell) or "n/a" for cell in cells)

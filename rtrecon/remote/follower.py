@@ -17,6 +17,7 @@ from rtrecon.config import Settings
 from rtrecon.connect import Clock
 from rtrecon.errors import BadStream
 from rtrecon.mailbox import Mailbox
+from rtrecon.network import check_claim
 from rtrecon.remote.messages import KINDS, State, Stimulus, message_of
 from rtrecon.types import (
     Brain,
@@ -327,4 +328,10 @@ def _allowed(presentation: Presentation) -> Presentation:
 
 def _usable(info: pylsl.StreamInfo) -> bool:
     string = info.channel_format() == pylsl.cf_string and info.channel_count() == 1
-    return bool(string and info.type() == VIEW_TYPE)
+    if not string or info.type() != VIEW_TYPE:
+        return False
+    try:
+        check_claim(info, _BUFFER_S)
+    except BadStream:
+        return False
+    return True
