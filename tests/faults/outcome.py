@@ -1,0 +1,106 @@
+"""What a session left: its folder and how its processes ended."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf, nan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtrecon.session_folder import Row, SessionFolder, open_session_folder
+from tests.faults.scan import TR_S, Scan
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one session.
+
+    Attributes
+    ----------
+    scan : Scan
+        What it was sent.
+    output : Path
+        Its folder.
+    at : int
+        The number of the volume at which the fault was put in.
+    speed : float
+    exit_code : int or None
+        Of `rtrecon`; None: it did not end in time.
+    left : tuple of int
+        Processes that it started and that work still.
+    said : str
+        What it and its scanner said.
+    """
+
+    scan: Scan
+    output: Path
+    at: int
+    speed: float
+    exit_code: int | None
+    left: tuple[int, ...]
+    said: str
+
+    @cached_property
+    def folder(self) -> SessionFolder:
+        """Read back."""
+        return open_session_folder(self.output)
+
+    @cached_property
+    def status(self) -> list[dict[str, Any]]:
+        """The lines of status.jsonl."""
+        return self.folder.lines("status.jsonl")
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """summary.json; empty where there is none."""
+        file = self.output / "summary.json"
+        told: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
+        return told
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What became of the volumes, by summary.json or, without it, by status.jsonl."""
+        counts: dict[str, int] = self.summary.get("volumes") or self.status[-1]["counts"]
+        return counts
+
+    @property
+    def volume_s(self) -> float:
+        """From one volume to the next, by the clock."""
+        return TR_S / self.speed
+
+    @property
+    def fault_s(self) -> float:
+        """When the fault was put in, on the session's clock: when its volume was due."""
+        rows = self.folder.rows[: max(1, self.at)]
+        starts = [float(row["acquired"]) - int(row["number"]) * self.volume_s for row in rows]
+        return min(starts, default=nan) + self.at * self.volume_s
+
+    def rows_after(self) -> list[Row]:
+        """The volumes that came after the fault and were used."""
+        return [
+            row for row in self.folder.rows
+            if row["fault"] == "n/a" and float(row["received"]) > self.fault_s
+            and int(row["number"]) != self.at
+        ]  # fmt: skip
+
+    def volumes_back_s(self) -> float | None:
+        """From the fault to the next volume that was used; inf: none was."""
+        after = [float(row["received"]) - self.fault_s for row in self.rows_after()]
+        return min(after, default=inf)
+
+    def pictures_back_s(self) -> float | None:
+        """From the fault to the next picture of a volume that came later; inf: none was."""
+        shown = self.folder.table("frames.tsv")
+        after = [
+            float(row["painted"]) - self.fault_s for row in shown
+            if float(row["received"]) > self.fault_s
+        ]  # fmt: skip
+        return min(after, default=inf)
+
+    def array(self, name: str) -> NDArray[np.generic]:
+        """Rows of one of its arrays that are whole."""
+        array = self.folder.array(name)
+        return np.zeros(0) if array is None else array[: len(self.folder.table("trials.tsv"))]
