@@ -22,7 +22,6 @@ if __name__ == "__main__":  # before the first use of LSL; all that is started i
     os.environ["OMP_NUM_THREADS"] = "1"
 
 from tests.faults.matrix import run_matrix
-from tests.faults.scan import write_scan
 
 
 def main() -> int:
@@ -34,8 +33,7 @@ def main() -> int:
     given = parser.parse_args()
     began = time.monotonic()
     shutil.rmtree(given.output, ignore_errors=True)
-    scan = write_scan(given.output / "scan")
-    broken, done = run_matrix(scan, given.output, given.only, given.jobs)
+    broken, done = run_matrix(given.output, given.only, given.jobs)
     print(f"{done} cases in {time.monotonic() - began:.0f} s: {broken or 'none'} broken")
     return 1 if broken else 0
 

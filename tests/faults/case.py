@@ -1,16 +1,16 @@
 """What a case is: a fault, what is promised of it, and how the promise is held to the record."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tests.faults.outcome import Outcome
 
 Check = Callable[[Outcome], str]
 """What is broken, in words; empty where the promise is kept."""
 
-WHEN = {"start": 3, "middle": 30, "end": 56}
-"""Volumes, of a run of `COUNT`, at which a fault is put in."""
+WHEN = ("start", "middle", "end")
 COUNT = 60
+"""Volumes of a run, where a case does not need more."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,14 @@ class Case:
         Whether all that is decoded is as without the fault, to the bit.
     window : bool
         Whether it needs a window.
+    count : int
+        Volumes of the run.
+    speed : float
+        Times faster than life: 40 is a volume every 50 ms.
+    limit_s : float
+        After which it is taken for hung.
+    whens : tuple of str
+        Of `WHEN`.
     """
 
     name: str
@@ -60,6 +68,11 @@ class Case:
     again: bool = False
     harmless: bool = False
     window: bool = False
+    count: int = COUNT
     speed: float = 40.0
-    limit_s: float = 90.0
-    whens: tuple[str, ...] = field(default=tuple(WHEN))
+    limit_s: float = 60.0
+    whens: tuple[str, ...] = WHEN
+
+    def at(self, when: str) -> int:
+        """The number of the volume at which the fault is put in."""
+        return {"start": 3, "middle": self.count // 2, "end": self.count - 4}[when]

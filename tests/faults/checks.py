@@ -78,10 +78,17 @@ def as_undisturbed(reference: Outcome, harmless: bool) -> Check:
     return check
 
 
-def counts(**wanted: int) -> Check:
-    """The numbers of volumes received, lost, duplicate, rejected."""
+def counts(received: int = 0, lost: int = 0, duplicate: int = 0, rejected: int = 0) -> Check:
+    """The numbers of volumes; `received` below zero: so many less than were sent."""
 
     def check(outcome: Outcome) -> str:
+        all_received = len(outcome.scan.volumes) + received
+        wanted = {
+            "received": all_received,
+            "lost": lost,
+            "duplicate": duplicate,
+            "rejected": rejected,
+        }
         wrong = [
             f"{outcome.counts[name]} {name}, not {number}"
             for name, number in wanted.items()

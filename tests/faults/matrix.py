@@ -10,10 +10,10 @@ from pathlib import Path
 from rtrecon.errors import Error
 from tests.faults.case import Case, Check
 from tests.faults.cases import CASES, NONE
-from tests.faults.checks import as_undisturbed, ended, to_the_bit, whole
+from tests.faults.checks import as_undisturbed, counts, ended, to_the_bit, whole
 from tests.faults.outcome import Outcome
 from tests.faults.rig import run_case
-from tests.faults.scan import Scan
+from tests.faults.scan import write_scan
 
 HEAD = ("fault", "when", "promised", "observed", "recovery", "kept")
 
@@ -37,16 +37,13 @@ class Line:
         return (self.case.name, self.when, promised, self.observed, back, kept)
 
 
-def run_matrix(scan: Scan, output: Path, only: list[str] | None, jobs: int) -> tuple[int, int]:
+def run_matrix(output: Path, only: list[str] | None, jobs: int) -> tuple[int, int]:
     """Do all cases and print a table as they end; returns how many are broken, and how many were."""
     chosen = [case for case in CASES if not only or case.name in only]
-    reference = run_case(NONE, "middle", scan, output / "none")
-    if problem := _problem((ended(0), whole, to_the_bit, *NONE.checks), reference):
-        print(f"the undisturbed run is no reference: {problem}\n{reference.said}")
-        return 1, 1
     lines: list[Line] = []
+    references = {count: undisturbed(count, output) for count in {case.count for case in chosen}}
     print(f"| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}", flush=True)
-    for line in _lines(chosen, scan, output, reference, jobs):
+    for line in _lines(chosen, output, references, jobs):
         print(f"| {' | '.join(line.cells)} |", flush=True)
         lines.append(line)
     order = {(case.name, when): n for n, case in enumerate(CASES) for when in case.whens}
@@ -56,20 +53,32 @@ def run_matrix(scan: Scan, output: Path, only: list[str] | None, jobs: int) -> t
     return sum(bool(line.broken) for line in lines), len(lines)
 
 
+def undisturbed(count: int, output: Path) -> Outcome:
+    """A session to which nothing happens, of so many volumes: what the others are compared with."""
+    scan = write_scan(output / f"scan-{count}", count)
+    outcome = run_case(NONE, "start", scan, output / f"none-{count}")
+    checks = ended(0), whole, to_the_bit, counts()
+    if problem := _problem(checks, outcome):
+        raise SystemExit(f"the undisturbed run is no reference: {problem}\n{outcome.said}")
+    return outcome
+
+
 def _lines(
-    cases: list[Case], scan: Scan, output: Path, reference: Outcome, jobs: int
+    cases: list[Case], output: Path, references: dict[int, Outcome], jobs: int
 ) -> Iterator[Line]:
     places = [(case, when) for case in cases for when in case.whens]
     places.sort(key=lambda place: -place[0].limit_s)  # so that the long ones do not come last
     with ThreadPoolExecutor(jobs, "faults") as pool:
-        tasks = [pool.submit(_line, *place, scan, output, reference) for place in places]
+        tasks = [
+            pool.submit(_line, case, when, output, references[case.count]) for case, when in places
+        ]
         for task in as_completed(tasks):
             yield task.result()
 
 
-def _line(case: Case, when: str, scan: Scan, output: Path, reference: Outcome) -> Line:
+def _line(case: Case, when: str, output: Path, reference: Outcome) -> Line:
     folder = output / f"{case.name}-{when}"
-    outcome = run_case(case, when, scan, folder)
+    outcome = run_case(case, when, reference.scan, folder)
     checks = (
         ended(case.exit_code), whole, to_the_bit, as_undisturbed(reference, case.harmless),
         _in_time(case), *case.checks,
@@ -106,6 +115,5 @@ def _problem(checks: tuple[Check, ...], outcome: Outcome) -> str:
 
 def _observed(outcome: Outcome) -> str:
     """The counts and how the session ended, in a few words."""
-    counts = outcome.counts
-    told = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
+    told = ", ".join(f"{number} {name}" for name, number in outcome.counts.items() if number)
     return f"{told}; exit {outcome.exit_code}"

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from tests.faults.case import WHEN, Case
+from tests.faults.case import Case
 from tests.faults.outcome import Outcome
 from tests.faults.processes import alive, begin, started_by
 from tests.faults.scan import Scan
@@ -18,7 +18,7 @@ _LEAVE_S = 10.0  # for what a session has started, after its end
 
 def run_case(case: Case, when: str, scan: Scan, folder: Path) -> Outcome:
     """Do it, and wait for its end, but not for ever."""
-    at = WHEN[when]
+    at = case.at(when)
     return run(scan, folder, at, case.wire(at), case.machine(at), case)
 
 

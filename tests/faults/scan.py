@@ -31,7 +31,7 @@ class Scan:
     volumes: NDArray[np.float32]
 
 
-def write_scan(folder: Path, count: int = 60) -> Scan:
+def write_scan(folder: Path, count: int) -> Scan:
     """A run of so many volumes, and decoders and a generator that fit it."""
     func = folder / "data" / "sub-toy" / "func"
     func.mkdir(parents=True)
