@@ -132,7 +132,7 @@ def _put_in(faults: Sequence[MachineFault], display: bool) -> Iterator[None]:
     with ExitStack() as seams, tempfile.TemporaryDirectory() as asked:
         machine = _Machine(faults, Path(asked))
         seams.enter_context(_before("rtrecon.record", "Recorder.volume", machine.volume))
-        seams.enter_context(_before("rtrecon.growing", "_write_at", machine.write))
+        seams.enter_context(_before("rtrecon.growing", "disk_write", machine.write))
         seams.enter_context(
             patch("rtrecon.models.load_generator", partial(load_faulty, asked=Path(asked)))
         )

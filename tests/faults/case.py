@@ -73,6 +73,11 @@ class Case:
     limit_s: float = 60.0
     whens: tuple[str, ...] = WHEN
 
+    @property
+    def within(self) -> str:
+        """For people: in seconds, or "-" where nothing is away."""
+        return f"{self.within_s:g} s"
+
     def at(self, when: str) -> int:
         """The number of the volume at which the fault is put in."""
         return {"start": 3, "middle": self.count // 2, "end": self.count - 4}[when]

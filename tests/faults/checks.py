@@ -135,3 +135,28 @@ def logged(words: str) -> Check:
         return "" if words in log else f"the log never says '{words}'"
 
     return check
+
+
+def troubled(stage: str) -> Check:
+    """The operator saw that a stage was in trouble, unless the run ended first; it is over at the end."""
+
+    def check(outcome: Outcome) -> str:
+        stages = [
+            {trouble["stage"] for trouble in line.get("troubles", ())} for line in outcome.status
+        ]
+        if not outcome.ends_soon and not any(stage in seen for seen in stages):
+            return f"no trouble of '{stage}' was shown"
+        return f"'{stage}' is in trouble still" if stages and stage in stages[-1] else ""
+
+    return check
+
+
+def phases(*wanted: str) -> Check:
+    """The session was in these phases, in this order, among others."""
+
+    def check(outcome: Outcome) -> str:
+        seen = iter([line["phase"] for line in outcome.status])
+        missing = [phase for phase in wanted if phase not in seen]
+        return f"phase '{missing[0]}' was not shown" if missing else ""
+
+    return check

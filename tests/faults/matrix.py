@@ -58,8 +58,8 @@ def undisturbed(count: int, output: Path) -> Outcome:
     scan = write_scan(output / f"scan-{count}", count)
     outcome = run_case(NONE, "start", scan, output / f"none-{count}")
     checks = ended(0), whole, to_the_bit, counts()
-    if problem := _problem(checks, outcome):
-        raise SystemExit(f"the undisturbed run is no reference: {problem}\n{outcome.said}")
+    if wrong := problem(checks, outcome):
+        raise SystemExit(f"the undisturbed run is no reference: {wrong}\n{outcome.said}")
     return outcome
 
 
@@ -83,14 +83,14 @@ def _line(case: Case, when: str, output: Path, reference: Outcome) -> Line:
         ended(case.exit_code), whole, to_the_bit, as_undisturbed(reference, case.harmless),
         _in_time(case), *case.checks,
     )  # fmt: skip
-    broken = _problem(checks, outcome)
+    broken = problem(checks, outcome)
     try:
-        observed, back_s = _observed(outcome), case.back and case.back(outcome)
-    except (Error, OSError, LookupError) as error:
-        observed, back_s = f"no record: {error}", None
+        back_s = case.back and case.back(outcome)
+    except (Error, OSError, LookupError):
+        back_s = inf
     if not broken:
         shutil.rmtree(folder)
-    return Line(case, when, observed, back_s, broken)
+    return Line(case, when, outcome.observed, back_s, broken)
 
 
 def _in_time(case: Case) -> Check:
@@ -105,15 +105,9 @@ def _in_time(case: Case) -> Check:
     return check
 
 
-def _problem(checks: tuple[Check, ...], outcome: Outcome) -> str:
+def problem(checks: tuple[Check, ...], outcome: Outcome) -> str:
     """The first promise that is broken; a record that cannot be read is one."""
     try:
-        return next((problem for check in checks if (problem := check(outcome))), "")
+        return next((wrong for check in checks if (wrong := check(outcome))), "")
     except (Error, OSError, LookupError, ValueError) as error:
         return f"{type(error).__name__}: {error}"
-
-
-def _observed(outcome: Outcome) -> str:
-    """The counts and how the session ended, in a few words."""
-    told = ", ".join(f"{number} {name}" for name, number in outcome.counts.items() if number)
-    return f"{told}; exit {outcome.exit_code}"

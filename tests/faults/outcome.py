@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rtrecon.errors import Error
 from rtrecon.session_folder import Row, SessionFolder, open_session_folder
 from tests.faults.scan import TR_S, Scan
+
+ENDS_S = 2.5
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Outcome:
         Processes that it started and that work still.
     said : str
         What it and its scanner said.
+    took_s : float
+        From its start to its end.
     """
 
     scan: Scan
@@ -42,6 +47,7 @@ class Outcome:
     exit_code: int | None
     left: tuple[int, ...]
     said: str
+    took_s: float
 
     @cached_property
     def folder(self) -> SessionFolder:
@@ -66,10 +72,25 @@ class Outcome:
         counts: dict[str, int] = self.summary.get("volumes") or self.status[-1]["counts"]
         return counts
 
+    @cached_property
+    def observed(self) -> str:
+        """The counts and how it ended, in a few words."""
+        try:
+            counts = self.counts
+        except (Error, OSError, LookupError):
+            return f"no record; exit {self.exit_code}"
+        told = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
+        return f"{told}; exit {self.exit_code}"
+
     @property
     def volume_s(self) -> float:
         """From one volume to the next, by the clock."""
         return TR_S / self.speed
+
+    @property
+    def ends_soon(self) -> bool:
+        """Whether the run is over before much can be seen of a fault."""
+        return (len(self.scan.volumes) - self.at) * self.volume_s < ENDS_S
 
     @property
     def fault_s(self) -> float:

@@ -33,7 +33,8 @@ def run(scan: Scan, folder: Path, at: int, wire: str, machine: str, case: Case) 
     ]  # fmt: skip
     program, live = _rehearsed(machine, live)
     play = ["play", str(scan.run), "--stream", stream, "--speed", f"{case.speed:g}", "--quiet"]
-    deadline = time.monotonic() + case.limit_s
+    began = time.monotonic()
+    deadline = began + case.limit_s
     with (
         _begun(program, live, folder / "session.txt") as session,
         _begun(
@@ -46,10 +47,10 @@ def run(scan: Scan, folder: Path, at: int, wire: str, machine: str, case: Case) 
             with _begun("rtrecon-simulate", play, folder / "scanner-2.txt"):
                 session.join(max(0.0, deadline - time.monotonic()))
         session.join(max(0.0, deadline - time.monotonic()))
-        exit_code = session.exitcode
+        exit_code, took_s = session.exitcode, time.monotonic() - began
         left = _still_there(started_by(folder / "session.txt"))
     said = "".join(file.read_text(errors="replace") for file in sorted(folder.glob("*.txt")))
-    return Outcome(scan, output, at, case.speed, exit_code, tuple(left), said)
+    return Outcome(scan, output, at, case.speed, exit_code, tuple(left), said, took_s)
 
 
 def _rehearsed(machine: str, live: list[str]) -> tuple[str, list[str]]:
