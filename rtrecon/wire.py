@@ -295,6 +295,10 @@ class ScannerOutlet:
         """Send one marker, stamped with the moment it speaks of (LSL clock, s)."""
         self._markers.push_sample([text_of(marker)], stamp)
 
+    def send_text(self, content: bytes, stamp: float) -> None:
+        """Send on the marker stream what need not be a marker: so receivers are put to the test."""
+        self._markers.push_sample([content], stamp)
+
 
 def _dtype(info: pylsl.StreamInfo) -> str:
     for dtype, lsl_format in _LSL_FORMAT.items():

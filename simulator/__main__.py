@@ -11,8 +11,7 @@ from tqdm import tqdm
 
 from rtrecon.bids_files import is_bold
 from rtrecon.errors import Error
-from simulator.faults import Faults, parse_faults
-from simulator.faults.machine import KINDS, MachineFault, parse_machine_faults
+from simulator.faults import KINDS, Faults, machine, parse_faults
 from simulator.plan import GALLERIES, Design
 
 if TYPE_CHECKING:
@@ -43,13 +42,17 @@ def _session(given: argparse.Namespace) -> int:
 
 
 def _play(given: argparse.Namespace) -> int:
+    from simulator.faults.drawing import drawn
     from simulator.keys import space_bar
     from simulator.recording import open_recording, seek
-    from simulator.scanner import play
+    from simulator.scanner import play, scan_of
 
     recording = open_recording(given.run)
     if given.seek is not None:
         recording = seek(recording, given.seek)
+    faults = drawn(given.faults, scan_of(recording, given.speed))
+    if given.faults.random is not None:
+        print(f"--faults {faults}", flush=True)
     if not given.quiet:
         print(f"stream '{given.stream}' waits up to {given.wait_s:g} s for a receiver", flush=True)
     total = None if given.loop is None else given.loop * recording.n_volumes
@@ -59,7 +62,7 @@ def _play(given: argparse.Namespace) -> int:
         space_bar() as paused,
     ):
         play(
-            recording, given.stream, given.speed, given.wait_s, given.faults,
+            recording, given.stream, given.speed, given.wait_s, faults,
             progress=lambda number: bar.update(), loop=given.loop, paused=paused,
             # A BIDS run stands for a scanner, which waits for nobody; the others for what came of one.
             paced=not is_bold(given.run),
@@ -85,9 +88,7 @@ def _eeg(given: argparse.Namespace) -> int:
 
 
 def _rehearse(given: argparse.Namespace) -> int:
-    from simulator.faults.machine import rehearse
-
-    return rehearse(given.faults, [word for word in given.session if word != "--"])
+    return machine.rehearse(given.faults, [word for word in given.session if word != "--"])
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -162,8 +163,8 @@ def _add_play(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--faults", type=_faults, default=Faults(), metavar="LIST",
-        help="by volume number: lose=5 never sent, nan=8 full of NaN (float32 runs), "
-        "double=9 sent twice, die=20 stops dead; several as lose=5,lose=6",
+        help="what goes wrong, as name=volume or name=volume:amount: lose=5,late=9:3 (TRs), or "
+        f"random=SEED:N; names: {', '.join(KINDS)} (docs/replay.md)",
     )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
@@ -218,7 +219,7 @@ def _add_rehearse(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(work=_rehearse)
     kinds = "; ".join(
         f"{name}{'' if kind.seconds is None else f' [:{kind.seconds:g}]'}: {kind.about}"
-        for name, kind in KINDS.items()
+        for name, kind in machine.KINDS.items()
     )
     parser.add_argument(
         "--faults", type=_machine_faults, default=(), metavar="LIST",
@@ -229,9 +230,9 @@ def _add_rehearse(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _machine_faults(text: str) -> tuple[MachineFault, ...]:
+def _machine_faults(text: str) -> tuple[machine.MachineFault, ...]:
     try:
-        return parse_machine_faults(text)
+        return machine.parse_machine_faults(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 

@@ -10,15 +10,15 @@ from math import inf
 from pathlib import Path
 
 import numpy as np
-from simulator.faults.drawing import drawn
-from simulator.faults.effect import Effect, effect_of
-from simulator.faults.kinds import TIMED
-from simulator.schedule import schedule
 
 from rtrecon.bids import load_run
 from simulator.faults import Faults, Random
+from simulator.faults.drawing import drawn
+from simulator.faults.effect import Effect, effect_of
+from simulator.faults.kinds import TIMED
 from simulator.faults.machine import KINDS as MACHINE
 from simulator.scanner import scan_of
+from simulator.schedule import schedule
 from tests.faults.cases import NONE
 from tests.faults.checks import DECODED, Check, ended, whole
 from tests.faults.matrix import problem, undisturbed
