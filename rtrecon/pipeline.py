@@ -24,6 +24,7 @@ from rtrecon.protocol.scoring import Scoring
 from rtrecon.receive import Receiver
 from rtrecon.record import Recorder
 from rtrecon.sham import Coded
+from rtrecon.stages import watch_display, watch_drawing, watch_receiver, watch_told
 from rtrecon.standing import Standing
 from rtrecon.stimuli import find_pictures, read_picture
 from rtrecon.streams import told
@@ -43,6 +44,7 @@ from rtrecon.types import (
     Trial,
     Volume,
 )
+from rtrecon.watchdogs import Watchdogs
 from rtrecon.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -137,7 +139,10 @@ class Pipeline:
             self._standing.say, self._standing.fault, recorder.settings, self._compare,
         )  # fmt: skip
         recorder.settings(settings)
-        receiver.on_silence = lambda: recorder.status(self.status)
+        self.watchdogs = Watchdogs(
+            interval_s, lambda now: self._standing.change(troubles=now), self._standing.say
+        )
+        self._watch(generator, newest)
         self._summary = Summary(artifact.candidates)
         self._stimuli = find_pictures(stimuli)
         self._stop = receiver.stop
@@ -151,6 +156,7 @@ class Pipeline:
     def start(self) -> None:
         """Start the threads; the receiver is read from now on."""
         self._standing.change(phase=Phase.WAITING)
+        self.watchdogs.start()
         log.info("waiting for the first volume of '%s' (%s)", self._receiver.name, self.stream_text)
         self._ingest.start()
         self._drawing = self._painter.submit(self._show_until_closed)
@@ -262,6 +268,14 @@ class Pipeline:
         log.info("feedback by code %s", coded.code)
         coded.write(self._recorder.folder)
 
+    def _watch(self, generator: Generator, newest: Mailbox[Decoded]) -> None:
+        """What stands still, or fails, is told; by a code nothing is told of how pictures come."""
+        watch_told(self.watchdogs, "record", self._recorder)
+        watch_receiver(self.watchdogs, self._receiver, lambda: self._ingest.is_alive())
+        if not self._coded:
+            watch_drawing(self.watchdogs, self._draw, newest, generator)
+        watch_display(self.watchdogs, self.frames)
+
     def _compared(self, what: str, comparison: Comparison, settings: Settings) -> None:
         self.comparison = comparison
         self._recorder.comparison(what, comparison, settings)
@@ -351,6 +365,7 @@ class Pipeline:
         assert self._drawing is not None
         if wait([self._drawing], STUCK_S).not_done:
             log.error("the generator does not answer for %g s: ended without it", STUCK_S)
+        self.watchdogs.close()
         self._receiver.close()
         self.frames.close()
         if not self.failed:

@@ -37,6 +37,7 @@ from rtrecon.receive import Receiver
 from rtrecon.record import Recorder
 from rtrecon.remote.publisher import told_to_views
 from rtrecon.sham import coded_feedback
+from rtrecon.stages import watch_told, watch_views
 from rtrecon.stimuli import find_pictures
 from rtrecon.xdf_recorder import XdfRecorder
 
@@ -105,7 +106,10 @@ def open_session(
             receiver, artifact, generator, models.painter, recorder, chosen.settings, session.fixed,
             session.stimuli, session.free_viewing, feedback, coded, scoring, compares=True,
         )  # fmt: skip
-        with told_to_views(session.stream, pipeline, session.view):
+        if outputs is not None:
+            watch_told(pipeline.watchdogs, "outputs", outputs)
+        with told_to_views(session.stream, pipeline, session.view) as views:
+            watch_views(pipeline.watchdogs, views)
             try:
                 yield pipeline
             finally:

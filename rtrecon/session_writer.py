@@ -114,6 +114,11 @@ class SessionWriter:
         return lost and f"recording again; {lost}"
 
     @property
+    def failing(self) -> bool:
+        """Whether it cannot write, or keep up, at this moment."""
+        return self.waiting_bytes > SLOW_BYTES or bool(self._losses.failing)
+
+    @property
     def waiting_bytes(self) -> int:
         """What was given and is not on disk yet."""
         return self._raw.waiting_bytes + self._derived.waiting_bytes

@@ -442,7 +442,7 @@ class Trouble:
     stage : str
         "receive", "decode", "draw", "record", "display", "outputs", "views" or "keeper".
     what : str
-        One line for the operator: what is wrong, and what happens now.
+        One line for the operator: what is wrong, and after a colon what happens now.
     since : float
         LSL clock, s.
     """
@@ -450,6 +450,11 @@ class Trouble:
     stage: str
     what: str
     since: float
+
+    @property
+    def wrong(self) -> str:
+        """What is wrong; as long as it is the same, so is the trouble."""
+        return self.what.partition(": ")[0]
 
 
 @dataclass(frozen=True)

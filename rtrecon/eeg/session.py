@@ -22,7 +22,10 @@ from rtrecon.eeg.summary import PersonSummary
 from rtrecon.eeg.timeline import Timeline
 from rtrecon.protocol.blocks import Blocks, Moment
 from rtrecon.protocol.settings import ProtocolSettings
+from rtrecon.stages import watch_scores_shown, watch_told
+from rtrecon.standing import weighty
 from rtrecon.types import Block, Firing, Painted, Person, Phase, Presentation, Score, Status
+from rtrecon.watchdogs import Standstill, Watchdogs, fault, standstill
 
 log = logging.getLogger(__name__)
 
@@ -35,11 +38,6 @@ KEPT = 20_000  # scores that wait for a window
 
 class Told(Protocol):
     """Who is told of scores and firings: `Outputs`. All return at once."""
-
-    @property
-    def fault(self) -> str:
-        """What the operator has to know; empty where all is well."""
-        ...
 
     def score(self, score: Score) -> None:
         """Tell a score."""
@@ -149,15 +147,18 @@ class EegSession:
         self._changing = threading.Lock()
         self._speed = seats[0].inlet.signal.speed
         self._timeline = Timeline(nan, self._speed)
-        self._number = 0
-        self._fault = ""
-        self._done = threading.Event()
+        self._number = self._turns = 0
+        self._idle = Standstill()
         self._ingest = threading.Thread(target=self._run, name="rtrecon-eeg", daemon=True)
+        self.watchdogs = Watchdogs(0.0, lambda now: self._change(troubles=now), self._say)
+        self._watch()
+        self._done = threading.Event()
 
     def start(self) -> None:
         """Start the schedule and the thread that reads the streams."""
         self._timeline = Timeline(pylsl.local_clock(), self._speed)
         self._change(phase=Phase.WAITING)
+        self.watchdogs.start()
         self._ingest.start()
 
     def stop(self) -> None:
@@ -201,10 +202,8 @@ class EegSession:
     def status(self) -> Status:
         """A snapshot of how the session stands."""
         status = replace(self._status, recording=self._recorder.fault)
-        silent = [seat.person.name for seat in self._seats if seat.inlet.silent]
-        if status.phase is Phase.RUNNING and silent:
-            phase = Phase.SILENT if len(silent) == len(self._seats) else Phase.RUNNING
-            status = replace(status, phase=phase, message=f"no signal from {', '.join(silent)}")
+        if status.phase is Phase.RUNNING and all(seat.inlet.silent for seat in self._seats):
+            status = replace(status, phase=Phase.SILENT)
         return status
 
     @property
@@ -255,16 +254,37 @@ class EegSession:
         self._recorder.summary(self._summary())
         self._recorder.close()
 
+    def _watch(self) -> None:
+        """What stands still, or fails, is told."""
+        watch_told(self.watchdogs, "record", self._recorder)
+        self.watchdogs.add("receive", fault(self._unheard), logs=False)
+        work = standstill(
+            self._ingest.is_alive, lambda: self._turns, self.watchdogs.budget_s(0),
+            lambda: "no score is worked out: what comes waits for a minute at the most",
+        )  # fmt: skip
+        self.watchdogs.add("decode", work)
+        watch_scores_shown(
+            self.watchdogs, lambda: bool(self.recent), lambda: self._number - len(self.recent)
+        )
+
+    def _unheard(self) -> str:
+        silent = [seat.person.name for seat in self._seats if seat.inlet.silent]
+        if self._status.phase is not Phase.RUNNING or not silent:
+            return ""
+        return f"no signal from {', '.join(silent)}: it is scored as missing, and waited for"
+
     def _run(self) -> None:
         """The ingest thread."""
         try:
             while not self._over():
+                self._turns += 1
                 took = [self._take(seat) for seat in self._seats]
                 if not any(took):
                     self._stop.wait(POLL_S)
         except Exception as error:  # not one of a chunk: these are met below
             self._fail(f"the session failed: {type(error).__name__}: {error}")
         finally:
+            self.watchdogs.close()
             self._close_inlets()
             if not self.failed:
                 self._change(phase=Phase.ENDED)
@@ -273,7 +293,9 @@ class EegSession:
     def _over(self) -> bool:
         if self._stop.is_set():
             return True
-        idle_s = pylsl.local_clock() - max(seat.inlet.last_received for seat in self._seats)
+        now, newest = pylsl.local_clock(), max(seat.inlet.last_received for seat in self._seats)
+        # While the whole program stood still nobody listened, and what came then waits to be read.
+        idle_s = now - self._idle.since(True, newest, now)
         if self._until_idle_s is not None and idle_s > self._until_idle_s:
             log.warning("no samples from anybody for %.0f s: ended as --until-idle says", idle_s)
             return True
@@ -348,13 +370,6 @@ class EegSession:
         if firing is not None:
             self._outputs.fire(firing)
             log.info("%s: the threshold was held: firing %d", firing.person, firing.number)
-        self._watch_outputs()
-
-    def _watch_outputs(self) -> None:
-        fault = self._outputs.fault
-        if fault and fault != self._fault:
-            self._say(fault)
-        self._fault = fault
 
     def _say(self, message: str) -> None:
         log.warning(message)
@@ -367,8 +382,7 @@ class EegSession:
     def _change(self, **changes: Any) -> None:
         with self._changing:
             before, self._status = self._status, replace(self._status, **changes)
-            told = ("phase", "message", "paused")
-            if any(getattr(before, key) != getattr(self._status, key) for key in told):
+            if weighty(before) != weighty(self._status):
                 self._recorder.status(self._status, elapsed=_known(self.elapsed))
 
     def _close_inlets(self) -> None:

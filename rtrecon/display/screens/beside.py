@@ -136,6 +136,8 @@ class Beside(QObject):
                 self._show(name, monitor(where, name), make())
             except BadConfig as error:  # taken away since it was looked for
                 log.error("%s", error)
+            except Exception:  # whatever is wrong with one screen, the session has its window
+                log.exception("the %s cannot be opened", name)
 
         shortcut = QShortcut(QKeySequence(keys), self._window)
         shortcut.setContext(Qt.ShortcutContext.ApplicationShortcut)

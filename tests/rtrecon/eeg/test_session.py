@@ -11,6 +11,7 @@ import time
 import wave
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import groupby
 from math import exp, isnan, nan
 from pathlib import Path
 from typing import Any
@@ -346,10 +347,14 @@ def test_a_stream_that_comes_back_after_a_while_and_a_dropout(
     late = [s for s in scores if s.sample > gaps[1] + 260]
     assert late
     assert not any(isnan(s.raw) for s in late)
-    said = (tmp_path / "session" / "status.jsonl").read_text().splitlines()
-    assert [json.loads(line)["phase"] for line in said] == [
+    lines = (tmp_path / "session" / "status.jsonl").read_text().splitlines()
+    said = [json.loads(line) for line in lines]
+    assert [phase for phase, _ in groupby(line["phase"] for line in said)] == [
         "waiting for the first volume", "running", "ended",
     ]  # fmt: skip
+    whats = [trouble["what"] for line in said for trouble in line["troubles"]]
+    assert "no signal from Ada: it is scored as missing, and waited for" in whats
+    assert said[-1]["troubles"] == []
     assert "is back" in (tmp_path / "session" / "log.txt").read_text()
 
 
