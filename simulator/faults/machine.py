@@ -19,8 +19,7 @@ from functools import partial
 from importlib import import_module
 from math import inf
 from pathlib import Path
-from typing import Any
-from unittest.mock import patch
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +27,11 @@ from numpy.typing import NDArray
 from rtrecon.config import Settings
 from rtrecon.errors import BadConfig
 from rtrecon.generators import Aim, Generator, Newer, Step, load_generator
+from rtrecon.generators.apart import Apart, load_apart
 from rtrecon.growing import replace_file
+
+if TYPE_CHECKING:  # torch takes seconds
+    from rtrecon.generators.compute import Compute
 
 log = logging.getLogger("rtrecon.rehearsal")  # what is said goes to the session's log as well
 
@@ -133,26 +136,44 @@ def _put_in(faults: Sequence[MachineFault], display: bool) -> Iterator[None]:
         machine = _Machine(faults, Path(asked))
         seams.enter_context(_before("rtrecon.record", "Recorder.volume", machine.volume))
         seams.enter_context(_before("rtrecon.growing", "disk_write", machine.write))
-        seams.enter_context(
-            patch("rtrecon.models.load_generator", partial(load_faulty, asked=Path(asked)))
-        )
+        faulty = partial(_apart, asked=asked)
+        seams.enter_context(_in_place_of("rtrecon.models", "load_apart", faulty))
         if display:
             window = "rtrecon.display.session_window", "SessionWindow.tick"
             seams.enter_context(_before(*window, machine.tick))
         yield
 
 
-def _before(module: str, name: str, first: Callable[..., None]) -> Any:
+@contextmanager
+def _in_place_of(module: str, name: str, other: Callable[..., Any]) -> Iterator[Any]:
+    """Have `other` called in the place of a function, which is given."""
+    *within, name = name.split(".")
+    owner: Any = import_module(module)
+    for part in within:
+        owner = getattr(owner, part)
+    real = getattr(owner, name)
+    setattr(owner, name, other)
+    try:
+        yield real
+    finally:
+        setattr(owner, name, real)
+
+
+@contextmanager
+def _before(module: str, name: str, first: Callable[..., None]) -> Iterator[None]:
     """Have `first` called with what a function is called with, before it."""
-    target: Any = import_module(module)
-    for part in name.split("."):
-        target = getattr(target, part)
 
     def both(*arguments: Any) -> Any:
         first(*arguments)
-        return target(*arguments)
+        return real(*arguments)
 
-    return patch(f"{module}.{name}", both)
+    with _in_place_of(module, name, both) as real:
+        yield
+
+
+def _apart(name_or_folder: str, asked: str) -> Apart:
+    """The generator in a process of its own, which looks into a folder for what is to go wrong."""
+    return load_apart(f"{asked}|{name_or_folder}", f"{__name__}:load_faulty")
 
 
 class _Machine:
@@ -218,9 +239,10 @@ def _suspend(seconds: float) -> None:
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
-def load_faulty(name: str, asked: Path) -> Generator:
-    """A generator that does what it is asked to by files in a folder, once each."""
-    return _Faulty(load_generator(name), asked)  # type: ignore[return-value]
+def load_faulty(name: str, compute: "Compute | None") -> Generator:
+    """A generator that does what it is asked to by files in a folder, once each: "folder|name"."""
+    asked, _, real = name.partition("|")
+    return _Faulty(load_generator(real, compute), Path(asked))  # type: ignore[return-value]
 
 
 class _Faulty:

@@ -40,13 +40,13 @@ class Case:
     again : bool
         Whether the scanner is started once more when it has ended.
     harmless : bool
-        Whether all that is decoded is as without the fault, to the bit.
+        Of a fault of the machine: whether all that is decoded is as without it, to the bit.
     window : bool
         Whether it needs a window.
     count : int
         Volumes of the run.
     speed : float
-        Times faster than life: 40 is a volume every 50 ms.
+        Times faster than life: 20 is a volume every 100 ms.
     limit_s : float
         After which it is taken for hung.
     whens : tuple of str
@@ -69,7 +69,7 @@ class Case:
     harmless: bool = False
     window: bool = False
     count: int = COUNT
-    speed: float = 40.0
+    speed: float = 20.0
     limit_s: float = 60.0
     whens: tuple[str, ...] = WHEN
 

@@ -80,9 +80,13 @@ def _line(case: Case, when: str, output: Path, reference: Outcome) -> Line:
     folder = output / f"{case.name}-{when}"
     outcome = run_case(case, when, reference.scan, folder)
     checks = (
-        ended(case.exit_code), whole, to_the_bit, as_undisturbed(reference, case.harmless),
-        _in_time(case), *case.checks,
-    )  # fmt: skip
+        ended(case.exit_code),
+        whole,
+        to_the_bit,
+        as_undisturbed(reference, _until(case, outcome), cut=case.exit_code < 0),
+        _in_time(case),
+        *case.checks,
+    )
     broken = problem(checks, outcome)
     try:
         back_s = case.back and case.back(outcome)
@@ -93,13 +97,21 @@ def _line(case: Case, when: str, output: Path, reference: Outcome) -> Line:
     return Line(case, when, outcome.observed, back_s, broken)
 
 
+def _until(case: Case, outcome: Outcome) -> float:
+    """The first volume that may be decoded otherwise than without the fault."""
+    if case.machine(0) and not case.harmless:
+        return outcome.at
+    differs_from = outcome.sent.effect.differs_from
+    return inf if differs_from is None else differs_from
+
+
 def _in_time(case: Case) -> Check:
     def check(outcome: Outcome) -> str:
         back_s = 0.0 if case.back is None else case.back(outcome)
         if back_s is None or back_s <= case.within_s:
             return ""
         if back_s == inf:
-            return "it never recovered"
+            return "it never recovered" if outcome.goes_on else ""
         return f"it took {back_s:.2f} s, and {case.within_s:g} s were promised"
 
     return check

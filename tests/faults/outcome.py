@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from rtrecon.errors import Error
 from rtrecon.session_folder import Row, SessionFolder, open_session_folder
+from rtrecon.types import Event
 from tests.faults.scan import TR_S, Scan
+from tests.faults.sent import Sent
 
 ENDS_S = 2.5
 
@@ -29,6 +31,8 @@ class Outcome:
         Its folder.
     at : int
         The number of the volume at which the fault was put in.
+    sent : Sent
+        What the scanner's faults made of the run.
     speed : float
     exit_code : int or None
         Of `rtrecon`; None: it did not end in time.
@@ -43,6 +47,7 @@ class Outcome:
     scan: Scan
     output: Path
     at: int
+    sent: Sent
     speed: float
     exit_code: int | None
     left: tuple[int, ...]
@@ -93,11 +98,22 @@ class Outcome:
         return (len(self.scan.volumes) - self.at) * self.volume_s < ENDS_S
 
     @property
+    def goes_on(self) -> bool:
+        """Whether anything that can be used was sent after the fault."""
+        return any(fate.untouched and fate.number > self.at for fate in self.sent.effect.fates)
+
+    @property
     def fault_s(self) -> float:
         """When the fault was put in, on the session's clock: when its volume was due."""
         rows = self.folder.rows[: max(1, self.at)]
         starts = [float(row["acquired"]) - int(row["number"]) * self.volume_s for row in rows]
         return min(starts, default=nan) + self.at * self.volume_s
+
+    @property
+    def runs(self) -> list[int]:
+        """Of which run each row of volumes.tsv is, from 0."""
+        begins = [row for row, marker in self.folder.markers if marker.event is Event.RUN_START]
+        return [max(0, sum(at <= row for at in begins) - 1) for row in range(len(self.folder.rows))]
 
     def rows_after(self) -> list[Row]:
         """The volumes that came after the fault and were used."""
@@ -124,4 +140,4 @@ class Outcome:
     def array(self, name: str) -> NDArray[np.generic]:
         """Rows of one of its arrays that are whole."""
         array = self.folder.array(name)
-        return np.zeros(0) if array is None else array[: len(self.folder.table("trials.tsv"))]
+        return np.zeros((0, 0)) if array is None else array[: len(self.folder.table("trials.tsv"))]

@@ -2,6 +2,8 @@
 
 What a plan does to a run is known beforehand (`simulator.faults.effect`): which volumes never get
 there or are changed, and from which on decoded values may differ, since the evidence has memory.
+All that is decoded before is held to an undisturbed run, to the bit, and all that is decoded later to
+what the record decodes to anew.
 """
 
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -14,13 +16,11 @@ import numpy as np
 from rtrecon.bids import load_run
 from simulator.faults import Faults, Random
 from simulator.faults.drawing import drawn
-from simulator.faults.effect import Effect, effect_of
 from simulator.faults.kinds import TIMED
 from simulator.faults.machine import KINDS as MACHINE
 from simulator.scanner import scan_of
-from simulator.schedule import schedule
 from tests.faults.cases import NONE
-from tests.faults.checks import DECODED, Check, ended, whole
+from tests.faults.checks import all_recorded, as_undisturbed, ended, to_the_bit, whole
 from tests.faults.matrix import problem, undisturbed
 from tests.faults.outcome import Outcome
 from tests.faults.rig import run
@@ -29,8 +29,8 @@ COUNT = 120  # volumes, of 50 ms each
 MOST = 10
 _SECONDS = {"disk-slow": 2.0, "disk-full": 2.0, "disk-readonly": 2.0, "display-stuck": 2.0,
             "suspend": 2.0, "generator-slow": 0.2}  # fmt: skip
-_ENDS = {"kill": -9, "display-crash": -11, "display-close": 0}
-"""After these the session's process decodes nothing more; and how it ends."""
+_ENDS = {"kill": -9, "display-crash": -11}
+"""After these the session's process decodes nothing more; with its exit code."""
 HEAD = ("plan", "scanner", "machine", "observed", "took", "kept")
 
 
@@ -41,18 +41,11 @@ class Plan:
     seed: int
     wire: Faults
     machine: tuple[tuple[str, int], ...]
-    effect: Effect
 
     @property
-    def ends(self) -> float:
-        """The volume from which on the session's process is no more."""
-        return min((at for name, at in self.machine if name in _ENDS), default=inf)
-
-    @property
-    def exit_code(self) -> int:
-        """Of `rtrecon run`."""
-        ending = min(((at, name) for name, at in self.machine if name in _ENDS), default=None)
-        return 0 if ending is None else _ENDS[ending[1]]
+    def end(self) -> tuple[str, int] | None:
+        """What ends the session, and when; None: the run does."""
+        return next((one for one in self.machine if one[0] in _ENDS), None)
 
     @property
     def told(self) -> str:
@@ -69,9 +62,12 @@ class Plan:
 
     @property
     def foreseen(self) -> bool:
-        """Whether what is received is known: not where the session is away while the scanner is."""
-        away = {"suspend", *_ENDS}
-        return not (self.wire.of(*TIMED) and any(name in away for name, _ in self.machine))
+        """Whether it is known what is received.
+
+        Not where the session is away itself while the scanner is.
+        """
+        machine = {name for name, _ in self.machine}
+        return not (self.wire.of(*TIMED) and machine & {"suspend", *_ENDS})
 
 
 def draw_plan(seed: int, run_file: Path, speed: float) -> Plan:
@@ -85,12 +81,12 @@ def draw_plan(seed: int, run_file: Path, speed: float) -> Plan:
         most = total - of_machine
         faults = drawn(Faults(random=Random(seed, most)), scan)
     machine: dict[str, int] = {}
+    ends = False
     for _ in range(of_machine):
-        name = str(chance.choice(sorted(MACHINE)))
+        name = str(chance.choice(sorted(MACHINE.keys() - (_ENDS if ends else set()))))
+        ends |= name in _ENDS  # a session ends once
         machine.setdefault(name, int(chance.integers(scan.n_volumes)))
-    effect = effect_of(list(schedule(recording)), faults, scan)
-    by_volume = sorted(machine.items(), key=lambda one: one[1])
-    return Plan(seed, faults, tuple(by_volume), effect)
+    return Plan(seed, faults, tuple(sorted(machine.items(), key=lambda one: one[1])))
 
 
 def run_plans(output: Path, seeds: range, jobs: int) -> tuple[int, int]:
@@ -114,13 +110,16 @@ def _row(seed: int, output: Path, reference: Outcome) -> tuple[str, ...]:
     outcome = run(
         reference.scan, output / f"plan-{seed}", 0, str(plan.wire), plan.told, case
     )  # fmt: skip
-    checks = (
-        ended(plan.exit_code),
-        whole,
-        received_is_recorded,
-        _foreseen(plan),
-        _same(plan, reference),
+    differs_from = outcome.sent.effect.differs_from
+    until = min(
+        inf if differs_from is None else differs_from, inf if plan.end is None else plan.end[1]
     )
+    checks = [
+        ended(0 if plan.end is None else _ENDS[plan.end[0]]), whole, to_the_bit, received_is_recorded,
+        as_undisturbed(reference, until, cut=plan.end is not None),
+    ]  # fmt: skip
+    if plan.foreseen:
+        checks.append(all_recorded)
     broken = problem(checks, outcome)
     return (
         str(seed), str(plan.wire) or "-", plan.told or "-", outcome.observed,
@@ -135,39 +134,3 @@ def received_is_recorded(outcome: Outcome) -> str:
     counts, faults = outcome.counts, [row["fault"] for row in outcome.folder.rows]
     used = faults.count("n/a")
     return "" if used == counts["received"] else f"{used} on disk, {counts['received']} received"
-
-
-def _foreseen(plan: Plan) -> Check:
-    def check(outcome: Outcome) -> str:
-        if not plan.foreseen or (plan.exit_code == 0 and plan.ends < inf):
-            return ""
-        rows = [int(row["number"]) for row in outcome.folder.rows]
-        missing = [
-            fate.number for fate in plan.effect.fates
-            if rows.count(fate.sent_as) < min(1, fate.times)
-        ]  # fmt: skip
-        return f"volumes {missing} are not on disk" if missing else ""
-
-    return check
-
-
-def _same(plan: Plan, reference: Outcome) -> Check:
-    """What was decoded of volumes that nothing touches is, to the bit, as undisturbed."""
-
-    def check(outcome: Outcome) -> str:
-        until = min(
-            inf if plan.effect.differs_from is None else plan.effect.differs_from, plan.ends
-        )
-        rows, usual = outcome.folder.table("trials.tsv"), reference.folder.table("trials.tsv")
-        count = sum(int(row["volume"]) < until for row in usual)
-        if plan.ends < inf:  # the last ones may have been on their way to the disk
-            count = min(count, len(rows))
-        ours = [int(row["volume"]) for row in rows[:count]]
-        if ours != [int(row["volume"]) for row in usual[:count]]:
-            return f"of {count} decoded volumes that nothing touches {len(ours)} are there"
-        for name in DECODED:
-            if not np.array_equal(outcome.array(name)[:count], reference.array(name)[:count]):
-                return f"{name}.npy differs from an undisturbed run's before volume {until}"
-        return ""
-
-    return check

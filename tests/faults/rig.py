@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+from simulator.faults import parse_faults
 from tests.faults.case import Case
 from tests.faults.outcome import Outcome
 from tests.faults.processes import alive, begin, started_by
 from tests.faults.scan import Scan
+from tests.faults.sent import sent_of
 
 _LEAVE_S = 10.0  # for what a session has started, after its end
 
@@ -50,7 +52,8 @@ def run(scan: Scan, folder: Path, at: int, wire: str, machine: str, case: Case) 
         exit_code, took_s = session.exitcode, time.monotonic() - began
         left = _still_there(started_by(folder / "session.txt"))
     said = "".join(file.read_text(errors="replace") for file in sorted(folder.glob("*.txt")))
-    return Outcome(scan, output, at, case.speed, exit_code, tuple(left), said, took_s)
+    sent = sent_of(scan, parse_faults(wire), case.speed)
+    return Outcome(scan, output, at, sent, case.speed, exit_code, tuple(left), said, took_s)
 
 
 def _rehearsed(machine: str, live: list[str]) -> tuple[str, list[str]]:

@@ -17,6 +17,8 @@ from tests.toy import NAMES, artifact_for, save_toy, toy_volumes
 
 TR_S = 2.0
 EVERY = 6  # volumes from one trial to the next; the first begins with volume 0
+ONSET_S = -0.9
+"""From the start of a trial's first volume: so that its marker has nearly a TR and a half to come."""
 _AFFINE = np.array([[-3.0, 0, 0, 9], [0, 3, 0, -8], [0, 0, 3.5, -7], [0, 0, 0, 1]])
 GEOMETRY = Geometry((6, 5, 4), read_only(_AFFINE), TR_S, "float32")
 
@@ -45,7 +47,7 @@ def write_scan(folder: Path, count: int) -> Scan:
     events = [("onset", "duration", "trial_type", "stim_file")]
     for trial, first in enumerate(range(0, count, EVERY)):
         name = NAMES[trial % len(NAMES)]
-        events.append((f"{first * TR_S + 0.3:g}", "6", name, f"{name}.png"))
+        events.append((f"{max(0.0, first * TR_S + ONSET_S):g}", "6", name, f"{name}.png"))
     (func / "sub-toy_task-view_events.tsv").write_text(
         "".join("\t".join(row) + "\n" for row in events)
     )

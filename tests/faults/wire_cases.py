@@ -4,7 +4,7 @@ from tests.faults.case import Case
 from tests.faults.checks import all_recorded, counts, faulty, logged, phases, troubled
 from tests.faults.outcome import Outcome
 
-LONG = 240  # volumes: 12 s
+LONG = 120  # volumes: 12 s
 _NEXT = "with the next volume"
 _AT_ONCE = "at once: what is decoded is as without it, to the bit"
 
@@ -20,7 +20,7 @@ WIRE = (
         "double", "a volume comes twice",
         shown="one more duplicate", recorded="both, the second with the fault 'came again'",
         recovers=_AT_ONCE, within_s=1.0,
-        wire=lambda at: f"double={at}", back=Outcome.volumes_back_s, harmless=True,
+        wire=lambda at: f"double={at}", back=Outcome.volumes_back_s,
         checks=(counts(duplicate=1), faulty("came again"), all_recorded),
     ),
     Case(
@@ -29,14 +29,14 @@ WIRE = (
         recorded="it too, with the fault 'came late'; nothing is made of it any more",
         recovers=_NEXT, within_s=1.0,
         wire=lambda at: f"late={at}:2", back=Outcome.volumes_back_s,
-        checks=(faulty("came late"), all_recorded),
+        checks=(counts(-1, rejected=1), faulty("came late"), all_recorded),
     ),
     Case(
         "swap", "two volumes come in the wrong order",
         shown="as a volume that comes late", recorded="both, the earlier with the fault 'came late'",
         recovers=_NEXT, within_s=1.0,
         wire=lambda at: f"swap={at}", back=Outcome.volumes_back_s,
-        checks=(faulty("came late"), all_recorded),
+        checks=(counts(-1, rejected=1), faulty("came late"), all_recorded),
     ),
     Case(
         "truncate", "half of a volume never arrived and is zero",
@@ -86,14 +86,14 @@ WIRE = (
     Case(
         "jitter", "every volume from there on is late by up to half a TR",
         shown="nothing", recorded="everything", recovers=_AT_ONCE, within_s=1.0,
-        wire=lambda at: f"jitter={at}", back=Outcome.volumes_back_s, harmless=True,
+        wire=lambda at: f"jitter={at}", back=Outcome.volumes_back_s,
         checks=(counts(), all_recorded),
     ),
     Case(
         "clock", "the scanner's clock steps forward by a minute",
         shown="nothing", recorded="everything, with the stamps that came",
         recovers=_AT_ONCE, within_s=1.0,
-        wire=lambda at: f"clock={at}:60", back=Outcome.volumes_back_s, harmless=True,
+        wire=lambda at: f"clock={at}:60", back=Outcome.volumes_back_s,
         checks=(counts(), all_recorded),
     ),
     Case(
@@ -113,14 +113,14 @@ WIRE = (
         "mark-early", "the marker of a trial comes ten volumes early",
         shown="nothing: the trial begins when it was to begin", recorded="everything",
         recovers=_AT_ONCE, within_s=1.0,
-        wire=lambda at: f"mark-early={min(at, 54)}:10", back=Outcome.volumes_back_s, harmless=True,
+        wire=lambda at: f"mark-early={min(at, 54)}:10", back=Outcome.volumes_back_s,
         checks=(counts(), all_recorded),
     ),
     Case(
         "mark-bad", "a marker that cannot be read",
         shown="the log has a line of it", recorded="everything else",
         recovers=_AT_ONCE, within_s=1.0,
-        wire=lambda at: f"mark-bad={at}", back=Outcome.volumes_back_s, harmless=True,
+        wire=lambda at: f"mark-bad={at}", back=Outcome.volumes_back_s,
         checks=(counts(), all_recorded),
     ),
     Case(
@@ -172,7 +172,7 @@ WIRE = (
         "second", "another scanner sends under the same name for 3 s",
         shown="the log says that there are two", recorded="the one that was there first",
         recovers=_AT_ONCE, within_s=1.0,
-        wire=lambda at: f"second={at}:3", back=Outcome.volumes_back_s, count=LONG, harmless=True,
+        wire=lambda at: f"second={at}:3", back=Outcome.volumes_back_s, count=LONG,
         checks=(counts(), all_recorded),
     ),
     Case(
