@@ -100,6 +100,11 @@ def volume_info(
     return info
 
 
+def lsl_format(geometry: Geometry) -> int:
+    """What LSL calls the format of these volumes."""
+    return _LSL_FORMAT[geometry.dtype]
+
+
 def is_paced(info: pylsl.StreamInfo) -> bool:
     """Whether the sender of a volume stream waits for what its receiver has taken."""
     return info.desc().child_value("paced") == "true"

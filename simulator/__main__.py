@@ -2,7 +2,8 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from simulator.faults import KINDS, Faults, machine, parse_faults
 from simulator.plan import GALLERIES, Design
 
 if TYPE_CHECKING:
+    from simulator.cable import Cable
     from simulator.recording import Place
 
 
@@ -60,14 +62,33 @@ def _play(given: argparse.Namespace) -> int:
     with (
         tqdm(total=total, desc=recording.name, disable=given.quiet, delay=1e-3) as bar,
         space_bar() as paused,
+        _cable_of(faults) as cable,
     ):
         play(
             recording, given.stream, given.speed, given.wait_s, faults,
-            progress=lambda number: bar.update(), loop=given.loop, paused=paused,
+            progress=lambda number: bar.update(), loop=given.loop, paused=paused, cable=cable,
             # A BIDS run stands for a scanner, which waits for nobody; the others for what came of one.
             paced=not is_bold(given.run),
         )  # fmt: skip
     return 0
+
+
+@contextmanager
+def _cable_of(faults: Faults) -> Iterator["Cable | None"]:
+    """A cable in front of this process's streams, where it is to be cut. Before liblsl is used."""
+    if not faults.of("cut"):
+        yield None
+        return
+    import pylsl
+
+    from simulator.cable import Cable
+    from simulator.lsl import behind_a_cable, configured, ports_of
+
+    config = configured()
+    behind = behind_a_cable(config)
+    pylsl.set_config_content(behind)
+    with Cable(ports_of(config), ports_of(behind)) as cable:
+        yield cable
 
 
 def _eeg(given: argparse.Namespace) -> int:

@@ -33,6 +33,6 @@ def _truncated(data: Voxels, share: float) -> Voxels:
 
 def _spiked(data: Voxels, share: float, number: int) -> Voxels:
     bright = np.random.default_rng(number).random(data.shape) < share
-    top = np.iinfo(data.dtype).max if data.dtype.kind == "i" else np.inf
+    top = np.iinfo(np.int16).max if data.dtype == np.int16 else np.inf
     values = np.where(bright, np.minimum(data.astype(np.float64) * _BRIGHT, top), data)
     return values.astype(data.dtype)

@@ -1,7 +1,7 @@
 """Faults of the session's own machine."""
 
 from tests.faults.case import Case
-from tests.faults.checks import all_recorded, counts, logged, phases, troubled
+from tests.faults.checks import all_recorded, counts, logged, troubled
 from tests.faults.outcome import Outcome
 
 LONG = 120  # volumes: 12 s
