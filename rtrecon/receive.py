@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from rtrecon.marker_inlets import MarkerInlets
 from rtrecon.onsets import Onsets
 from rtrecon.types import Event, Marker, Times, Volume, VolumeCounts
 from rtrecon.volume_fault import VolumeFault
+from rtrecon.watchdogs import Standstill
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +33,8 @@ class Receiver:
 
     A volume with a `fault` is for the record alone; it is not among those received. One whose number
     was there already may be passed on behind the next, which tells whether a new run has begun.
-    Iterate in one thread; `counts`, `geometry`, `last_received` and `markers_joined` may be read
-    from any.
+    Iterate in one thread; `counts`, `geometry`, `last_received`, `markers_joined`, `looks` (which
+    moves as long as somebody iterates) and `waiting` may be read from any.
     Iteration ends when the run is over: at the end marker (and the last volume it promises),
     after `until_idle_s` without a volume, or when `stop` is set.
 
@@ -72,7 +73,8 @@ class Receiver:
         self.counts = VolumeCounts()
         self.last_received = pylsl.local_clock()  # of a volume; before the first, of listening
         self.silent = False
-        self.on_silence: Callable[[], None] = lambda: None  # called when `silent` has changed
+        self.looks = 0
+        self._idle = Standstill()
         self._last_stamp = -np.inf
         self._onsets = Onsets(self.geometry.speed, self._silent_s)
         self._end: Marker | None = None
@@ -101,6 +103,16 @@ class Receiver:
                 self._taken.add(volumes=len(stamps))
         yield from self._finish()
 
+    @property
+    def waiting(self) -> int:
+        """Volumes that have come and were not looked at yet."""
+        return int(self._volumes.samples_available())
+
+    @property
+    def at(self) -> int:
+        """Number of the newest volume that was looked at; -1 before the first."""
+        return self._count.expected - 1
+
     def close(self) -> None:
         """Let go of the streams."""
         self._lookout.close()
@@ -110,7 +122,10 @@ class Receiver:
         self._taken = None
 
     def _over(self) -> bool:
-        idle_s = pylsl.local_clock() - self.last_received
+        now = pylsl.local_clock()
+        self.looks += 1
+        # While the whole program stood still nobody listened, and what came then waits to be read.
+        idle_s = now - self._idle.since(True, self.last_received, now)
         tr_s = self.geometry.tr_s / self.geometry.speed
         self._watch(idle_s)
         if self._end is not None:
@@ -134,9 +149,7 @@ class Receiver:
             )
         elif self.silent and not silent:
             log.warning("stream '%s' is back with %s", self.name, self._position())
-        changed, self.silent = silent != self.silent, silent
-        if changed:
-            self.on_silence()
+        self.silent = silent
 
     def _position(self) -> str:
         expected = self._count.expected

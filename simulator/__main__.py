@@ -12,7 +12,9 @@ from tqdm import tqdm
 
 from rtrecon.bids_files import is_bold
 from rtrecon.errors import Error
-from simulator.faults import KINDS, Faults, parse_faults
+from rtrecon.network import PEERS, confine, keep_offline
+from rtrecon.printable import printable_lines
+from simulator.faults import KINDS, Faults, machine, parse_faults
 from simulator.plan import GALLERIES, Design
 
 if TYPE_CHECKING:
@@ -23,10 +25,12 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns 0, or 1 after one line on standard error."""
     given = _parser().parse_args(argv)
+    keep_offline()
     try:
+        confine(getattr(given, "peers", None))
         return int(given.work(given))
     except Error as error:
-        print(f"rtrecon-simulate: {error}", file=sys.stderr)
+        print(f"rtrecon-simulate: {printable_lines(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("rtrecon-simulate: interrupted", file=sys.stderr)
@@ -108,12 +112,17 @@ def _eeg(given: argparse.Namespace) -> int:
     return 0
 
 
+def _rehearse(given: argparse.Namespace) -> int:
+    return machine.rehearse(given.faults, [word for word in given.session if word != "--"])
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="rtrecon-simulate", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_session(commands.add_parser("session", help="write a simulated person's BIDS dataset"))
     _add_play(commands.add_parser("play", help="replay what was recorded over LSL"))
     _add_eeg(commands.add_parser("eeg", help="people with electrodes, each an EEG stream"))
+    _add_rehearse(commands.add_parser("rehearse", help="a session whose own machine has faults"))
     return parser
 
 
@@ -182,6 +191,7 @@ def _add_play(parser: argparse.ArgumentParser) -> None:
         help="what goes wrong, as name=volume or name=volume:amount: lose=5,late=9:3 (TRs), or "
         f"random=SEED:N; names: {', '.join(KINDS)} (docs/replay.md)",
     )  # fmt: skip
+    parser.add_argument("--peers", **PEERS)
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
@@ -228,7 +238,30 @@ def _add_eeg(parser: argparse.ArgumentParser) -> None:
         "--wait", dest="wait_s", type=_seconds, default=60.0, metavar="SECONDS",
         help="how long to wait for receivers [60]",
     )  # fmt: skip
+    parser.add_argument("--peers", **PEERS)
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _add_rehearse(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(work=_rehearse)
+    kinds = "; ".join(
+        f"{name}{'' if kind.seconds is None else f' [:{kind.seconds:g}]'}: {kind.about}"
+        for name, kind in machine.KINDS.items()
+    )
+    parser.add_argument(
+        "--faults", type=_machine_faults, default=(), metavar="LIST",
+        help=f"name=volume or name=volume:seconds, several as kill=20,suspend=40:5. {kinds}",
+    )  # fmt: skip
+    parser.add_argument(
+        "session", nargs=argparse.REMAINDER, metavar="-- run ...", help="as rtrecon takes it"
+    )
+
+
+def _machine_faults(text: str) -> tuple[machine.MachineFault, ...]:
+    try:
+        return machine.parse_machine_faults(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _spans(text: str) -> tuple[tuple[float, float], ...]:
