@@ -67,7 +67,6 @@ class EegRecorder(SessionWriter):
             except BaseException:
                 samples.take_back()
                 raise
-            self._losses.goes_on()
 
         what = f"{len(times)} samples of eeg-{person + 1} from {chunk.stamps[0]:.3f} on"
         self._raw.put(what, write, chunk.samples.nbytes + times.nbytes)
