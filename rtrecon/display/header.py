@@ -1,7 +1,5 @@
 """Where the session stands: phase, message, and what it is connected to."""
 
-from html import escape
-
 from pylsl import local_clock
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
@@ -13,7 +11,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from rtrecon.display.theme import Text, Words, mark
+from rtrecon.display.theme import Text, Words, explain, mark
 from rtrecon.display.watched import Watched
 from rtrecon.types import Phase, Status
 
@@ -78,7 +76,7 @@ class Header(QWidget):
         self.recording.setVisible(bool(status.recording))
         self.message.say(status.message)
         for line in (self.recording, self.message):
-            line.setToolTip(f"<p>{escape(line.text())}</p>" if line.text() else "")
+            explain(line, line.text())
         self.details.setVisible(bool(status.traceback))
         self.tick()
 
