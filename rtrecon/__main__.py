@@ -89,7 +89,6 @@ def _show(
     options: argparse.Namespace,
     screens: "Screens | None",
 ) -> None:
-    import rtrecon.generators.diffusion  # noqa: F401  (in these seconds a window would stand still)
     from rtrecon.display.visit import run_visit
 
     run_visit(

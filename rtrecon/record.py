@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rtrecon.config import Settings
-from rtrecon.growing import append_together
+from rtrecon.growing import append_together, write_file
 from rtrecon.session_writer import SessionWriter, tsv
 from rtrecon.types import (
     Arrival,
@@ -80,7 +80,7 @@ class Recorder(SessionWriter):
         self._settings: list[Settings] = []  # as in settings.jsonl
 
     def volume(self, volume: Volume) -> None:
-        """Keep one raw volume, rejected or not. Never dropped, however much waits."""
+        """Keep one raw volume, rejected or not. Waits as long as the disk takes none."""
         times = volume.times
         row = tsv((volume.number, times.acquired, times.received, volume.fault))
 
@@ -88,7 +88,6 @@ class Recorder(SessionWriter):
             append_together(
                 (self._arrays["volumes"], volume.data), (self._lines["volumes.tsv"], row)
             )
-            self._losses.goes_on()
 
         self._raw.put(f"volume {volume.number}", write, volume.data.nbytes)
 
@@ -109,6 +108,7 @@ class Recorder(SessionWriter):
         line = json.dumps({
             "time": pylsl.local_clock(), "phase": status.phase.value, "paused": status.paused,
             "message": status.message, "traceback": status.traceback, "counts": asdict(status.volumes),
+            "troubles": [asdict(trouble) for trouble in status.troubles],
         })  # fmt: skip
         self._raw.put(f"status {status.phase.value}", self._line("status.jsonl", line))
 
@@ -213,7 +213,7 @@ class Recorder(SessionWriter):
         """First the pictures: a row stands for files that are there."""
         try:
             for file, image in pictures.items():
-                file.write_bytes(_png(image))
+                write_file(file, _png(image))
             self._lines[table].append(tsv(row))
         except BaseException:
             for file in pictures:

@@ -79,6 +79,14 @@ class XdfRecorder:
             )
             return stream in self._recorded
 
+    def withdraw(self) -> None:
+        """End the file here, whatever is on its way."""
+        self._stop.set()
+        with self._writing:
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+
     def close(self) -> None:
         """Take what has come by now, and end the file. Call while the streams still exist."""
         self._stop.set()
