@@ -4,6 +4,7 @@
 # make lint   the first three of these
 # make docs   the documentation as a site, in out/site
 # make bench  the tables in docs/
+# make fuzz   all readers of what is untrusted, fuzzed for 10 minutes of the processor each
 # PYTHON chooses the interpreter for the virtual environment (3.11 or newer).
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ READY := $(VENV)/.installed
 DEMO := out/demo
 GENERATOR := miniature
 
-.PHONY: demo test lint docs bench clean
+.PHONY: demo test lint docs bench fuzz clean
 
 demo: $(READY)
 	$(BIN)/python -m simulator.demo --generator $(GENERATOR) --output $(DEMO)
@@ -48,6 +49,11 @@ bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.kills
 	$(BIN)/python -m tests.benchmarks.screens
 	$(BIN)/python -m tests.benchmarks.window --person out/demo-person  # which make demo makes
+
+fuzz: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fuzz]' \
+		|| echo "fuzz: atheris cannot be installed here: inputs are changed by chance alone"
+	$(BIN)/python -m tests.fuzz --minutes 10
 
 # torch first and by its exact version: a looser request may fetch gigabytes for a GPU
 $(READY): pyproject.toml constraints.txt tools/setup.sh

@@ -132,7 +132,7 @@ def read_toml(toml: Path) -> dict[str, Any]:
         return tomllib.loads(toml.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadConfig(f"cannot read the configuration {toml}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, no text, endless numbers or tables
         raise BadConfig(f"{toml} is not TOML: {error}") from error
 
 

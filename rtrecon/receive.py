@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 SILENCE_TRS = 3  # after so many TRs without a volume the stream counts as silent
 TAIL_S = 2.0  # what is still under way when the end marker comes gets this long
 _GRACE_S = 0.02  # that markers get to come before a volume of a backlog
+_LATEST = 1e12  # s, of any clock
 _MAX_GAP = 10_000  # a volume number further ahead than this is no number
 
 
@@ -131,6 +132,8 @@ class Receiver:
         self.last_received = received
         try:
             volume = wire.volume_of(sample, self.geometry, Times(stamp, received))
+            if not abs(stamp) < _LATEST:
+                raise BadStream(f"volume {volume.number} is stamped {stamp}, which is no time")
             if volume.number - self._expected > _MAX_GAP:
                 raise BadStream(
                     f"volume number {volume.number} after {self._expected - 1} is no number"
@@ -185,7 +188,9 @@ class Receiver:
                 self._taken.add(markers=1)
 
     def _ordered(self, marker: Marker) -> Iterator[Marker]:
-        if marker.event is Event.RUN_END:
+        if not abs(marker.stamp) < _LATEST:
+            log.warning("a marker was skipped: it is stamped %s, which is no time", marker.stamp)
+        elif marker.event is Event.RUN_END:
             self._end = marker  # passed on when the last volume is through
         elif marker.event is Event.TRIAL and np.isnan(marker.onset_s) and self._anchor is None:
             self._held.append(marker)
