@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 SILENCE_TRS = 3  # after so many TRs without a volume the stream counts as silent
 TAIL_S = 2.0  # what is still under way when the end marker comes gets this long
 _GRACE_S = 0.02  # that markers get to come before a volume of a backlog
+_LATEST = 1e12  # s, of any clock
 _MAX_GAP = 10_000  # a volume number further ahead than this is no number
 
 
@@ -168,6 +169,8 @@ class Receiver:
         self.last_received = received
         try:
             volume = wire.volume_of(sample, self.geometry, Times(stamp, received))
+            if not abs(stamp) < _LATEST:
+                raise BadStream(f"volume {volume.number} is stamped {stamp}, which is no time")
             if volume.number - self._count.expected > _MAX_GAP:
                 raise BadStream(
                     f"volume number {volume.number} after {self._count.expected - 1} is no number"
@@ -251,7 +254,9 @@ class Receiver:
                 self._taken.add(markers=1)
 
     def _ordered(self, marker: Marker) -> Iterator[Volume | Marker]:
-        if marker.event is Event.RUN_END:
+        if not abs(marker.stamp) < _LATEST:
+            log.warning("a marker was skipped: it is stamped %s, which is no time", marker.stamp)
+        elif marker.event is Event.RUN_END:
             self._end = marker  # passed on when the last volume is through
         elif marker.event is Event.RUN_START:
             if marker.stamp <= self._last_stamp:
