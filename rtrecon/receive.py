@@ -41,6 +41,10 @@ class Receiver:
     until_idle_s : float or None
         End after so long without a volume; None waits for ever.
     stop : threading.Event
+    after : callable, optional
+        Says of a marker stream, by its source id, whether the receiver beside which this one listens
+        hears it: it is heard here only then, so that its program does not begin before that one
+        listens, and a paced sender is told of nothing that is taken here.
 
     Raises
     ------
@@ -49,16 +53,21 @@ class Receiver:
     """
 
     def __init__(
-        self, name: str, wait_s: float, until_idle_s: float | None, stop: threading.Event
+        self,
+        name: str,
+        wait_s: float,
+        until_idle_s: float | None,
+        stop: threading.Event,
+        after: Callable[[str], bool] | None = None,
     ) -> None:
         found = find_stream(name, wait_s, stop)
         self.name = name
         self.stop = stop
-        self._until_idle_s = until_idle_s
+        self.until_idle_s = until_idle_s
         self.geometry, self._volumes = open_volumes(found)
-        self._taken = taken_of(self._volumes)
+        self._taken = taken_of(self._volumes) if after is None else None
         self._clock = Clock(self._volumes)
-        self._markers = MarkerInlets(name)
+        self._markers = MarkerInlets(name, after)
         self.markers_joined = self._markers.joined
         self.counts = VolumeCounts()
         self.last_received = pylsl.local_clock()  # of a volume; before the first, of listening
@@ -89,6 +98,11 @@ class Receiver:
                 self._taken.add(volumes=len(stamps))
         yield from self._finish()
 
+    @property
+    def marker_sources(self) -> tuple[str, ...]:
+        """Source ids of the marker streams that are heard."""
+        return self._markers.sources
+
     def close(self) -> None:
         """Let go of the streams."""
         self._volumes.close_stream()
@@ -102,7 +116,7 @@ class Receiver:
         if self._end is not None:
             promised = self._end.volumes
             return (promised is not None and self._expected >= promised) or idle_s > TAIL_S + tr_s
-        if self._until_idle_s is None or idle_s <= self._until_idle_s:
+        if self.until_idle_s is None or idle_s <= self.until_idle_s:
             return False
         log.warning(
             "stream '%s' was silent for %.0f s after %s: ended as --until-idle says",

@@ -27,6 +27,7 @@ from rtrecon.contact_sheet import write_contact_sheet
 from rtrecon.errors import BadDataset
 from rtrecon.feedback import Feedback
 from rtrecon.generators import Generator
+from rtrecon.keeper import keeper_beside
 from rtrecon.log_file import log_file
 from rtrecon.models import Models, check_tie
 from rtrecon.outputs import open_outputs
@@ -98,6 +99,7 @@ def open_session(
         log_file(folder),
         closing(Feedback(session.stream, artifact.candidates)) as feedback,
         _xdf(session, folder, receiver),
+        keeper_beside(receiver, recorder),
         undisturbed(),
     ):
         # In here, so that what it works out beforehand is the same however many cores there are.
