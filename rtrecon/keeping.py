@@ -29,7 +29,7 @@ from rtrecon.types import Marker, Phase, Status, Volume
 log = logging.getLogger(__name__)
 
 LISTEN, JOINED, RECORDED, OVER, GOODBYE = b"L", b"J", b"R", b"O", b"B"  # what the session says
-LISTENS = b"L"  # the only answer; anything else is why it does not
+LISTENS = b"L"  # the answer, with the number of marker streams that are heard; else why it does not
 RECORDED_AS = struct.Struct("<qd")  # number and stamp of the newest volume on disk
 MOST_BYTES = 1 << 16
 SILENT_S = 120.0  # after so long without a volume the run is over, where the session had no limit
@@ -76,7 +76,11 @@ class _Keeping:
         self._disk: OnDisk | None = None  # what was there at the takeover
         self._log = ExitStack()
         for number in (signal.SIGINT, signal.SIGTERM):  # a terminal's go to all of its processes
-            signal.signal(number, lambda *_: self._alone.is_set() and self._stop.set())
+            signal.signal(number, self._asked_to_end)
+
+    def _asked_to_end(self, *_: object) -> None:
+        if self._alone.is_set():
+            self._stop.set()
 
     def run(self) -> None:
         """Until the goodbye or the end of the run."""
@@ -105,7 +109,7 @@ class _Keeping:
             self._held.near_s = receiver.geometry.tr_s / receiver.geometry.speed / 2
             if self._recorder is not None:
                 receiver.until_idle_s = self._until_idle_s
-        self._say(LISTENS)
+        self._say(LISTENS + b"0")
         try:
             for item in receiver:
                 self._take(item)
@@ -150,9 +154,9 @@ class _Keeping:
         elif kind == RECORDED:
             with self._changing:
                 self._held.forget(*RECORDED_AS.unpack(what))
-                listens = self._receiver is not None
-            if listens:
-                self._say(LISTENS)
+                receiver = self._receiver
+            if receiver is not None:
+                self._say(LISTENS + b"%d" % len(receiver.marker_sources))
         elif kind == OVER:
             self._stop.set()
 

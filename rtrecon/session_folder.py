@@ -85,6 +85,15 @@ class SessionFolder:
         except (OSError, ValueError, ArithmeticError) as error:
             raise BadDataset(f"{file} is damaged: {error}") from error
 
+    @property
+    def whole(self) -> bool:
+        """Whether the session's own process came to its end: else what is derived may lack its last."""
+        try:
+            summary = json.loads((self.folder / "summary.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        return isinstance(summary, dict) and "kept_by" not in summary
+
     def lines(self, name: str) -> list[dict[str, Any]]:
         """The whole lines of one of its JSON files (`settings.jsonl`)."""
         return [json.loads(line) for line in _whole_lines(self.folder / name)]
