@@ -27,6 +27,7 @@ from rtrecon.contact_sheet import write_contact_sheet
 from rtrecon.errors import BadDataset
 from rtrecon.feedback import Feedback
 from rtrecon.generators import Generator
+from rtrecon.keeper import keeper_beside
 from rtrecon.log_file import log_file
 from rtrecon.models import Models, check_tie
 from rtrecon.outputs import open_outputs
@@ -37,7 +38,7 @@ from rtrecon.receive import Receiver
 from rtrecon.record import Recorder
 from rtrecon.remote.publisher import told_to_views
 from rtrecon.sham import coded_feedback
-from rtrecon.stages import watch_told, watch_views
+from rtrecon.stages import watch_keeper, watch_told, watch_views
 from rtrecon.stimuli import find_pictures
 from rtrecon.xdf_recorder import XdfRecorder
 
@@ -99,6 +100,7 @@ def open_session(
         log_file(folder),
         closing(Feedback(session.stream, artifact.candidates)) as feedback,
         _xdf(session, folder, receiver) as xdf,
+        keeper_beside(receiver, recorder) as keeper,
         undisturbed(),
     ):
         # In here, so that what it works out beforehand is the same however many cores there are.
@@ -106,6 +108,8 @@ def open_session(
             receiver, artifact, generator, models.painter, recorder, chosen.settings, session.fixed,
             session.stimuli, session.free_viewing, feedback, coded, scoring, compares=True,
         )  # fmt: skip
+        pipeline.at_withdrawal.append(keeper.goodbye)
+        watch_keeper(pipeline.watchdogs, keeper)
         if xdf is not None:
             pipeline.at_withdrawal.append(xdf.withdraw)
         if outputs is not None:

@@ -57,19 +57,23 @@ class SessionFolder:
 
     def walk(self) -> Iterator[Volume | Marker]:
         """Accepted volumes and all markers, as the receiver passed them on."""
+        return (item for item in self.all() if isinstance(item, Marker) or not item.fault)
+
+    def all(self) -> Iterator[Volume | Marker]:
+        """All volumes and markers, as the receiver passed them on."""
         markers = list(self.markers)
-        for index, row in enumerate(self.rows):
+        for index in range(len(self.rows)):
             while markers and markers[0][0] <= index:
                 yield markers.pop(0)[1]
-            if row["fault"] == "n/a":
-                yield self.volume(index)
+            yield self.volume(index)
         yield from (marker for _, marker in markers)
 
     def volume(self, index: int) -> Volume:
         """The volume of one row, rejected or not."""
         row = self.rows[index]
         times = Times(float(row["acquired"]), float(row["received"]))
-        return Volume(int(row["number"]), read_only(self.volumes[index]), times)
+        fault = "" if row["fault"] == "n/a" else row["fault"]
+        return Volume(int(row["number"]), read_only(self.volumes[index]), times, fault)
 
     def table(self, name: str) -> list[Row]:
         """The whole rows of one of its tables (`trials.tsv`); none where there is no such file."""
@@ -88,6 +92,15 @@ class SessionFolder:
             return open_rows(file) if file.is_file() else None
         except (OSError, *_DAMAGE) as error:
             raise BadDataset(f"{file} is damaged: {error}") from error
+
+    @property
+    def whole(self) -> bool:
+        """Whether the session's own process came to its end: else what is derived may lack its last."""
+        try:
+            summary = json.loads((self.folder / "summary.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        return isinstance(summary, dict) and "kept_by" not in summary
 
     def lines(self, name: str) -> list[dict[str, Any]]:
         """The whole lines of one of its JSON files (`settings.jsonl`).

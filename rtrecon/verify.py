@@ -193,7 +193,7 @@ def _ending(
     session: SessionFolder, recorded: int, today: int, text: Check, verdict: Verdict
 ) -> None:
     """Rows too few or too many: a killed session may lack its last, any other may not."""
-    if not (session.folder / "summary.json").is_file():
+    if not session.whole:
         verdict.notes.append(
             f"the session was killed: {recorded} decoded volumes are whole on disk, today's are {today}"
         )
