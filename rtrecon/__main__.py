@@ -80,7 +80,6 @@ def _run(options: argparse.Namespace) -> int:
 def _show(
     visit: "Visit", session: Session, options: argparse.Namespace, screens: "Screens | None"
 ) -> None:
-    import rtrecon.generators.diffusion  # noqa: F401  (in these seconds a window would stand still)
     from rtrecon.display.visit import run_visit
     from rtrecon.memory import undisturbed
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from rtrecon import budget
 from rtrecon.compare import Compare
 from rtrecon.config import Settings
+from rtrecon.errors import GeneratorLost
 from rtrecon.generators import Generator
 from rtrecon.mailbox import Mailbox
 from rtrecon.reconstruct import Reconstruct
@@ -89,6 +90,8 @@ class Draw:
             except Exception as error:  # the scan goes on without this picture
                 faults += 1
                 self._fault(f"volume {decoded.volume} could not be drawn", error, faults)
+                if isinstance(error, GeneratorLost):  # what is newest by then is drawn next
+                    error.again(lambda: self._newest.closed)
 
     def _one(self, decoded: Decoded) -> None:
         """Draw it; where there is no memory for it, draw it cheaper."""

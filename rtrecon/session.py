@@ -151,7 +151,11 @@ def _about(
         # Read together, so that stamps can be told in the time of day.
         "clock": {"lsl": pylsl.local_clock(), "unix": time.time()},
         "options": _options(session),
-        "machine": {"system": platform.platform(), "processors": os.cpu_count(), "gpu": _gpu()},
+        "machine": {
+            "system": platform.platform(),
+            "processors": os.cpu_count(),
+            "gpu": generator.compute.gpu,
+        },
         "decoder": {
             "name": artifact.name,
             "folder": session.decoder.name,
@@ -190,9 +194,3 @@ def _options(session: Session) -> dict[str, object]:
         "free_viewing": session.free_viewing,
         "settings": dict(session.fixed),
     }
-
-
-def _gpu() -> str | None:
-    import torch
-
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else None

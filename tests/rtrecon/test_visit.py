@@ -15,7 +15,7 @@ from rtrecon import models
 from rtrecon.artifact import Artifact, save_artifact
 from rtrecon.config import Session
 from rtrecon.errors import BadConfig, BadGenerator, StreamMissing
-from rtrecon.generators import load_generator
+from rtrecon.generators.apart import load_apart
 from rtrecon.pipeline import Pipeline, show_headless
 from rtrecon.types import Event, Geometry, Marker, Volume
 from rtrecon.visit import Visit, free_folder
@@ -49,14 +49,14 @@ def visit(caplog: pytest.LogCaptureFixture) -> Iterator[Visit]:
 
 @pytest.fixture
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """In which thread a generator was loaded, each time."""
+    """In which thread a generator's process was begun, each time."""
     threads: list[str] = []
 
     def load(name: str) -> object:
         threads.append(threading.current_thread().name)
-        return load_generator(name)
+        return load_apart(name)
 
-    monkeypatch.setattr(models, "load_generator", load)
+    monkeypatch.setattr(models, "load_apart", load)
     return threads
 
 
