@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 TR_S = 2.0
+PEOPLE = ("ada", "ben", "cleo", "dan")
 
 
 class Act(Enum):

@@ -10,10 +10,9 @@ from rtrecon.artifact import Artifact, save_artifact
 from rtrecon.generators import load_generator
 from rtrecon.types import Event, Geometry, Marker, Volume, read_only
 from tests import phantom
-from tests.soak.day import TR_S, Run
+from tests.soak.day import PEOPLE, TR_S, Run
 from tests.toy import NAMES, artifact_for, save_toy
 
-PEOPLE = ("ada", "ben", "cleo", "dan")
 SHAPE = (32, 32, 20)
 VOXEL_MM = (6.0, 6.0, 6.0)
 N_VOLUMES = 40  # unlike ones; a run is made of these again and again

@@ -24,8 +24,8 @@ from rtrecon.__main__ import main
 from rtrecon.display.visit import VisitWindow
 from rtrecon.display.visit.set_up import SetUp
 from rtrecon.display.window import OperatorWindow
-from tests.soak import people, sample
-from tests.soak.day import Act, Day, Run, read
+from tests.soak import sample
+from tests.soak.day import PEOPLE, Act, Day, Run, read
 
 CONTROL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 LOOK_MS = 20
@@ -83,7 +83,7 @@ class Operator:
 
     def _set_up(self, window: VisitWindow, run: Run) -> Script:
         yield lambda: window.set_up is not None
-        page, person = window.set_up, people.PEOPLE[run.hour % len(people.PEOPLE)]
+        page, person = window.set_up, PEOPLE[run.hour % len(PEOPLE)]
         assert page is not None
         _type(page.decoder, self._folder / person)
         _type(page.output, self._folder / "out" / person)
