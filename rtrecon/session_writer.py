@@ -167,9 +167,8 @@ class SessionWriter:
     def close(self) -> None:
         """Write what still waits, and the summary, and close the files."""
         self._derived.close()
-        if self._summary is not None:
-            self._raw.put("summary.json", self._write_summary)
-        self._raw.close()
+        last = None if self._summary is None else self._write_summary
+        self._raw.close("summary.json", last)
         with suppress(OSError):  # network file systems may complain here of earlier writes
             self._files.close()
 
