@@ -116,6 +116,7 @@ class Recorder(SessionWriter):
         line = json.dumps({
             "time": pylsl.local_clock(), "phase": status.phase.value, "paused": status.paused,
             "message": status.message, "traceback": status.traceback, "counts": asdict(status.volumes),
+            "troubles": [asdict(trouble) for trouble in status.troubles],
         })  # fmt: skip
         self._raw.put(f"status {status.phase.value}", self._line("status.jsonl", line))
 

@@ -18,6 +18,7 @@ from numpy.typing import DTypeLike
 from rtrecon.errors import BadConfig
 from rtrecon.growing import GrowingArray, GrowingLines, replace_file, sync
 from rtrecon.lane import Lane, Losses, reason
+from rtrecon.printable import printable
 from rtrecon.scores import (
     FIRING_COLUMNS,
     SCORE_COLUMNS,
@@ -116,6 +117,12 @@ class SessionWriter:
         return lost and f"recording again; {lost}"
 
     @property
+    def failing(self) -> bool:
+        """Whether it cannot write, or keep up, at this moment."""
+        slow = self.waiting_bytes > SLOW_BYTES or self.waiting_s > SLOW_S
+        return slow or bool(self._losses.failing or self._unsure)
+
+    @property
     def waiting_bytes(self) -> int:
         """What was given and is not on disk yet."""
         return self._raw.waiting_bytes + self._derived.waiting_bytes
@@ -145,6 +152,11 @@ class SessionWriter:
         write = self._row("sent.tsv", SENT_COLUMNS, sent_row(sent))
         self._derived.put(f"{sent.what} {sent.number} to {sent.output}", write)
 
+    def withdraw(self) -> None:
+        """Keep nothing that comes from now on: the participant has stopped."""
+        self._raw.refuse()
+        self._derived.refuse()
+
     def summary(self, summary: Mapping[str, Any]) -> None:
         """Have summary.json written on closing, with what could not be recorded."""
         self._summary = summary
@@ -152,9 +164,10 @@ class SessionWriter:
     def close(self) -> None:
         """Write what still waits, and the summary, and close the files."""
         self._derived.close()
-        if self._summary is not None:
-            self._raw.put("summary.json", self._write_summary)
-        self._raw.close()
+        if self._summary is None:
+            self._raw.close()
+        else:
+            self._raw.close("summary.json", self._write_summary)
         with suppress(OSError):  # network file systems may complain here of earlier writes
             self._files.close()
 
@@ -264,4 +277,4 @@ def _known(number: int) -> int | None:
 def tsv(row: tuple[object, ...]) -> str:
     """One line of a table; text from the network cannot break out of its cell."""
     cells = (f"{x:.6f}" if isinstance(x, float) else "" if x is None else str(x) for x in row)
-    return "\t".join(" ".join(cell.split()) or "n/a" for cell in cells)
+    return "\t".join(printable(cell) or "n/a" for cell in cells)

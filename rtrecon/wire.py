@@ -100,6 +100,11 @@ def volume_info(
     return info
 
 
+def lsl_format(geometry: Geometry) -> int:
+    """What LSL calls the format of these volumes."""
+    return _LSL_FORMAT[geometry.dtype]
+
+
 def is_paced(info: pylsl.StreamInfo) -> bool:
     """Whether the sender of a volume stream waits for what its receiver has taken."""
     return info.desc().child_value("paced") == "true"
@@ -294,6 +299,10 @@ class ScannerOutlet:
     def send_marker(self, marker: Marker, stamp: float) -> None:
         """Send one marker, stamped with the moment it speaks of (LSL clock, s)."""
         self._markers.push_sample([text_of(marker)], stamp)
+
+    def send_text(self, content: bytes, stamp: float) -> None:
+        """Send on the marker stream what need not be a marker: so receivers are put to the test."""
+        self._markers.push_sample([content], stamp)
 
 
 def _dtype(info: pylsl.StreamInfo) -> str:

@@ -101,7 +101,10 @@ def style_sheet(letter: int) -> str:
     QLabel[doubt="true"] {{ color: {ORANGE}; }}
     QLabel[role="caption"] {{ font-size: {round(letter * 1.2)}px; color: {DIM}; }}
     QLabel[role="caption"][late="true"] {{ color: {ORANGE}; }}
-    QLabel[role="alarm"] {{ color: {VERMILLION}; font-weight: bold; }}
+    QFrame[role="trouble"], QLabel[role="trouble"] {{ background: {ORANGE}; color: {BACKGROUND};
+        border-radius: 6px; font-size: {round(letter * 1.25)}px; font-weight: bold; }}
+    QFrame[role="trouble"][loses="true"], QLabel[role="trouble"][loses="true"] {{
+        background: {VERMILLION}; }}
     QLabel[role="count"] {{ font-size: {round(letter * 1.35)}px; font-weight: bold;
         padding: 0 5px; border-radius: 4px; }}
     QLabel[role="count"][alarm="true"] {{ background: {VERMILLION}; color: {BACKGROUND}; }}

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,8 @@ class EegRecorder(SessionWriter):
         """Keep where the session stands from now on."""
         line = json.dumps({
             "time": pylsl.local_clock(), "phase": status.phase.value, "paused": status.paused,
-            "message": status.message, "traceback": status.traceback, **more,
+            "message": status.message, "traceback": status.traceback,
+            "troubles": [asdict(trouble) for trouble in status.troubles], **more,
         })  # fmt: skip
         self._raw.put(
             f"status {status.phase.value}", lambda: self._lines["status.jsonl"].append(line)
