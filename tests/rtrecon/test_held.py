@@ -31,7 +31,7 @@ def on_disk(items: list[Volume | Marker]) -> OnDisk:
     return OnDisk(SessionFolder(Path(), {}, GEOMETRY, data, rows, markers))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_each_volume_is_kept_once_whatever_the_moment(data: st.DataObject) -> None:
     """Any share of the stream is on disk, told, held, or still on its way, when the session dies.
