@@ -131,8 +131,14 @@ class Lane:
 
     def put(self, what: str, write: Callable[[], None], n_bytes: int = 0) -> None:
         """Have it written; returns at once."""
-        if not self._refuses:
-            self._take(what, write, n_bytes)
+        if self._refuses:
+            return
+        n_bytes += _TASK_BYTES
+        if self.waiting_bytes + n_bytes > self._most_bytes:
+            self._losses.lost(what, f"{self.waiting_bytes / 1e6:.0f} MB wait for the disk already")
+            return
+        self._count(n_bytes)
+        self._tasks.put(_Task(what, write, n_bytes, time.monotonic()))
 
     @property
     def waiting_s(self) -> float:
@@ -144,14 +150,14 @@ class Lane:
         """Write what was given so far, and nothing that is given from now on."""
         self._refuses = True
 
-    def close(self, what: str = "", write: Callable[[], None] | None = None) -> None:
-        """Write what still waits, and this last, and end the thread.
+    def close(self, last: str = "", write: Callable[[], None] = lambda: None) -> None:
+        """Write what still waits, and a last thing, and end the thread.
 
-        A disk that takes nothing is given up.
+        A disk that takes nothing is given up after a while.
         """
-        if write is not None:
-            self._take(what, write, 0)
         self._ends = time.monotonic() + STUCK_S
+        if last:
+            self._tasks.put(_Task(last, write, 0, time.monotonic()))
         self._tasks.put(None)
         while self._thread.is_alive():
             written = self._written
@@ -162,14 +168,6 @@ class Lane:
                 )
                 self._losses.lost(waited, f"the disk did not answer for {2 * STUCK_S:g} s")
                 return
-
-    def _take(self, what: str, write: Callable[[], None], n_bytes: int) -> None:
-        n_bytes += _TASK_BYTES
-        if self.waiting_bytes + n_bytes > self._most_bytes:
-            self._losses.lost(what, f"{self.waiting_bytes / 1e6:.0f} MB wait for the disk already")
-            return
-        self._count(n_bytes)
-        self._tasks.put(_Task(what, write, n_bytes, time.monotonic()))
 
     def _count(self, more: int) -> None:
         with self._counting:

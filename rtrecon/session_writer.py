@@ -167,8 +167,10 @@ class SessionWriter:
     def close(self) -> None:
         """Write what still waits, and the summary, and close the files."""
         self._derived.close()
-        last = None if self._summary is None else self._write_summary
-        self._raw.close("summary.json", last)
+        if self._summary is None:
+            self._raw.close()
+        else:
+            self._raw.close("summary.json", self._write_summary)
         with suppress(OSError):  # network file systems may complain here of earlier writes
             self._files.close()
 
