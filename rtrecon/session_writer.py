@@ -93,6 +93,8 @@ class SessionWriter:
                     self._table(name, columns)
                 for name, (shape, dtype) in arrays.items():
                     self._array(name, shape, dtype)
+                if resumed:
+                    self._align()
                 # Last: a folder without it is no session, and may be named again.
                 if not resumed:
                     replace_file(folder / "session.json", _json({"versions": versions(), **about}))
@@ -108,7 +110,7 @@ class SessionWriter:
         waiting, lost = f"{self.waiting_bytes / 1e6:.0f} MB wait to be recorded", self._losses.told
         if failing := self._losses.failing:
             return f"recording fails ({failing}): {waiting}" + (lost and f"; {lost}")
-        if self.waiting_bytes > SLOW_BYTES or self.waiting_s > SLOW_S:
+        if self._slow:
             return f"the disk is slow: {waiting}, the oldest for {self.waiting_s:.0f} s"
         if self._unsure:
             return f"what was written may not be on the disk ({self._unsure})"
@@ -117,7 +119,11 @@ class SessionWriter:
     @property
     def failing(self) -> bool:
         """Whether it cannot write, or keep up, at this moment."""
-        return self.waiting_bytes > SLOW_BYTES or bool(self._losses.failing)
+        return self._slow or bool(self._losses.failing or self._unsure)
+
+    @property
+    def _slow(self) -> bool:
+        return self.waiting_bytes > SLOW_BYTES or self.waiting_s > SLOW_S
 
     @property
     def waiting_bytes(self) -> int:
@@ -160,17 +166,28 @@ class SessionWriter:
 
     def close(self) -> None:
         """Write what still waits, and the summary, and close the files."""
-        self._raw.close()
         self._derived.close()
+        if self._summary is not None:
+            self._raw.put("summary.json", self._write_summary)
+        self._raw.close()
         with suppress(OSError):  # network file systems may complain here of earlier writes
             self._files.close()
-        if self._summary is None:
-            return
-        content = dict(self._summary) | {"recording": self._losses.as_json()}
-        try:
-            replace_file(self.folder / "summary.json", _json(content))
-        except OSError as error:
-            self._losses.lost("summary.json", reason(error))
+
+    def lost(self, what: str, why: str) -> None:
+        """Take note of something that came and could not be kept until here."""
+        self._losses.lost(what, why)
+
+    def _write_summary(self) -> None:
+        content = dict(self._summary or {}) | {"recording": self._losses.as_json()}
+        replace_file(self.folder / "summary.json", _json(content))
+
+    def _align(self) -> None:
+        """A killed session may have left an array with one row more than the table of its name."""
+        for name, array in self._arrays.items():
+            if (table := self._lines.get(f"{name}.tsv")) is not None:
+                whole = min(array.rows, table.rows)
+                array.cut(whole)
+                table.cut(whole)
 
     def _sync(self) -> None:
         """All but pictures: on the disk itself, should the power fail."""
