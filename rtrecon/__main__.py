@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 from rtrecon.bridge.command import bridge
 from rtrecon.config import Session, load_session, read_toml
 from rtrecon.errors import BadConfig, Error
+from rtrecon.memory import few_heaps
+from rtrecon.network import confine, keep_offline
 from rtrecon.options import CHECKED, parser
+from rtrecon.printable import PrintableFormatter, printable, printable_lines
 
 if TYPE_CHECKING:
     from rtrecon.display.screens import Screens
-    from rtrecon.pipeline import Pipeline
     from rtrecon.visit import Visit
 
 log = logging.getLogger("rtrecon")
@@ -26,11 +28,15 @@ log = logging.getLogger("rtrecon")
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point: 0 done, 1 failed, 2 bad usage."""
     options = parser(_COMMANDS).parse_args(argv)
+    few_heaps()
     _log_to_terminal()
+    if options.command is not _fetch:
+        keep_offline()
     try:
+        confine(getattr(options, "peers", None))
         return int(options.command(options))
     except Error as error:
-        print(f"rtrecon: {error}", file=sys.stderr)
+        print(f"rtrecon: {printable_lines(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 1
@@ -61,13 +67,12 @@ def _run(options: argparse.Namespace) -> int:
     from rtrecon.visit import Visit
 
     with closing(Visit(stop)) as visit:
-        pipeline = visit.open_run(session) if session.decoder != Path() else None
-        if pipeline is not None and options.headless:
+        if options.headless:
             from rtrecon.pipeline import show_headless
 
-            show_headless(pipeline)
+            show_headless(visit.open_run(session))
         else:
-            _show(visit, session, pipeline, options, screens)
+            _show(visit, session, options, screens)
         visit.end_run()
     if options.finalize:
         from rtrecon.archive import finalize
@@ -78,19 +83,17 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _show(
-    visit: "Visit",
-    session: Session,
-    pipeline: "Pipeline | None",
-    options: argparse.Namespace,
-    screens: "Screens | None",
+    visit: "Visit", session: Session, options: argparse.Namespace, screens: "Screens | None"
 ) -> None:
-    import rtrecon.generators.diffusion  # noqa: F401  (in these seconds a window would stand still)
     from rtrecon.display.visit import run_visit
+    from rtrecon.memory import undisturbed
 
-    run_visit(
-        visit, session, pipeline, screenshots=options.screenshots, close_when_ended=options.close,
-        screens=screens,
-    )  # fmt: skip
+    with undisturbed():
+        pipeline = visit.open_run(session) if session.decoder != Path() else None
+        run_visit(
+            visit, session, pipeline, screenshots=options.screenshots,
+            close_when_ended=options.close, screens=screens,
+        )  # fmt: skip
 
 
 def _configuration(named: Path) -> Path:
@@ -160,7 +163,7 @@ def _finalize(options: argparse.Namespace) -> int:
 
 def _streams(options: argparse.Namespace) -> int:
     from rtrecon.check import fits
-    from rtrecon.streams import Sources, plain
+    from rtrecon.streams import Sources
 
     artifact = None
     if options.decoder:
@@ -171,7 +174,9 @@ def _streams(options: argparse.Namespace) -> int:
         found = sources.after(options.wait)
     for source in found:
         print(
-            "\t".join(map(plain, (source.name, source.host, source.told, fits(source, artifact))))
+            "\t".join(
+                map(printable, (source.name, source.host, source.told, fits(source, artifact)))
+            )
         )
     if not found:
         raise Error(
@@ -267,7 +272,7 @@ def _require_display() -> None:
 
 def _log_to_terminal() -> None:
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("rtrecon: %(message)s"))
+    handler.setFormatter(PrintableFormatter("rtrecon: %(message)s"))
     log.handlers[:] = [handler]
     log.setLevel(logging.INFO)
 

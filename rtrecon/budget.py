@@ -9,7 +9,7 @@ import numpy as np
 
 from rtrecon.config import Settings
 from rtrecon.errors import BadGenerator
-from rtrecon.generators import Aim, Generator
+from rtrecon.generators import Generator, nothing
 
 SHARE = 0.8  # of a repetition time that a picture may take: the rest is for decoding and display
 _FEWEST = 4  # no fewer than one in so many of the steps asked for: with less it draws badly
@@ -60,18 +60,13 @@ def _seconds(generator: Generator, settings: Settings) -> float:
     times: list[float] = []
     for go in range(_GOES + 1):
         start = time.perf_counter()
-        for _ in generator.images(_nothing(generator), 0, settings):
+        for _ in generator.images(nothing(generator), 0, settings):
             pass
         if go:  # the first warms up
             times.append(time.perf_counter() - start)
         if sum(times) > _ENOUGH_S:
             break
     return float(np.median(times))
-
-
-def _nothing(generator: Generator) -> Aim:
-    z = np.zeros(generator.latent, np.float32)
-    return Aim(z, np.zeros(generator.conditioning, np.float32))
 
 
 def plan(generator: Generator, settings: Settings, fixed: Collection[str], tr_s: float) -> Plan:
@@ -101,7 +96,7 @@ def plan(generator: Generator, settings: Settings, fixed: Collection[str], tr_s:
 
 def _plan(generator: Generator, settings: Settings, fixed: Collection[str], tr_s: float) -> Plan:
     # What cannot be drawn is refused before the session and not in it.
-    next(generator.images(_nothing(generator), 0, replace(settings, preview=True)))
+    next(generator.images(nothing(generator), 0, replace(settings, preview=True)))
     within_s = SHARE * tr_s
     free = generator.takes - set(fixed)
     for candidate in _lighter_and_lighter(settings, free):

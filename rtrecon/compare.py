@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rtrecon.artifact import Artifact
 from rtrecon.config import Settings
 from rtrecon.decode import Decode
+from rtrecon.errors import GeneratorLost
 from rtrecon.generators import Generator
 from rtrecon.reconstruct import Reconstruct
 from rtrecon.types import Comparison, Frame, read_only
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 _FORGETS = (
     0.97  # of a cost, each time that it is too much: one slow moment must not be the last word
 )
+_MOST_LOSSES = 2  # once may be chance; what is lost again by comparing is not worth a picture
 NO_TIME = "no time is left for it between two volumes: fewer steps or samples leave some"
 
 
@@ -63,16 +65,27 @@ class Compare:
         self._decode = Decode(artifact.control())
         self._interval_s, self._waiting, self._made = interval_s, waiting, made
         self._costs: dict[tuple[str, Settings], float] = {}
-        self._failed = False
+        self._failed, self._losses = False, 0
         self.absent = ""
 
     def __call__(self, frame: Frame, seconds: float) -> None:
-        """Compare a finished picture that took so many seconds; never raises."""
+        """Compare a finished picture that took so many seconds.
+
+        Raises
+        ------
+        GeneratorLost
+            There is nothing to draw with at this moment; nothing else is raised.
+        """
         settings = frame.settings
         if self._failed or settings is None:
             return
         try:
             self._compare(frame, settings, seconds / settings.samples)
+        except GeneratorLost:
+            self._losses += 1
+            self._failed = self._losses >= _MOST_LOSSES
+            self.absent = "could not be drawn: the generator was lost over it"
+            raise
         except Exception as error:  # a session never suffers from what stands beside it
             self._failed, self.absent = True, f"could not be drawn: {error}"
             log.warning("no comparisons from now on: %s: %s", type(error).__name__, error)

@@ -7,11 +7,12 @@ Error                 anything rtrecon says about itself; the command line print
 │   ├── BadGenerator  a generative model's folder that cannot be loaded
 │   ├── BadDataset    calibration data
 │   └── BadStream     a stream whose description or samples break the wire contract
+├── GeneratorLost     the process that draws has ended; the next picture may be drawn again
 ├── Mismatch          two things that are fine alone and do not fit each other
 └── StreamMissing     no such stream on the network within the time given
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 
 class Error(Exception):
@@ -47,6 +48,23 @@ class BadDataset(BadInput):
 
 class BadStream(BadInput):
     """A stream's description or samples break the wire contract (docs/wire.md)."""
+
+
+class GeneratorLost(Error):
+    """The process that draws has ended or was ended.
+
+    Attributes
+    ----------
+    again : callable
+        Begins it anew, where that is done, and returns once it can draw or cannot, or once its
+        argument says that nobody waits for it any more. Never raises. For the thread that draws.
+    """
+
+    def __init__(
+        self, text: str, again: Callable[[Callable[[], bool]], None] = lambda over: None
+    ) -> None:
+        super().__init__(text)
+        self.again = again
 
 
 class Mismatch(Error):

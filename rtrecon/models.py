@@ -14,6 +14,7 @@ from rtrecon.compatibility import check_generator
 from rtrecon.config import Session
 from rtrecon.errors import BadGenerator
 from rtrecon.generators import Generator, load_generator
+from rtrecon.generators.apart import Apart, load_apart
 from rtrecon.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -26,18 +27,19 @@ _END_S = 1.0  # for a thread that has nothing more to do
 class Models:
     """Keeps what was loaded last: what is asked for again is there at once.
 
-    Asked from one thread at a time. The generator is loaded, measured and used in `painter` alone.
+    Asked from one thread at a time. The generator is a process of its own, which is begun, measured
+    and asked in `painter` alone.
 
     Attributes
     ----------
     painter : Worker
-        The thread that owns the generator.
+        The thread that asks the generator.
     """
 
     def __init__(self) -> None:
         self.painter = Worker("rtrecon-draw")
         self._artifacts: dict[Any, Artifact] = {}
-        self._generators: dict[str, Generator] = {}
+        self._generators: dict[str, Apart] = {}
         self._plans: dict[Any, Plan] = {}
 
     def artifact(self, folder: Path) -> Artifact:
@@ -57,12 +59,14 @@ class Models:
 
         Raises
         ------
-        BadGenerator
+        BadGenerator, GeneratorLost
         """
         if name not in self._generators:
-            self._generators.clear()
+            self._let_go()
             self._plans.clear()
-            self._generators[name] = self._in_painter(lambda: _loaded(name))
+            self._generators[name] = self._in_painter(lambda: _apart(name))
+        elif self._generators[name].trouble:  # lost in the last run
+            self._in_painter(self._generators[name].ready)
         return self._generators[name]
 
     def plan(self, generator: Generator, session: Session, tr_s: float) -> Plan:
@@ -80,7 +84,13 @@ class Models:
 
     def close(self) -> None:
         """Let go of the generator; one that is stuck is not waited for."""
+        self._let_go()
         self.painter.close(timeout_s=_END_S)
+
+    def _let_go(self) -> None:
+        for generator in self._generators.values():
+            generator.close()
+        self._generators.clear()
 
     def _in_painter(self, call: Callable[[], T]) -> T:
         try:
@@ -118,6 +128,11 @@ def check_tie(artifact: Artifact, name_or_folder: str, generator: Generator) -> 
             f"generator '{name_or_folder}' has latents {generator.latent} and conditionings "
             f"{generator.conditioning}, its decoders {tie.latent} and {tie.conditioning}: refit"
         )
+
+
+def _apart(name_or_folder: str) -> Apart:
+    with enough_memory(name_or_folder):
+        return load_apart(name_or_folder)
 
 
 def _loaded(name_or_folder: str) -> Generator:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from rtrecon.bounded import MOST_TABLE_BYTES, bounded_text
 from rtrecon.errors import BadDataset, BadStream
 from rtrecon.types import Geometry, Marker, Times, Volume, read_only
 from rtrecon.wire import geometry_of, marker_of, volume_info
@@ -56,19 +57,23 @@ class SessionFolder:
 
     def walk(self) -> Iterator[Volume | Marker]:
         """Accepted volumes and all markers, as the receiver passed them on."""
+        return (item for item in self.all() if isinstance(item, Marker) or not item.fault)
+
+    def all(self) -> Iterator[Volume | Marker]:
+        """All volumes and markers, as the receiver passed them on."""
         markers = list(self.markers)
-        for index, row in enumerate(self.rows):
+        for index in range(len(self.rows)):
             while markers and markers[0][0] <= index:
                 yield markers.pop(0)[1]
-            if row["fault"] == "n/a":
-                yield self.volume(index)
+            yield self.volume(index)
         yield from (marker for _, marker in markers)
 
     def volume(self, index: int) -> Volume:
         """The volume of one row, rejected or not."""
         row = self.rows[index]
         times = Times(float(row["acquired"]), float(row["received"]))
-        return Volume(int(row["number"]), read_only(self.volumes[index]), times)
+        fault = "" if row["fault"] == "n/a" else row["fault"]
+        return Volume(int(row["number"]), read_only(self.volumes[index]), times, fault)
 
     def table(self, name: str) -> list[Row]:
         """The whole rows of one of its tables (`trials.tsv`); none where there is no such file."""
@@ -87,6 +92,15 @@ class SessionFolder:
             return open_rows(file) if file.is_file() else None
         except (OSError, *_DAMAGE) as error:
             raise BadDataset(f"{file} is damaged: {error}") from error
+
+    @property
+    def whole(self) -> bool:
+        """Whether the session's own process came to its end: else what is derived may lack its last."""
+        try:
+            summary = json.loads((self.folder / "summary.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        return isinstance(summary, dict) and "kept_by" not in summary
 
     def lines(self, name: str) -> list[dict[str, Any]]:
         """The whole lines of one of its JSON files (`settings.jsonl`).
@@ -132,7 +146,7 @@ def open_session_folder(folder: Path) -> SessionFolder:
     if not is_session_folder(folder):
         raise BadDataset(f"{folder} is no session: name a folder that rtrecon run wrote")
     try:
-        about = json.loads((folder / "session.json").read_text(encoding="utf-8"))
+        about = json.loads(bounded_text(folder / "session.json"))
         geometry = _geometry(about["geometry"])
         volumes = open_rows(folder / "volumes.npy")
         rows = [{"fault": "n/a"} | row for row in read_table(folder / "volumes.tsv")]
@@ -157,7 +171,7 @@ def read_table(file: Path) -> list[Row]:
 def _whole_lines(file: Path) -> list[str]:
     if not file.is_file():
         return []
-    text = file.read_text(encoding="utf-8", errors="replace")
+    text = bounded_text(file, MOST_TABLE_BYTES, "replace")
     return text[: text.rfind("\n") + 1].splitlines()
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from rtrecon.check import Finding, More, check
 from rtrecon.config import Session
+from rtrecon.memory import give_back
 from rtrecon.models import Models
 from rtrecon.pipeline import Pipeline
 from rtrecon.session import default_output, open_session
@@ -43,6 +44,8 @@ class Ended:
         Share of the trials whose likeliest candidate was the right one; nan: not known.
     lost : int
         What could not be recorded.
+    withdrawn : bool
+        The participant has stopped it.
     """
 
     folder: Path
@@ -54,6 +57,7 @@ class Ended:
     top1: float = nan
     chance: float = nan
     lost: int = 0
+    withdrawn: bool = False
 
 
 class Visit:
@@ -121,6 +125,8 @@ class Visit:
         self._run.close()
         self.stop.clear()
         self.runs.append(ended(pipeline))
+        del pipeline
+        give_back()
         return self.runs[-1]
 
     def close(self) -> None:
@@ -149,6 +155,7 @@ def ended(pipeline: Pipeline) -> Ended:
         known.get("top1", nan) if known.get("trials") else nan,
         known.get("chance_top1", nan),
         summary.get("recording", {}).get("failed_writes", 0),
+        pipeline.withdrawn,
     )
 
 

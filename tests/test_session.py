@@ -2,24 +2,32 @@
 
 import gc
 import json
+import os
+import signal
 import threading
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pylsl
 import pytest
 from PIL import Image
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from rtrecon.artifact import Artifact
+from rtrecon import models
+from rtrecon.artifact import Artifact, save_artifact
 from rtrecon.config import Session
 from rtrecon.generators.adversarial import Adversarial
-from rtrecon.generators.schedule import Schedule
+from rtrecon.generators.apart import Apart, load_apart
+from rtrecon.models import Models
 from rtrecon.pipeline import show_headless
 from rtrecon.session import open_session
-from rtrecon.types import Geometry
+from rtrecon.types import Geometry, Phase, Volume
+from rtrecon.verify import verify
 from rtrecon.wire import ScannerOutlet
 from tests import toy_models
+from tests.live import rows
 from tests.toy import artifact_for, send, toy_run
 
 
@@ -56,33 +64,83 @@ def test_the_thread_that_warms_the_model_up_is_the_one_that_draws(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What is compiled for a GPU belongs to one thread."""
-    threads: list[str] = []
-    begin = Schedule.begin
+    """What is compiled for a GPU belongs to one thread of one process, which is not this one."""
+    notes = tmp_path / "notes"
 
-    def noted(self: Schedule, *arguments: Any) -> Any:
-        threads.append(threading.current_thread().name)
-        return begin(self, *arguments)
+    def load(name: str) -> Apart:
+        return load_apart(f"{notes}|{name}", "tests.faulty:load_noting")
 
-    monkeypatch.setattr(Schedule, "begin", noted)
+    monkeypatch.setattr(models, "load_apart", load)
     outlet = ScannerOutlet(stream_name, toy_geometry)
     session = Session(
         tmp_path / "decoder", stream_name, str(toy_folder), output=tmp_path / "session",
         fixed={"steps": 2},
     )  # fmt: skip
     with open_session(session, toy_artifact, threading.Event()) as pipeline:
-        warmed_up = len(threads)
+        warmed_up = len(notes.read_text().splitlines())
         shower = threading.Thread(target=show_headless, args=(pipeline,))
         shower.start()
         assert outlet.wait_for_receiver(10.0)
         send(outlet, toy_run(toy_geometry, 20), pylsl.local_clock())
         shower.join(timeout=60)
-    assert len(threads) > warmed_up > 2
-    assert set(threads) == {"rtrecon-draw"}
+    noted = [json.loads(line) for line in notes.read_text().splitlines()]
+    assert len(noted) > warmed_up > 4
+    assert [noted[0][0], noted[warmed_up - 1][0]] == ["load", "settle"]
+    (where,) = {(pid, thread) for _, pid, thread, _ in noted}
+    assert where[0] != os.getpid()
     about = json.loads((tmp_path / "session" / "session.json").read_text())
     assert about["settings"]["steps"] == 2
     assert about["settings"]["guidance"] == 5.0
     assert about["picture_s"] > 0
+
+
+def test_a_session_loses_its_generator_and_no_volume(
+    toy_artifact: Artifact, toy_folder: Path, toy_geometry: Geometry, stream_name: str,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    """Killed in the middle of a run: told, pictures go on by themselves, and all of it verifies."""
+    save_artifact(toy_artifact, tmp_path / "decoder")
+    session = Session(
+        tmp_path / "decoder", stream_name, str(toy_folder), output=tmp_path / "session",
+        fixed={"steps": 2},
+    )  # fmt: skip
+    outlet, start = ScannerOutlet(stream_name, toy_geometry), pylsl.local_clock()
+    items = list(toy_run(toy_geometry, 60))
+    middle = items.index(next(i for i in items if isinstance(i, Volume) and i.number == 20))
+    with (
+        closing(Models()) as loaded,
+        open_session(session, toy_artifact, threading.Event(), loaded) as pipeline,
+    ):
+        shower = threading.Thread(target=show_headless, args=(pipeline,))
+        shower.start()
+        assert outlet.wait_for_receiver(10.0)
+        send(outlet, iter(items[:middle]), start)
+        _until(lambda: pipeline.status.shown > 0)
+        generator = loaded._generators[str(toy_folder)]
+        assert generator._child is not None
+        os.kill(generator._child._process.pid, signal.SIGKILL)
+        send(outlet, iter(items[middle : middle + 10]), start)
+        _until(lambda: "the generator's process ended (signal 9" in pipeline.status.message)
+        _until(lambda: generator.trouble == "")
+        before = pipeline.status.shown
+        send(outlet, iter(items[middle + 10 : -1]), start)
+        _until(lambda: pipeline.status.shown > before)
+        assert pipeline.status.phase is not Phase.FAILED
+        send(outlet, iter(items[-1:]), start)
+        shower.join(timeout=60)
+    assert len(np.load(tmp_path / "session" / "volumes.npy")) == 60
+    frames = rows(tmp_path / "session" / "frames.tsv")
+    assert min(int(row["volume"]) for row in frames) < 20 < int(frames[-1]["volume"])
+    verdict = verify(tmp_path / "session", generator=str(toy_folder))
+    assert not verdict.first
+    assert "frames" in verdict.table()
+
+
+def _until(true: Callable[[], object]) -> None:
+    deadline = pylsl.local_clock() + 30
+    while not true():
+        assert pylsl.local_clock() < deadline
+        threading.Event().wait(0.005)
 
 
 def test_a_session_is_the_same_whatever_draws(

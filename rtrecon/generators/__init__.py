@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,19 @@ class Aim(NamedTuple):
 Newer = Callable[[], Aim | None]
 
 
+class Place(Protocol):
+    """Where, and in which precision, pictures are drawn."""
+
+    @property
+    def gpu(self) -> str | None:
+        """The name of the graphics card, if it is one."""
+        ...
+
+    def told(self) -> dict[str, Any]:
+        """For the record: what, beside the weights, decides the last bits of a picture."""
+        ...
+
+
 class Generator(Protocol):
     """A generative model with a latent space z and a conditioning space c.
 
@@ -68,7 +81,7 @@ class Generator(Protocol):
         What it draws best with.
     takes : frozenset of str
         Which settings change its pictures; the others are ignored.
-    compute : Compute
+    compute : Place
         Where, and in which precision, it draws.
     """
 
@@ -79,7 +92,10 @@ class Generator(Protocol):
     size_px: int
     defaults: Settings
     takes: frozenset[str]
-    compute: "Compute"
+
+    @property
+    def compute(self) -> Place:  # noqa: D102
+        ...
 
     def images(
         self, aim: Aim, seed: int, settings: Settings, newer: Newer | None = None
@@ -119,6 +135,12 @@ class Generator(Protocol):
     def encode_captions(self, captions: Sequence[str]) -> NDArray[np.float32]:
         """Conditionings (n, *conditioning) of captions."""
         ...
+
+
+def nothing(generator: Generator) -> Aim:
+    """An aim of zeros, to warm up with."""
+    z = np.zeros(generator.latent, np.float32)
+    return Aim(z, np.zeros(generator.conditioning, np.float32))
 
 
 def check_aim(aim: Aim, generator: Generator) -> None:

@@ -80,6 +80,11 @@ class Compute:
         )
 
     @property
+    def gpu(self) -> str | None:
+        """The name of the graphics card, if it is one."""
+        return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else None
+
+    @property
     def queued(self) -> bool:
         """Whether work is only queued by a call and done later."""
         return self.device.type == "cuda"

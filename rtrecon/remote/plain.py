@@ -16,7 +16,7 @@ import numpy as np
 
 from rtrecon.errors import BadInput, BadStream
 from rtrecon.remote.pictures import picture_of, written_picture
-from rtrecon.types import Arrival, Presentation, Score, Times, read_only
+from rtrecon.types import Arrival, Presentation, Score, Times, Trouble, read_only
 
 MOST_TEXT = 16_384  # characters of one text
 MOST_ITEMS = 10_000  # of one list
@@ -26,6 +26,7 @@ STAMPS: Mapping[type, frozenset[str]] = {
     Arrival: frozenset({"received"}),
     Score: frozenset({"time", "acquired"}),
     Presentation: frozenset({"until"}),
+    Trouble: frozenset({"since"}),
 }
 """Which numbers are stamps of the sender's LSL clock."""
 
