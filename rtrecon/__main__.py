@@ -14,7 +14,9 @@ from rtrecon.bridge.command import bridge
 from rtrecon.config import Session, load_session, read_toml
 from rtrecon.errors import BadConfig, Error
 from rtrecon.memory import few_heaps
+from rtrecon.network import confine, keep_offline
 from rtrecon.options import CHECKED, parser
+from rtrecon.printable import PrintableFormatter, printable, printable_lines
 
 if TYPE_CHECKING:
     from rtrecon.display.screens import Screens
@@ -28,10 +30,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser(_COMMANDS).parse_args(argv)
     few_heaps()
     _log_to_terminal()
+    if options.command is not _fetch:
+        keep_offline()
     try:
+        confine(getattr(options, "peers", None))
         return int(options.command(options))
     except Error as error:
-        print(f"rtrecon: {error}", file=sys.stderr)
+        print(f"rtrecon: {printable_lines(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 1
@@ -158,7 +163,7 @@ def _finalize(options: argparse.Namespace) -> int:
 
 def _streams(options: argparse.Namespace) -> int:
     from rtrecon.check import fits
-    from rtrecon.streams import Sources, plain
+    from rtrecon.streams import Sources
 
     artifact = None
     if options.decoder:
@@ -169,7 +174,9 @@ def _streams(options: argparse.Namespace) -> int:
         found = sources.after(options.wait)
     for source in found:
         print(
-            "\t".join(map(plain, (source.name, source.host, source.told, fits(source, artifact))))
+            "\t".join(
+                map(printable, (source.name, source.host, source.told, fits(source, artifact)))
+            )
         )
     if not found:
         raise Error(
@@ -265,7 +272,7 @@ def _require_display() -> None:
 
 def _log_to_terminal() -> None:
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("rtrecon: %(message)s"))
+    handler.setFormatter(PrintableFormatter("rtrecon: %(message)s"))
     log.handlers[:] = [handler]
     log.setLevel(logging.INFO)
 

@@ -43,6 +43,12 @@ class Draw:
     ----------
     settings : Settings
         Swapped whole, by any thread; holds from the next image on.
+    beats : int
+        Counts steps of pictures: while one is drawn it moves.
+    late : int
+        How many pictures in a row took longer than the interval.
+    seconds : float
+        What the last picture took.
     """
 
     def __init__(
@@ -65,7 +71,8 @@ class Draw:
         self._newest, self._frames = newest, frames
         self._say, self._fault = say, fault
         self._compare = compare
-        self._late = 0
+        self.beats = self.late = 0
+        self.seconds = 0.0
 
     @property
     def settings(self) -> Settings:
@@ -82,6 +89,7 @@ class Draw:
         faults = 0
         while not (self._newest.closed and self._newest.peek() is None):
             decoded = self._newest.take(timeout_s=None)
+            self.beats += 1
             if decoded is None or faults >= FAULTS_IN_A_ROW:
                 continue
             try:
@@ -107,9 +115,9 @@ class Draw:
 
     def _frames_of(self, decoded: Decoded) -> None:
         started = time.perf_counter()
-        for frame in self._reconstruct(decoded, self.settings, self._newest.peek):
+        for frame in self._reconstruct(decoded, self.settings, self._newer):
             self._frames.put(frame)
-            newer = self._newest.peek()
+            newer = self._newer()
             if newer is not None and newer.trial.number != decoded.trial.number:
                 return  # a picture of the last trial is worth nothing in the next
         seconds = time.perf_counter() - started
@@ -117,12 +125,17 @@ class Draw:
         if self._compare is not None:
             self._compare(frame, seconds)
 
+    def _newer(self) -> Decoded | None:
+        """What waits; asked at each step."""
+        self.beats += 1
+        return self._newest.peek()
+
     def note_time(self, seconds: float) -> None:
         """Fall back when pictures suddenly take too long; what the user has fixed stays."""
-        self._late = self._late + 1 if seconds > self._interval_s else 0
-        if self._late < LATE_IN_A_ROW:
+        self.seconds = seconds
+        self.late = self.late + 1 if seconds > self._interval_s else 0
+        if not self.late or self.late % LATE_IN_A_ROW:
             return
-        self._late = 0
         settings = budget.lighter(self.settings, self._takes - self._fixed)
         if settings is not None:
             every = f"volumes come every {self._interval_s:.2g} s"

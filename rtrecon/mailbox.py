@@ -9,8 +9,8 @@ T = TypeVar("T")
 class Mailbox(Generic[T]):
     """A slot for one item that `put` replaces and `take` empties. Safe from any thread.
 
-    An item replaced before anybody took it is counted in `superseded`. `newest` is the last one
-    put, taken or not, for whoever only looks.
+    An item replaced before anybody took it is counted in `superseded`, one that was taken in
+    `taken`. `newest` is the last one put, taken or not, for whoever only looks.
     """
 
     def __init__(self) -> None:
@@ -18,7 +18,7 @@ class Mailbox(Generic[T]):
         self._item: T | None = None
         self._closed = self._held = False
         self.newest: T | None = None
-        self.superseded = 0
+        self.superseded = self.taken = 0
 
     def put(self, item: T) -> None:
         """Leave `item`, in place of the one that nobody took."""
@@ -34,6 +34,7 @@ class Mailbox(Generic[T]):
         with self._filled:
             self._filled.wait_for(lambda: self._item is not None or self._closed, timeout_s)
             item, self._item = self._item, None
+            self.taken += item is not None
             return item
 
     def peek(self) -> T | None:
@@ -46,6 +47,12 @@ class Mailbox(Generic[T]):
             self._held = on
             if on:
                 self._item = None
+
+    def clear(self) -> None:
+        """Let go of all that was put, and of whatever will be."""
+        with self._filled:
+            self._held = True
+            self._item = self.newest = None
 
     def close(self) -> None:
         """Wake whoever waits; an item still inside can be taken."""

@@ -4,7 +4,7 @@ import heapq
 import logging
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pylsl
 from pylsl.util import LostError
@@ -13,10 +13,13 @@ from pylsl.util import TimeoutError as LslTimeoutError
 from rtrecon import wire
 from rtrecon.connect import Clock
 from rtrecon.errors import BadStream
+from rtrecon.network import check_claim
 from rtrecon.types import Marker
 
 log = logging.getLogger(__name__)
 
+_MOST_STREAMS = 32  # whoever is on the network can make more, and each takes a thread to join
+_BUFFER_S = 3600
 _MOST = 1000  # markers that one stream may hand over before the next volume is looked at
 _FORGOTTEN_S = 5.0  # for so long LSL still lists a stream whose program is gone
 
@@ -32,9 +35,14 @@ class MarkerInlets:
     ----------
     name : str
         Of the volume stream.
+    after : callable, optional
+        Says of a source id whether another has joined it: only then it is joined here, and at once.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, after: Callable[[str], bool] | None = None) -> None:
+        self._after = after
+        self.sources: tuple[str, ...] = ()
+        """Source ids of those that have joined once; may be read from any thread."""
         self._search = pylsl.ContinuousResolver(
             "name", wire.marker_stream(name), forget_after=_FORGOTTEN_S
         )
@@ -108,6 +116,11 @@ class MarkerInlets:
 
     def _may_join(self, source: str) -> bool:
         known = source in self._inlets or source in self._joining
+        if self._after is not None and not self._after(source):
+            return False
+        if not known and len(self._inlets) + len(self._joining) >= _MOST_STREAMS:
+            self._tell("too many", f"over {_MOST_STREAMS} marker streams: the others are not heard")
+            return False
         return not known and pylsl.local_clock() >= self._not_before.get(source, 0.0)
 
     def _take_connected(self) -> None:
@@ -122,7 +135,8 @@ class MarkerInlets:
     def _join(self, source: str, info: pylsl.StreamInfo) -> None:
         inlet = None
         try:
-            inlet = _Inlet(info)
+            inlet = _Inlet(info, at_once=self._after is not None)
+            self.sources = (*self.sources, source)
         except (LslTimeoutError, LostError):
             self._tell(source, f"{_named(info)} does not answer: its markers are not heard")
         self._connected.put((source, inlet))
@@ -139,12 +153,18 @@ class MarkerInlets:
         return came
 
     def _usable(self, source: str, info: pylsl.StreamInfo) -> bool:
-        if info.channel_format() == pylsl.cf_string and info.channel_count() == 1:
-            return True
-        self._tell(
-            source, f"{_named(info)} is not one string channel and is not heard: see docs/wire.md"
-        )
-        return False
+        if info.channel_format() != pylsl.cf_string or info.channel_count() != 1:
+            self._tell(
+                source,
+                f"{_named(info)} is not one string channel and is not heard: see docs/wire.md",
+            )
+            return False
+        try:
+            check_claim(info, _BUFFER_S)
+        except BadStream as error:
+            self._tell(source, f"{_named(info)} is not heard: {error}")
+            return False
+        return True
 
     def _doubt(self, source: str, info: pylsl.StreamInfo) -> None:
         """Two at once are a program and its restart, unless both stay."""
@@ -156,17 +176,22 @@ class MarkerInlets:
             )
 
     def _tell(self, about: str, what: str) -> None:
-        if about not in self._told:
+        if about not in self._told and len(self._told) < _MOST:
             self._told.add(about)
             log.warning("%s", what)
 
 
 class _Inlet:
-    """One stream, open, with its own clock. The constructor waits for the sender's answers."""
+    """One stream, open, with its own clock. The constructor waits for the sender's answers.
 
-    def __init__(self, info: pylsl.StreamInfo) -> None:
+    `at_once`: another has joined before, and its sender counts on that one.
+    """
+
+    def __init__(self, info: pylsl.StreamInfo, at_once: bool = False) -> None:
         self.named = _named(info)
-        self._inlet = pylsl.StreamInlet(info, max_buflen=3600, recover=True)
+        self._inlet = pylsl.StreamInlet(info, max_buflen=_BUFFER_S, recover=True)
+        if at_once:
+            self._inlet.open_stream(timeout=10.0)
         self._clock = Clock(self._inlet)  # first: once it is open, its sender counts on us
         self._inlet.open_stream(timeout=10.0)
 

@@ -5,6 +5,8 @@ about the current trial is added to what is known. Choices and figures: docs/mot
 docs/signal.md.
 """
 
+import logging
+from bisect import insort
 from collections import deque
 from dataclasses import replace
 from math import isnan
@@ -17,6 +19,11 @@ from rtrecon.evidence import Estimate
 from rtrecon.motion import Motion
 from rtrecon.quality import Inspect, Quality
 from rtrecon.types import Arrival, Event, Marker, Pattern, Trial, Volume, read_only
+
+log = logging.getLogger(__name__)
+
+_MOST_COMING = 1000  # trials that are announced and have not begun
+_SAME_S = 1e-3  # between the onsets of a marker that came twice
 
 
 class Realigns(Protocol):
@@ -79,7 +86,8 @@ class Preprocess:
         self._inspect = Inspect(sd)
         self._evidence = evidence
         self._trials = 0
-        self._coming: deque[Trial] = deque(maxlen=1000)
+        self._coming: list[Trial] = []  # by onset
+        self._begun: deque[Trial] = deque(maxlen=5)
         self.trial: Trial | None = None
         self.arrival: Arrival | None = None  # of the newest volume
 
@@ -88,8 +96,19 @@ class Preprocess:
         if marker.event is Event.RUN_START:
             self._restart()
         elif marker.event is Event.TRIAL:
-            self._trials += 1
-            self._coming.append(_trial(self._trials, marker))
+            self._announce(marker)
+
+    def _announce(self, marker: Marker) -> None:
+        """A trial to come, in its place by onset: a marker may come early, or twice."""
+        if isnan(marker.onset_s):  # no volume has come that could tell it
+            return
+        # Begun again, a trial would lose what is known of it.
+        if any(_same(marker, trial) for trial in (*self._coming, *self._begun)):
+            log.warning("the marker of '%s' came again and is skipped", marker.trial_type)
+            return
+        self._trials += 1
+        insort(self._coming, _trial(self._trials, marker), key=lambda trial: trial.onset_s)
+        del self._coming[_MOST_COMING:]
 
     def add(self, volume: Volume) -> Pattern | None:
         """The evidence about the current trial with this volume, or None while there is none."""
@@ -119,7 +138,8 @@ class Preprocess:
     def _next_trials(self, middle_s: float) -> None:
         """A trial becomes the current one with the first volume mostly acquired after its onset."""
         while self._coming and self._coming[0].onset_s <= middle_s:
-            self.trial = self._coming.popleft()
+            self.trial = self._coming.pop(0)
+            self._begun.append(self.trial)
             self._evidence.begin(self.trial)
 
     def _pattern(self, volume: Volume, estimate: Estimate) -> Pattern:
@@ -136,6 +156,7 @@ class Preprocess:
         self._inspect.restart()
         self._evidence.restart()
         self._coming.clear()
+        self._begun.clear()
         self.trial = self.arrival = None
 
 
@@ -147,6 +168,14 @@ def _trial(number: int, marker: Marker) -> Trial:
         marker.duration_s,
         marker.stim_file,
         marker.caption,
+    )
+
+
+def _same(marker: Marker, trial: Trial) -> bool:
+    """Whether a marker announces a trial that is known."""
+    told = marker.trial_type, marker.stim_file
+    return told == (trial.trial_type, trial.stim_file) and (
+        abs(marker.onset_s - trial.onset_s) < _SAME_S
     )
 
 

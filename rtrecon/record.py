@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rtrecon.config import Settings
-from rtrecon.growing import append_together
+from rtrecon.growing import append_together, write_file
 from rtrecon.session_writer import SessionWriter, tsv
 from rtrecon.types import (
     Arrival,
@@ -65,6 +65,8 @@ class Recorder(SessionWriter):
     geometry : Geometry
     about : mapping
         The content of session.json, besides geometry and versions.
+    resumed : bool
+        Go on in the folder that a killed session left; what is whole in it stays.
 
     Raises
     ------
@@ -72,15 +74,20 @@ class Recorder(SessionWriter):
         From the constructor: the folder holds another session or cannot be written.
     """
 
-    def __init__(self, folder: Path, geometry: Geometry, about: Mapping[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, geometry: Geometry, about: Mapping[str, Any], resumed: bool = False
+    ) -> None:
         super().__init__(
             folder, COLUMNS | dict.fromkeys(LINES, ()), {"geometry": _plain(geometry), **about},
             arrays={"volumes": (geometry.shape, geometry.dtype)}, within=("frames", "comparisons"),
+            resumed=resumed,
         )  # fmt: skip
         self._settings: list[Settings] = []  # as in settings.jsonl
+        self.newest: tuple[int, float] | None = None
+        """Number and stamp of the newest volume on disk. May be read from any thread."""
 
     def volume(self, volume: Volume) -> None:
-        """Keep one raw volume, rejected or not. Never dropped, however much waits."""
+        """Keep one raw volume, rejected or not. Waits as long as the disk takes none."""
         times = volume.times
         row = tsv((volume.number, times.acquired, times.received, volume.fault))
 
@@ -88,7 +95,7 @@ class Recorder(SessionWriter):
             append_together(
                 (self._arrays["volumes"], volume.data), (self._lines["volumes.tsv"], row)
             )
-            self._losses.goes_on()
+            self.newest = volume.number, times.acquired
 
         self._raw.put(f"volume {volume.number}", write, volume.data.nbytes)
 
@@ -109,6 +116,7 @@ class Recorder(SessionWriter):
         line = json.dumps({
             "time": pylsl.local_clock(), "phase": status.phase.value, "paused": status.paused,
             "message": status.message, "traceback": status.traceback, "counts": asdict(status.volumes),
+            "troubles": [asdict(trouble) for trouble in status.troubles],
         })  # fmt: skip
         self._raw.put(f"status {status.phase.value}", self._line("status.jsonl", line))
 
@@ -213,7 +221,7 @@ class Recorder(SessionWriter):
         """First the pictures: a row stands for files that are there."""
         try:
             for file, image in pictures.items():
-                file.write_bytes(_png(image))
+                write_file(file, _png(image))
             self._lines[table].append(tsv(row))
         except BaseException:
             for file in pictures:

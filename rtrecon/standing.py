@@ -21,7 +21,7 @@ class Standing:
     ----------
     stream : str
     told : callable
-        Called after each change of phase, message or pause.
+        Called after each change of phase, message or pause, and of what is in trouble.
     """
 
     def __init__(self, stream: str, told: Callable[[], None]) -> None:
@@ -33,7 +33,7 @@ class Standing:
         """Swap the status for one with these fields changed."""
         with self._changing:
             before, self.now = self.now, replace(self.now, **changes)
-            if _weighty(before) != _weighty(self.now):
+            if weighty(before) != weighty(self.now):
                 self._told()
 
     def say(self, message: str) -> None:
@@ -53,5 +53,7 @@ class Standing:
             self.change(phase=Phase.FAILED)
 
 
-def _weighty(status: Status) -> tuple[Phase, str, bool]:
-    return status.phase, status.message, status.paused
+def weighty(status: Status) -> tuple[Phase, str, bool, list[tuple[str, str]]]:
+    """What is recorded when it changes."""
+    troubles = [(trouble.stage, trouble.wrong) for trouble in status.troubles]
+    return status.phase, status.message, status.paused, troubles

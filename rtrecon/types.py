@@ -92,6 +92,7 @@ class Event(Enum):
     RUN_START = "run_start"
     TRIAL = "trial"
     TRIGGER = "trigger"  # the scanner's pulse at the start of a volume; recorded, nothing more
+    WITHDRAW = "withdraw"  # the participant stops: nothing is shown, told or recorded any more
     RUN_END = "run_end"
 
 
@@ -386,6 +387,11 @@ class Phase(Enum):
     WITHDRAWN = "stopped by the participant"  # nothing is shown, told or recorded from then on
     UNHEARD = "session not heard"  # only a view elsewhere says so: its session may be well
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing more comes."""
+        return self in (Phase.ENDED, Phase.FAILED, Phase.WITHDRAWN)
+
 
 @dataclass(frozen=True)
 class VolumeCounts:
@@ -442,7 +448,7 @@ class Trouble:
     stage : str
         "receive", "decode", "draw", "record", "display", "outputs", "views" or "keeper".
     what : str
-        One line for the operator: what is wrong, and what happens now.
+        One line for the operator: what is wrong, and after a colon what happens now.
     since : float
         LSL clock, s.
     """
@@ -450,6 +456,11 @@ class Trouble:
     stage: str
     what: str
     since: float
+
+    @property
+    def wrong(self) -> str:
+        """What is wrong; as long as it is the same, so is the trouble."""
+        return self.what.partition(": ")[0]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import pylsl
 from numpy.typing import NDArray
 
 from rtrecon.errors import BadStream
+from rtrecon.network import expose
 from rtrecon.types import Event, Geometry, Marker, Times, Volume, read_only
 
 FORMAT = "rtrecon-volume-1"
@@ -98,6 +99,11 @@ def volume_info(
     if paced:
         info.desc().append_child_value("paced", "true")
     return info
+
+
+def lsl_format(geometry: Geometry) -> int:
+    """What LSL calls the format of these volumes."""
+    return _LSL_FORMAT[geometry.dtype]
 
 
 def is_paced(info: pylsl.StreamInfo) -> bool:
@@ -268,6 +274,8 @@ class ScannerOutlet:
         info = volume_info(name, geometry, source, paced, acquired_from)
         self._volumes = pylsl.StreamOutlet(info, max_buffered=buffer_s(geometry))
         self._markers = pylsl.StreamOutlet(marker_info(name, f"{source}-markers"))
+        expose(name, "the person's brain volumes")
+        expose(marker_stream(name), "what the person is shown")
 
     def wait_for_receiver(self, timeout_s: float) -> bool:
         """Whether somebody takes both streams within the time given."""
@@ -294,6 +302,10 @@ class ScannerOutlet:
     def send_marker(self, marker: Marker, stamp: float) -> None:
         """Send one marker, stamped with the moment it speaks of (LSL clock, s)."""
         self._markers.push_sample([text_of(marker)], stamp)
+
+    def send_text(self, content: bytes, stamp: float) -> None:
+        """Send on the marker stream what need not be a marker: so receivers are put to the test."""
+        self._markers.push_sample([content], stamp)
 
 
 def _dtype(info: pylsl.StreamInfo) -> str:

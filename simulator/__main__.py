@@ -2,7 +2,8 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,20 +12,25 @@ from tqdm import tqdm
 
 from rtrecon.bids_files import is_bold
 from rtrecon.errors import Error
-from simulator.faults import Faults, parse_faults
+from rtrecon.network import PEERS, confine, keep_offline
+from rtrecon.printable import printable_lines
+from simulator.faults import KINDS, Faults, machine, parse_faults
 from simulator.plan import GALLERIES, Design
 
 if TYPE_CHECKING:
+    from simulator.cable import Cable
     from simulator.recording import Place
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns 0, or 1 after one line on standard error."""
     given = _parser().parse_args(argv)
+    keep_offline()
     try:
+        confine(getattr(given, "peers", None))
         return int(given.work(given))
     except Error as error:
-        print(f"rtrecon-simulate: {error}", file=sys.stderr)
+        print(f"rtrecon-simulate: {printable_lines(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("rtrecon-simulate: interrupted", file=sys.stderr)
@@ -42,13 +48,17 @@ def _session(given: argparse.Namespace) -> int:
 
 
 def _play(given: argparse.Namespace) -> int:
+    from simulator.faults.drawing import drawn
     from simulator.keys import space_bar
     from simulator.recording import open_recording, seek
-    from simulator.scanner import play
+    from simulator.scanner import play, scan_of
 
     recording = open_recording(given.run)
     if given.seek is not None:
         recording = seek(recording, given.seek)
+    faults = drawn(given.faults, scan_of(recording, given.speed))
+    if given.faults.random is not None:
+        print(f"--faults {faults}", flush=True)
     if not given.quiet:
         print(f"stream '{given.stream}' waits up to {given.wait_s:g} s for a receiver", flush=True)
     total = None if given.loop is None else given.loop * recording.n_volumes
@@ -56,14 +66,33 @@ def _play(given: argparse.Namespace) -> int:
     with (
         tqdm(total=total, desc=recording.name, disable=given.quiet, delay=1e-3) as bar,
         space_bar() as paused,
+        _cable_of(faults) as cable,
     ):
         play(
-            recording, given.stream, given.speed, given.wait_s, given.faults,
-            progress=lambda number: bar.update(), loop=given.loop, paused=paused,
+            recording, given.stream, given.speed, given.wait_s, faults,
+            progress=lambda number: bar.update(), loop=given.loop, paused=paused, cable=cable,
             # A BIDS run stands for a scanner, which waits for nobody; the others for what came of one.
             paced=not is_bold(given.run),
         )  # fmt: skip
     return 0
+
+
+@contextmanager
+def _cable_of(faults: Faults) -> Iterator["Cable | None"]:
+    """A cable in front of this process's streams, where it is to be cut. Before liblsl is used."""
+    if not faults.of("cut"):
+        yield None
+        return
+    import pylsl
+
+    from simulator.cable import Cable
+    from simulator.lsl import behind_a_cable, configured, ports_of
+
+    config = configured()
+    behind = behind_a_cable(config)
+    pylsl.set_config_content(behind)
+    with Cable(ports_of(config), ports_of(behind)) as cable:
+        yield cable
 
 
 def _eeg(given: argparse.Namespace) -> int:
@@ -83,12 +112,17 @@ def _eeg(given: argparse.Namespace) -> int:
     return 0
 
 
+def _rehearse(given: argparse.Namespace) -> int:
+    return machine.rehearse(given.faults, [word for word in given.session if word != "--"])
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="rtrecon-simulate", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_session(commands.add_parser("session", help="write a simulated person's BIDS dataset"))
     _add_play(commands.add_parser("play", help="replay what was recorded over LSL"))
     _add_eeg(commands.add_parser("eeg", help="people with electrodes, each an EEG stream"))
+    _add_rehearse(commands.add_parser("rehearse", help="a session whose own machine has faults"))
     return parser
 
 
@@ -154,9 +188,10 @@ def _add_play(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--faults", type=_faults, default=Faults(), metavar="LIST",
-        help="by volume number: lose=5 never sent, nan=8 full of NaN (float32 runs), "
-        "double=9 sent twice, die=20 stops dead; several as lose=5,lose=6",
+        help="what goes wrong, as name=volume or name=volume:amount: lose=5,late=9:3 (TRs), or "
+        f"random=SEED:N; names: {', '.join(KINDS)} (docs/replay.md)",
     )  # fmt: skip
+    parser.add_argument("--peers", **PEERS)
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
@@ -203,7 +238,30 @@ def _add_eeg(parser: argparse.ArgumentParser) -> None:
         "--wait", dest="wait_s", type=_seconds, default=60.0, metavar="SECONDS",
         help="how long to wait for receivers [60]",
     )  # fmt: skip
+    parser.add_argument("--peers", **PEERS)
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _add_rehearse(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(work=_rehearse)
+    kinds = "; ".join(
+        f"{name}{'' if kind.seconds is None else f' [:{kind.seconds:g}]'}: {kind.about}"
+        for name, kind in machine.KINDS.items()
+    )
+    parser.add_argument(
+        "--faults", type=_machine_faults, default=(), metavar="LIST",
+        help=f"name=volume or name=volume:seconds, several as kill=20,suspend=40:5. {kinds}",
+    )  # fmt: skip
+    parser.add_argument(
+        "session", nargs=argparse.REMAINDER, metavar="-- run ...", help="as rtrecon takes it"
+    )
+
+
+def _machine_faults(text: str) -> tuple[machine.MachineFault, ...]:
+    try:
+        return machine.parse_machine_faults(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _spans(text: str) -> tuple[tuple[float, float], ...]:

@@ -2,80 +2,21 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from math import inf, isfinite
+from dataclasses import replace
+from functools import partial
 
-from rtrecon.errors import Error, StreamMissing
-from rtrecon.types import Event, Geometry, Marker, Volume
-from rtrecon.wire import ScannerOutlet
-from simulator.faults import Faults
+from rtrecon.errors import StreamMissing
+from rtrecon.types import Event, Marker, Volume
+from simulator.faults.drawing import drawn
+from simulator.faults.kinds import TIMED
+from simulator.faults.plan import Faults, Scan
+from simulator.faults.script import disturbed
+from simulator.outlets import Cable, Outlets
 from simulator.pace import MAX_SPEED, Clock, Pace, Window, told_speed
 from simulator.recording import Looped, Recording, runs_of
+from simulator.schedule import Sending, Turn, schedule
 
 log = logging.getLogger(__name__)
-
-GRACE_S = 2.0  # what is on its way is lost when an outlet goes, and LSL cannot say whether any is
-_POLL_S = 0.05
-_TURN_S = 0.1
-
-
-@dataclass(frozen=True)
-class Sending:
-    """One thing the scanner sends. `due_s`: run time at which it can be sent."""
-
-    due_s: float
-    what: Volume | Marker
-
-
-class ScannerDied(Error):
-    """The scanner stopped dead in mid-run, as it was told to."""
-
-
-def schedule(recording: Recording) -> Iterator[Sending]:
-    """When each volume and marker is sent, in the order in which they were recorded.
-
-    A volume when complete, a marker at its onset; where stamps were recorded, these say when, counted
-    from the run's first volume. Every time is reckoned from the start of its run, so that none
-    inherits another's delay. A run begins one TR after the last thing of the run before.
-    """
-    start_s = 0.0
-    for run in runs_of(recording):
-        latest_s = 0.0
-        stamped = any(isinstance(i, Volume) and isfinite(i.times.acquired) for i in run)
-        for item, due_s in zip(run, _due_s(run, recording.geometry), strict=True):
-            latest_s = max(latest_s, due_s)  # nothing overtakes what came before it
-            yield Sending(start_s + latest_s, item if stamped else _told(item, due_s))
-        start_s += latest_s + recording.geometry.tr_s
-
-
-def _due_s(run: list[Volume | Marker], geometry: Geometry) -> list[float]:
-    """Run time of each item; that of a marker which came before a volume is never after it."""
-    first = next((i for i in run if isinstance(i, Volume) and isfinite(i.times.acquired)), None)
-    next_s, due_s = inf, list[float]()
-    for item in reversed(run):
-        own_s = _run_s(item, first, geometry)
-        if isinstance(item, Volume):
-            next_s = own_s
-        due_s.append(min(own_s, next_s))
-    return due_s[::-1]
-
-
-def _run_s(item: Volume | Marker, first: Volume | None, geometry: Geometry) -> float:
-    stamp = item.times.acquired if isinstance(item, Volume) else item.stamp
-    if first is not None and isfinite(stamp):
-        return first.end_s(geometry.tr_s) + (stamp - first.times.acquired) * geometry.speed
-    if isinstance(item, Volume):
-        return item.end_s(geometry.tr_s)
-    if item.event is Event.RUN_END:
-        return (item.volumes or 0) * geometry.tr_s
-    return item.onset_s if isfinite(item.onset_s) else 0.0
-
-
-def _told(item: Volume | Marker, due_s: float) -> Volume | Marker:
-    """The ends of a BIDS run, in which nothing has a stamp, say when they are."""
-    if isinstance(item, Marker) and item.event in {Event.RUN_START, Event.RUN_END}:
-        return replace(item, onset_s=due_s)
-    return item
 
 
 def play(
@@ -89,6 +30,7 @@ def play(
     loop: int | None = 1,
     paced: bool = False,
     paused: Callable[[], bool] = lambda: False,
+    cable: Cable | None = None,
 ) -> None:
     """Replay a recording once somebody listens; returns when it was received.
 
@@ -114,6 +56,8 @@ def play(
         for the receiver; a receiver that says nothing of what it has taken is sent it by time.
     paused : callable
         Asked again and again whether to stand still.
+    cable : Cable or None
+        What lies between this scanner and those who listen, where a fault is to cut it.
 
     Raises
     ------
@@ -124,31 +68,49 @@ def play(
     BadConfig
         The faults do not fit the recording.
     """
-    faults, clock = faults or Faults(), clock or Clock()
+    clock = clock or Clock()
+    scan = scan_of(recording, speed, cable is not None)
+    faults = drawn(faults or Faults(), scan)
     geometry = replace(recording.geometry, speed=told_speed(speed))
-    faults.check(_n_numbers(recording), geometry.dtype)
-    paced = paced or speed == MAX_SPEED
-    outlet = ScannerOutlet(stream, geometry, paced=paced)
-    _await_receiver(outlet, stream, wait_s, clock)
-    window = _window(outlet, stream, speed) if paced else None
-    pace = Pace(clock, speed, paused)
+    # What takes seconds is the fault of a scanner, and a scanner waits for nobody.
+    paced = (paced or speed == MAX_SPEED) and not faults.of(*TIMED)
+    outlets = Outlets(stream, geometry, clock, paced, cable)
+    if not outlets.await_receiver(wait_s):
+        raise StreamMissing(
+            f"nobody listens to stream '{stream}' after {wait_s:g} s: "
+            f"start 'rtrecon run --stream {stream} ...' or allow more with --wait"
+        )
+    window = _window(outlets, stream, speed) if paced else None
+    sendings = schedule(Looped(recording, loop), partial(disturbed, faults=faults, scan=scan))
     try:
-        _send_all(Looped(recording, loop), outlet, faults, pace, window, progress)
+        _send_all(sendings, outlets, Pace(clock, speed, paused), window, progress)
     finally:
         if window is not None:
             window.close()
-        _linger(outlet, clock)
+        outlets.close()
 
 
-def _n_numbers(recording: Recording) -> int:
-    return 1 + max(
-        (item.number for item in recording.walk() if isinstance(item, Volume)), default=-1
+def scan_of(recording: Recording, speed: float, cable: bool = True) -> Scan:
+    """What faults have to fit when this recording is played at this speed."""
+    volumes = [item.number for item in recording.walk() if isinstance(item, Volume)]
+    first = next(runs_of(recording))
+    return Scan(
+        n_volumes=1 + max(volumes, default=-1),
+        tr_s=recording.geometry.tr_s,
+        dtype=recording.geometry.dtype,
+        slices=recording.geometry.shape[2],
+        trials_s=tuple(
+            i.onset_s for i in first if isinstance(i, Marker) and i.event is Event.TRIAL
+        ),
+        speed=speed,
+        cable=cable,
     )
 
 
-def _window(outlet: ScannerOutlet, stream: str, speed: float) -> Window | None:
+def _window(outlets: Outlets, stream: str, speed: float) -> Window | None:
+    assert outlets.now is not None
     try:
-        return Window(outlet, stream)
+        return Window(outlets.now, stream)
     except StreamMissing as error:
         if speed == MAX_SPEED:
             raise
@@ -156,46 +118,21 @@ def _window(outlet: ScannerOutlet, stream: str, speed: float) -> Window | None:
         return None
 
 
-def _await_receiver(outlet: ScannerOutlet, stream: str, wait_s: float, clock: Clock) -> None:
-    deadline = clock.now() + wait_s
-    # In short turns, since Ctrl-C is not heard inside LSL.
-    while not outlet.wait_for_receiver(_TURN_S):
-        if clock.now() >= deadline:
-            raise StreamMissing(
-                f"nobody listens to stream '{stream}' after {wait_s:g} s: "
-                f"start 'rtrecon run --stream {stream} ...' or allow more with --wait"
-            )
-
-
 def _send_all(
-    recording: Recording,
-    outlet: ScannerOutlet,
-    faults: Faults,
+    sendings: Iterator[Sending],
+    outlets: Outlets,
     pace: Pace,
     window: Window | None,
     progress: Callable[[int], None],
 ) -> None:
-    for sending in schedule(recording):
+    for sending in sendings:
         moment = pace.wait(sending.due_s)
-        if isinstance(sending.what, Marker):
-            if window is not None:
-                window.marker()
-            outlet.send_marker(sending.what, moment)
-            continue
-        number = sending.what.number
-        if number in faults.die:
-            raise ScannerDied(f"--faults die={number}: stopped dead before volume {number}")
-        for data in faults.sent(number, sending.what.data):
-            if window is not None:
-                window.volume()
-            outlet.send_volume(number, data, moment)
-        progress(number)
+        if window is not None and isinstance(sending.what, Volume):
+            window.volume()
+        elif window is not None and not isinstance(sending.what, Turn):
+            window.marker()
+        outlets.send(sending, moment)
+        if isinstance(sending.what, Volume):
+            progress(sending.what.number)
     if window is not None:
         window.drain()
-
-
-def _linger(outlet: ScannerOutlet, clock: Clock) -> None:
-    """Keep the streams up while somebody may still be reading."""
-    deadline = clock.now() + GRACE_S
-    while outlet.has_receiver and clock.now() < deadline:
-        clock.sleep(_POLL_S)

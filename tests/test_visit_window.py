@@ -111,8 +111,8 @@ def run_by(script: Callable[[VisitWindow], Script], *arguments: object) -> int:
         except BaseException as error:
             failure.append(error)
             timer.stop()
-            windows[0].close()
-            windows[0].close()
+            windows[0].leave()
+            windows[0].leave()
 
     timer = QTimer()
     timer.timeout.connect(act)

@@ -1,6 +1,7 @@
 """NIfTI volumes, one a file or several in one; other programs' real-time exports."""
 
 import gzip
+import math
 import re
 import zlib
 from io import BytesIO
@@ -14,6 +15,8 @@ from rtrecon.bridge.piece import Foreign, Piece, Unfinished
 
 _HEADER_BYTES = 348
 _MAX_BYTES = 4 << 30  # an hour's run at 2 mm, inflated
+_BEHIND = 1 << 20  # that may follow the voxels
+_PIECE_BYTES = 1 << 20
 _TIME_UNITS_S = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 
 
@@ -24,7 +27,7 @@ def read_nifti(path: Path, raw: bytes) -> list[Piece]:
     name without its number.
     """
     name = path.name
-    content = _inflated(name, raw) if raw[:2] == b"\x1f\x8b" else raw
+    content: bytes | bytearray = _inflated(name, raw) if raw[:2] == b"\x1f\x8b" else raw
     if len(content) < _HEADER_BYTES or not any(content[:_HEADER_BYTES]):
         raise Unfinished(f"{name} ends in its header")
     header = _header(name, content)
@@ -54,21 +57,36 @@ def read_nifti(path: Path, raw: bytes) -> list[Piece]:
     ]
 
 
-def _inflated(name: str, raw: bytes) -> bytes:
-    """All of a gz stream, whose end carries a checksum."""
+def _inflated(name: str, raw: bytes) -> bytearray:
+    """All of a gz stream, whose end carries a checksum: no more than its header promises."""
+    content = bytearray()
     try:
         with gzip.open(BytesIO(raw)) as stream:
-            content = stream.read(_MAX_BYTES + 1)
+            content += stream.read(_HEADER_BYTES)
+            most = min(_promised(content) + _BEHIND, _MAX_BYTES)
+            # In pieces: asked for all at once, room for the most there may be is made first.
+            while len(content) <= most and (piece := stream.read(_PIECE_BYTES)):
+                content += piece
     except EOFError:
         raise Unfinished(f"{name} ends inside its compressed stream") from None
     except (OSError, zlib.error) as error:
         raise Foreign(f"{name} is no gz file: {error}") from error
-    if len(content) > _MAX_BYTES:
-        raise Foreign(f"{name} inflates to more than {_MAX_BYTES >> 30} GiB")
+    if len(content) > most:
+        raise Foreign(f"{name} inflates to more than the {most} bytes that its header promises")
     return content
 
 
-def _header(name: str, content: bytes) -> nibabel.Nifti1Header:
+def _promised(head: bytearray) -> int:
+    """How many bytes a file with this header has; 0 where that cannot be told."""
+    try:
+        header = nibabel.Nifti1Header.from_fileobj(BytesIO(head), check=False)
+        n_voxels = math.prod(int(n) for n in header.get_data_shape())
+        return int(header.get_data_offset()) + n_voxels * int(header.get_data_dtype().itemsize)
+    except Exception:  # nibabel raises of all trees; the header is read in earnest later
+        return 0
+
+
+def _header(name: str, content: bytes | bytearray) -> nibabel.Nifti1Header:
     """As it stands: nibabel's own check would mend it."""
     header = nibabel.Nifti1Header.from_fileobj(BytesIO(content), check=False)
     if int(header["sizeof_hdr"]) != _HEADER_BYTES or header["magic"].item() != b"n+1":
@@ -77,7 +95,7 @@ def _header(name: str, content: bytes) -> nibabel.Nifti1Header:
 
 
 def _values(
-    name: str, content: bytes, header: nibabel.Nifti1Header, shape: tuple[int, ...]
+    name: str, content: bytes | bytearray, header: nibabel.Nifti1Header, shape: tuple[int, ...]
 ) -> NDArray[np.generic]:
     """Values (i, j, k, volumes): int16 where they are stored so, float32 otherwise."""
     dtype, first = header.get_data_dtype(), int(header.get_data_offset())

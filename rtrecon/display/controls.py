@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QSlider, QVBo
 
 from rtrecon.config import Settings
 from rtrecon.display.keys import Keys
-from rtrecon.display.theme import Words
+from rtrecon.display.theme import Words, explain
 from rtrecon.display.watched import Watched
 from rtrecon.types import Phase, Status
 
@@ -186,7 +186,7 @@ class Controls(QWidget):
     def show_status(self, status: Status, stopping: bool) -> None:
         """Offer what can be done: start once, then stop once."""
         phase = status.phase
-        over = phase in (Phase.ENDED, Phase.FAILED)
+        over = phase.over
         ready = phase is Phase.READY
         self.start.setVisible(ready)
         self.stop.setVisible(not ready)
@@ -200,7 +200,7 @@ class Controls(QWidget):
 def button(text: str, tip: str) -> QPushButton:
     """One that never has the keyboard focus: no stray Space or Enter presses it."""
     made = QPushButton(text)
-    made.setToolTip(tip)
+    explain(made, tip)
     made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     return made
 

@@ -1,7 +1,5 @@
 """Where the session stands: phase, message, and what it is connected to."""
 
-from html import escape
-
 from pylsl import local_clock
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
@@ -13,7 +11,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from rtrecon.display.theme import Text, Words, mark
+from rtrecon.display.theme import Text, Words, explain, mark
 from rtrecon.display.watched import Watched
 from rtrecon.types import Phase, Status
 
@@ -21,8 +19,6 @@ from rtrecon.types import Phase, Status
 class Header(QWidget):
     """A coloured pill with the phase in words, a message, three lines of description, and the menu
     of panels and the list of keys, for whoever has them to connect.
-
-    Above the message stands, in the colour of alarms, what is wrong with the record on disk.
     """
 
     def __init__(self, session: Watched, parent: QWidget | None = None) -> None:
@@ -31,14 +27,8 @@ class Header(QWidget):
         self._status = Status()
         self.pill = Words(role="pill")
         self.pill.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.message, self.recording = Text(), Text(role="alarm")
-        for line in (self.message, self.recording):
-            line.setWordWrap(True)
-        self.recording.hide()
-        messages = QVBoxLayout()
-        messages.setSpacing(1)
-        messages.addWidget(self.recording)
-        messages.addWidget(self.message)
+        self.message = Text()
+        self.message.setWordWrap(True)
         self.details = QPushButton("Details")
         self.details.setToolTip("Show where it failed (D)")
         self.details.setShortcut("D")
@@ -62,7 +52,7 @@ class Header(QWidget):
         row.setSpacing(14)
         row.addWidget(Words("rtrecon", "name"))
         row.addWidget(self.pill, alignment=Qt.AlignmentFlag.AlignVCenter)
-        row.addLayout(messages, stretch=3)
+        row.addWidget(self.message, stretch=3)
         row.addWidget(self.details)
         row.addLayout(about, stretch=2)
         row.addWidget(self.view)
@@ -72,13 +62,10 @@ class Header(QWidget):
     def show_status(self, status: Status) -> None:
         """Say where the session stands."""
         self._status = status
-        halted = status.paused and status.phase not in (Phase.ENDED, Phase.FAILED)
+        halted = status.paused and not status.phase.over
         mark(self.pill, "phase", "PAUSED" if halted else status.phase.name)
-        self.recording.say(status.recording)
-        self.recording.setVisible(bool(status.recording))
         self.message.say(status.message)
-        for line in (self.recording, self.message):
-            line.setToolTip(f"<p>{escape(line.text())}</p>" if line.text() else "")
+        explain(self.message, self.message.text())
         self.details.setVisible(bool(status.traceback))
         self.tick()
 
@@ -88,7 +75,7 @@ class Header(QWidget):
 
     def _words(self) -> str:
         status = self._status
-        running = status.phase not in (Phase.ENDED, Phase.FAILED)
+        running = not status.phase.over
         if self.stopping and running:
             return "stopping"
         if status.paused and running:

@@ -8,12 +8,21 @@ from contextlib import contextmanager
 from PySide6.QtCore import QEvent, QEventLoop, QTimer, SignalInstance
 from PySide6.QtWidgets import QApplication, QWidget
 
+from rtrecon.display.faults import told_once
 from rtrecon.display.presented import Presented
 from rtrecon.display.screens import Beside, Screens, Stimulus
 
 
+class Leaves(QWidget):
+    """A window that can be left: closed without a question, once its session has ended."""
+
+    def leave(self) -> None:
+        """Ask the session to stop and close when it has; called once more, close at once."""
+        raise NotImplementedError
+
+
 def show_until_closed(
-    window: QWidget,
+    window: Leaves,
     closed: SignalInstance,
     presented: Presented,
     screens: Screens | None = None,
@@ -22,11 +31,11 @@ def show_until_closed(
 ) -> None:
     """Show a window in the main thread; returns when it is closed, and nothing is left of it.
 
-    Ctrl-C, or a polite kill, closes it as its own button would.
+    Ctrl-C, or a polite kill, leaves it without asking. What fails in it is told once.
 
     Parameters
     ----------
-    window : QWidget
+    window : Leaves
     closed : SignalInstance
         Of the window: it is closed for good.
     presented : Presented
@@ -36,32 +45,32 @@ def show_until_closed(
     stimulus : callable or None
         Gives spectators what was presented in a trial.
     stop : threading.Event or None
-        Set by a signal that came while the window was made: it is closed at once.
+        Set by a signal that came while the window was made: it is left at once.
     """
     loop = QEventLoop()
     closed.connect(loop.quit)
-    window.show()
-    beside = Beside(window, presented, screens or Screens(), stimulus)
-    with _signals_close(window):
+    with told_once(), _signals_leave(window):
+        window.show()
+        beside = Beside(window, presented, screens or Screens(), stimulus)
         if stop is not None and stop.is_set():
-            QTimer.singleShot(0, window, window.close)
+            QTimer.singleShot(0, window, window.leave)
         loop.exec()
-    beside.close()
+        beside.close()
     window.deleteLater()
     QApplication.sendPostedEvents(window, QEvent.Type.DeferredDelete)
 
 
 @contextmanager
-def _signals_close(window: QWidget) -> Iterator[None]:
+def _signals_leave(window: Leaves) -> Iterator[None]:
     """Python gets to see a signal at the window's next tick."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def close(*_: object) -> None:
-        QTimer.singleShot(0, window, window.close)
+    def leave(*_: object) -> None:
+        QTimer.singleShot(0, window, window.leave)
 
-    before = {number: signal.signal(number, close) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, leave) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from rtrecon.display import wording
 from rtrecon.display.picture import Picture
-from rtrecon.display.theme import Text, mark
+from rtrecon.display.theme import Text, explain, mark
 from rtrecon.types import Comparison, Frame, Trial
 
 GAP_PX = 18
@@ -22,6 +22,9 @@ NO_BRAIN = "No brain"
 NO_BRAIN_IS = "decoder fitted on exchanged pictures; what the model makes of nothing"
 LATER = "drawn after the picture, where time is left"
 NO_LAYOUT = "none: nothing that this decoder and this model make is a layout"
+
+
+STOPPED = "the participant has stopped"
 
 
 class Exhibit(QWidget):
@@ -59,7 +62,7 @@ class Comparand(QWidget):
         self.caption.setWordWrap(True)
         self.caption.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
         self.caption.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.setToolTip(f"{title}: {what}")
+        explain(self, f"{title}: {what}")
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(2)
@@ -140,6 +143,20 @@ class Stage(QWidget):
         elif begins:  # until there is one, an earlier trial's would be taken for this one's
             self.control.show_image(None, age_s)
         return True
+
+    def clear(self) -> None:
+        """Nothing but that the participant has stopped."""
+        self._pair = self._now = None
+        shown = self.reconstruction
+        shown.picture.placeholder = STOPPED
+        for picture in (shown.picture, self.stimulus.picture):
+            picture.show_image(None)
+        for exhibit in (shown, self.stimulus):
+            for text in (exhibit.headline, exhibit.caption, exhibit.remark):
+                text.say("")
+        for comparand in (self.z_only, self.control):
+            comparand.show_image(None, 0.0)
+            comparand.say("")
 
     def say_uncompared(self, why: str) -> None:
         """Say, where there is no picture, why; empty: not yet."""

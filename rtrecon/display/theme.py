@@ -5,6 +5,8 @@ The colours that mean something are Okabe and Ito's, which colour-blind people t
 """
 # ruff: noqa: N802  (Qt names what it calls)
 
+from html import escape
+
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QFont, QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QWidget
@@ -76,6 +78,14 @@ class Text(Words):
         return font
 
 
+def explain(widget: QWidget, text: str) -> None:
+    """Let a widget say this where the mouse rests: as it stands, and wrapped.
+
+    Qt would guess whether it is mark-up.
+    """
+    widget.setToolTip(f"<p>{escape(text)}</p>" if text else "")
+
+
 def mark(widget: QWidget, name: str, value: object) -> None:
     """Set a property that the style sheet looks at."""
     if widget.property(name) != value:
@@ -101,7 +111,10 @@ def style_sheet(letter: int) -> str:
     QLabel[doubt="true"] {{ color: {ORANGE}; }}
     QLabel[role="caption"] {{ font-size: {round(letter * 1.2)}px; color: {DIM}; }}
     QLabel[role="caption"][late="true"] {{ color: {ORANGE}; }}
-    QLabel[role="alarm"] {{ color: {VERMILLION}; font-weight: bold; }}
+    QFrame[role="trouble"], QLabel[role="trouble"] {{ background: {ORANGE}; color: {BACKGROUND};
+        border-radius: 6px; font-size: {round(letter * 1.25)}px; font-weight: bold; }}
+    QFrame[role="trouble"][loses="true"], QLabel[role="trouble"][loses="true"] {{
+        background: {VERMILLION}; }}
     QLabel[role="count"] {{ font-size: {round(letter * 1.35)}px; font-weight: bold;
         padding: 0 5px; border-radius: 4px; }}
     QLabel[role="count"][alarm="true"] {{ background: {VERMILLION}; color: {BACKGROUND}; }}

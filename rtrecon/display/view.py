@@ -9,6 +9,7 @@ from PySide6.QtCore import QEvent, QEventLoop, QObject, QSettings, QTimer, Signa
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QWidget
 
+from rtrecon.display.faults import told_once
 from rtrecon.display.panels import remembered
 from rtrecon.display.presented import Presented
 from rtrecon.display.screens import (
@@ -24,6 +25,7 @@ from rtrecon.display.screens.beside import (
     PARTICIPANTS,
     SPECTATOR_KEYS,
     SPECTATORS,
+    StopKey,
     application,
 )
 from rtrecon.display.waiting import Waiting
@@ -110,6 +112,7 @@ class OperatorView(QObject):
             self._followed,
             close_when_ended=self._close_when_ended,
             memory=self._memory if decodes else None,
+            asks=False,
         )
         for name in NOT_TOLD if decodes else (*NOT_TOLD, *OF_PICTURES):
             window.panels.offer(name, there=False)
@@ -171,12 +174,19 @@ def run_view(
         Whether to close soon after the session's end.
     """
     application()
+    with told_once():
+        _run_view(followed, screens, stop, close_when_ended)
 
+
+def _run_view(
+    followed: Followed, screens: Screens, stop: threading.Event, close_when_ended: bool
+) -> None:
     def over() -> bool:
         return stop.is_set() or (close_when_ended and followed.ended)
 
     if (own := screens.participant) is not None:
         canvas = _closing(participant_screen(followed, own), over)
+        StopKey(own.stop, followed, canvas)
         run_screen(canvas, own.screen, PARTICIPANT_KEYS, PARTICIPANTS)
     elif (wall := screens.spectators) is not None:
         canvas = _closing(spectators_screen(followed, wall, followed.stimulus), over)

@@ -1,5 +1,6 @@
 """The operator's window: one timer that takes what is newest, and widgets that show it."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -17,6 +18,7 @@ from rtrecon.display.latency import Latency
 from rtrecon.display.layout import by_default
 from rtrecon.display.log import Log
 from rtrecon.display.panels import Panels
+from rtrecon.display.presented import WITHDRAW_KEY
 from rtrecon.display.score import ScoreView
 from rtrecon.display.screenshots import Screenshots
 from rtrecon.display.session_window import SessionWindow
@@ -24,8 +26,9 @@ from rtrecon.display.stage import Stage
 from rtrecon.display.strip import Strip
 from rtrecon.display.theme import Text
 from rtrecon.display.traces import Traces
+from rtrecon.display.troubles import Troubles
 from rtrecon.display.watched import Watched
-from rtrecon.types import Comparison, Decoded, Frame, Status, Trial
+from rtrecon.types import Comparison, Decoded, Frame, Phase, Status, Trial
 
 TICK_MS = 8  # a picture waits for half of that on average, and for its own painting
 
@@ -45,6 +48,8 @@ class OperatorWindow(SessionWindow):
         Whether to close soon after the session ended.
     memory : QSettings or None
         Where the layout of the panels is kept; None: it is not.
+    asks : bool
+        Whether closing asks first, while the session is on.
     """
 
     def __init__(
@@ -53,8 +58,9 @@ class OperatorWindow(SessionWindow):
         screenshots: Screenshots | None = None,
         close_when_ended: bool = False,
         memory: QSettings | None = None,
+        asks: bool = True,
     ) -> None:
-        super().__init__(session, screenshots, close_when_ended)
+        super().__init__(session, screenshots, close_when_ended, asks)
         self._memory = memory
         self.session = session
         self._status: Status | None = None
@@ -72,7 +78,7 @@ class OperatorWindow(SessionWindow):
         self.setWindowTitle("rtrecon")
         self.setMinimumSize(1024, 640)
         self.keys = Keys(self)
-        self.header = Header(self.session)
+        self.header, self.troubles = Header(self.session), Troubles()
         self.stage = Stage()
         self.strip = Strip()
         self.strip.n_candidates = len(self.session.candidates)
@@ -92,6 +98,7 @@ class OperatorWindow(SessionWindow):
         rows.setContentsMargins(18, 12, 18, 12)
         rows.setSpacing(10)
         rows.addWidget(self.header)
+        rows.addWidget(self.troubles)
         rows.addWidget(self.panels, stretch=1)
         rows.addLayout(self._footer())
         self.resize(1280, 720)
@@ -136,10 +143,11 @@ class OperatorWindow(SessionWindow):
 
     def _bind_keys(self) -> None:
         self.keys.tell("D", "details of a failure")  # bound by its button
+        self.keys.tell(WITHDRAW_KEY, "the participant stops: blank, record nothing more")
         self.keys.bind("V", "menu of panels", self.header.view.click)
         self.keys.bind("Ctrl+0", "reset the layout", self.reset_layout)
         self.keys.bind("F11", "full screen", self.toggle_full_screen)
-        self.keys.bind("Ctrl+Q", "quit", self.close)
+        self.keys.bind("Ctrl+Q", "quit", lambda: self.window().close())
         self.keys.bind("F1 ?", "these keys", self.show_keys)
 
     def show_keys(self) -> None:
@@ -152,19 +160,21 @@ class OperatorWindow(SessionWindow):
         super().stop()
         self._show_status(self.session.status)
 
-    def _look(self) -> None:
-        self._report_painted()
-        self._follow_status()
-        if self._follow_frames():
-            self._follow_comparison()  # of another trial, it goes with that trial's picture
+    def _parts(self) -> Iterator[Callable[[], None]]:
+        yield self._report_painted
+        yield self._follow_status
+        shown = self.session.frames.taken
+        yield self._follow_frames
+        if self.session.frames.taken != shown:
+            yield self._follow_comparison  # of another trial, it goes with that trial's picture
             return  # painted before anything else is worked on
-        self._follow_decoded()
-        self._follow_comparison()
-        self._follow_presentation()
-        self.traces.tick()
-        self.log.tick()
-        self.panels.tick()
-        self.controls.follow_settings()
+        yield self._follow_decoded
+        yield self._follow_comparison
+        yield self._follow_presentation
+        yield self.traces.tick
+        yield self.log.tick
+        yield self.panels.tick
+        yield self.controls.follow_settings
 
     def _report_painted(self) -> None:
         painted = self.stage.reconstruction.picture.take_painted()
@@ -175,10 +185,10 @@ class OperatorWindow(SessionWindow):
             self.traces.add_painted(frame)
             self.latency.add_painted(frame)
 
-    def _follow_frames(self) -> bool:
+    def _follow_frames(self) -> None:
         frame = self.session.frames.take() if self.session.frames.peek() else None
         if frame is None:
-            return False
+            return
         trial = frame.decoded.trial
         if self.strip.trial not in (None, trial.number) and self._screenshots:
             self._screenshots.take(self)  # the last trial is complete, and still on screen
@@ -187,24 +197,35 @@ class OperatorWindow(SessionWindow):
         self._frame = frame
         self.stage.show_frame(frame, self.session.candidates)
         self.strip.add(frame)
-        return True
 
     def _follow_status(self) -> None:
         status = self.session.status
         if status != self._status:
             self._show_status(status)
         self.header.tick()
+        self.troubles.tick()
 
     def _show_status(self, status: Status) -> None:
         before, self._status = self._status, status
         self.header.show_status(status)
+        self.troubles.show_troubles(status.troubles)
         self.counts.show_status(status)
         self.controls.show_status(status, self._asked_to_stop)
         self.setWindowTitle(f"{status.stream} - rtrecon" if status.stream else "rtrecon")
+        if status.phase is Phase.WITHDRAWN:
+            self._clear()
         if status.trial and status.trial.number != self._trial:
             self._begin_trial(status.trial)
         if status.arrival and (before is None or status.arrival != before.arrival):
             self.traces.add(status.arrival)
+
+    def _clear(self) -> None:
+        """Nothing that was read from the participant's brain stays in sight."""
+        self._frame = None
+        self.stage.clear()
+        self.strip.clear()
+        for name in ("evolution", "candidates", "confidence", "brain", "score"):
+            self.panels.offer(name, there=False)
 
     def _begin_trial(self, trial: Trial) -> None:
         self._trial = trial.number

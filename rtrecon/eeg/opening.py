@@ -31,6 +31,7 @@ from rtrecon.protocol.blocks import Blocks
 from rtrecon.protocol.recorded import RecordedScores, recorded_scores
 from rtrecon.protocol.settings import ProtocolSettings, Shown, When, read_protocol
 from rtrecon.remote.publisher import told_to_views
+from rtrecon.stages import watch_told, watch_views
 from rtrecon.types import Person
 
 log = logging.getLogger(__name__)
@@ -146,7 +147,9 @@ def open_eeg_session(plan: Plan, folder: Path, stop: threading.Event) -> Iterato
         plan.options.stream, seats, plan.protocol, plan.blocks, recorder, outputs,
         _measured_text(plan.eeg), plan.options.until_idle_s, stop,
     )  # fmt: skip
-    with log_file(folder), told_to_views(plan.options.stream, session, plan.options.view):
+    watch_told(session.watchdogs, "outputs", outputs)
+    with log_file(folder), told_to_views(plan.options.stream, session, plan.options.view) as views:
+        watch_views(session.watchdogs, views)
         _tell(plan, inlets)
         try:
             yield session

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,6 @@ class EegRecorder(SessionWriter):
             except BaseException:
                 samples.take_back()
                 raise
-            self._losses.goes_on()
 
         what = f"{len(times)} samples of eeg-{person + 1} from {chunk.stamps[0]:.3f} on"
         self._raw.put(what, write, chunk.samples.nbytes + times.nbytes)
@@ -75,7 +75,8 @@ class EegRecorder(SessionWriter):
         """Keep where the session stands from now on."""
         line = json.dumps({
             "time": pylsl.local_clock(), "phase": status.phase.value, "paused": status.paused,
-            "message": status.message, "traceback": status.traceback, **more,
+            "message": status.message, "traceback": status.traceback,
+            "troubles": [asdict(trouble) for trouble in status.troubles], **more,
         })  # fmt: skip
         self._raw.put(
             f"status {status.phase.value}", lambda: self._lines["status.jsonl"].append(line)

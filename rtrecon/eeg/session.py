@@ -20,9 +20,13 @@ from rtrecon.eeg.record import EegRecorder
 from rtrecon.eeg.scorer import EegScorer
 from rtrecon.eeg.summary import PersonSummary
 from rtrecon.eeg.timeline import Timeline
+from rtrecon.marker_inlets import MarkerInlets
 from rtrecon.protocol.blocks import Blocks, Moment
 from rtrecon.protocol.settings import ProtocolSettings
-from rtrecon.types import Block, Firing, Painted, Person, Phase, Presentation, Score, Status
+from rtrecon.stages import watch_scores_shown, watch_told
+from rtrecon.standing import weighty
+from rtrecon.types import Block, Event, Firing, Painted, Person, Phase, Presentation, Score, Status
+from rtrecon.watchdogs import Standstill, Watchdogs, fault, standstill
 
 log = logging.getLogger(__name__)
 
@@ -30,16 +34,12 @@ POLL_S = 0.005
 TAIL_S = 0.3  # after the last block: what is still on its way belongs to it
 NO_SIGNAL_S = 0.5  # how often it is scored that there is no signal
 FAULTS_IN_A_ROW = 20
+WITHDRAWN = "a participant has stopped: screens are blank, nothing is recorded any more"
 KEPT = 20_000  # scores that wait for a window
 
 
 class Told(Protocol):
     """Who is told of scores and firings: `Outputs`. All return at once."""
-
-    @property
-    def fault(self) -> str:
-        """What the operator has to know; empty where all is well."""
-        ...
 
     def score(self, score: Score) -> None:
         """Tell a score."""
@@ -149,15 +149,18 @@ class EegSession:
         self._changing = threading.Lock()
         self._speed = seats[0].inlet.signal.speed
         self._timeline = Timeline(nan, self._speed)
-        self._number = 0
-        self._fault = ""
-        self._done = threading.Event()
+        self._number = self._turns = 0
+        self._idle = Standstill()
         self._ingest = threading.Thread(target=self._run, name="rtrecon-eeg", daemon=True)
+        self.watchdogs = Watchdogs(0.0, lambda now: self._change(troubles=now), self._say)
+        self._watch()
+        self._done = threading.Event()
 
     def start(self) -> None:
         """Start the schedule and the thread that reads the streams."""
         self._timeline = Timeline(pylsl.local_clock(), self._speed)
         self._change(phase=Phase.WAITING)
+        self.watchdogs.start()
         self._ingest.start()
 
     def stop(self) -> None:
@@ -172,6 +175,15 @@ class EegSession:
         self._timeline = self._timeline.pause(now) if on else self._timeline.resume(now)
         log.info("paused: recorded and not told" if on else "goes on")
         self._change(paused=on)
+
+    def withdraw(self) -> None:
+        """A participant stops: blank all screens, tell and record nothing more, end the session."""
+        if self._status.phase.over:
+            return
+        self._change(phase=Phase.WITHDRAWN, message=WITHDRAWN)
+        self._recorder.withdraw()
+        log.warning(WITHDRAWN)
+        self._stop.set()
 
     @property
     def started(self) -> bool:
@@ -201,10 +213,8 @@ class EegSession:
     def status(self) -> Status:
         """A snapshot of how the session stands."""
         status = replace(self._status, recording=self._recorder.fault)
-        silent = [seat.person.name for seat in self._seats if seat.inlet.silent]
-        if status.phase is Phase.RUNNING and silent:
-            phase = Phase.SILENT if len(silent) == len(self._seats) else Phase.RUNNING
-            status = replace(status, phase=phase, message=f"no signal from {', '.join(silent)}")
+        if status.phase is Phase.RUNNING and all(seat.inlet.silent for seat in self._seats):
+            status = replace(status, phase=Phase.SILENT)
         return status
 
     @property
@@ -226,7 +236,7 @@ class EegSession:
     def presentation(self) -> Presentation:
         """What may be put before participants or spectators now."""
         status, moment = self._status, self.moment
-        blank = status.paused or status.phase in (Phase.FAILED, Phase.ENDED)
+        blank = status.paused or status.phase.over
         quiet = blank or moment.kind in (Block.REST, Block.TRANSFER)
         scores = {
             seat.person.name: replace(newest, told=nan) if quiet else newest
@@ -255,25 +265,53 @@ class EegSession:
         self._recorder.summary(self._summary())
         self._recorder.close()
 
+    def _watch(self) -> None:
+        """What stands still, or fails, is told."""
+        watch_told(self.watchdogs, "record", self._recorder)
+        self.watchdogs.add("receive", fault(self._unheard), logs=False)
+        work = standstill(
+            self._ingest.is_alive, lambda: self._turns, self.watchdogs.budget_s(0),
+            lambda: "no score is worked out: what comes waits for a minute at the most",
+        )  # fmt: skip
+        self.watchdogs.add("decode", work)
+        watch_scores_shown(
+            self.watchdogs, lambda: bool(self.recent), lambda: self._number - len(self.recent)
+        )
+
+    def _unheard(self) -> str:
+        silent = [seat.person.name for seat in self._seats if seat.inlet.silent]
+        if self._status.phase is not Phase.RUNNING or not silent:
+            return ""
+        return f"no signal from {', '.join(silent)}: it is scored as missing, and waited for"
+
     def _run(self) -> None:
-        """The ingest thread."""
+        """The ingest thread. Of markers it heeds one alone: that a participant stops."""
+        markers = MarkerInlets(self._status.stream)
         try:
             while not self._over():
+                self._turns += 1
+                if any(marker.event is Event.WITHDRAW for marker in markers.pull(0)):
+                    self.withdraw()
+                    break
                 took = [self._take(seat) for seat in self._seats]
                 if not any(took):
                     self._stop.wait(POLL_S)
         except Exception as error:  # not one of a chunk: these are met below
             self._fail(f"the session failed: {type(error).__name__}: {error}")
         finally:
+            self.watchdogs.close()
             self._close_inlets()
-            if not self.failed:
+            markers.close()
+            if not self._status.phase.over:
                 self._change(phase=Phase.ENDED)
             self._done.set()
 
     def _over(self) -> bool:
         if self._stop.is_set():
             return True
-        idle_s = pylsl.local_clock() - max(seat.inlet.last_received for seat in self._seats)
+        now, newest = pylsl.local_clock(), max(seat.inlet.last_received for seat in self._seats)
+        # While the whole program stood still nobody listened, and what came then waits to be read.
+        idle_s = now - self._idle.since(True, newest, now)
         if self._until_idle_s is not None and idle_s > self._until_idle_s:
             log.warning("no samples from anybody for %.0f s: ended as --until-idle says", idle_s)
             return True
@@ -328,7 +366,8 @@ class EegSession:
     def _score(self, seat: Seat, reading: Reading, acquired: float) -> None:
         """Record, tell, show, in this order: what was told is in the record whatever follows."""
         elapsed = self._timeline.elapsed(acquired)
-        if elapsed < 0:  # it came while the other streams were being opened
+        # It came while the other streams were being opened, or is nobody's business any more.
+        if elapsed < 0 or self._status.phase is Phase.WITHDRAWN:
             return
         self._number += 1
         now = pylsl.local_clock()
@@ -348,13 +387,6 @@ class EegSession:
         if firing is not None:
             self._outputs.fire(firing)
             log.info("%s: the threshold was held: firing %d", firing.person, firing.number)
-        self._watch_outputs()
-
-    def _watch_outputs(self) -> None:
-        fault = self._outputs.fault
-        if fault and fault != self._fault:
-            self._say(fault)
-        self._fault = fault
 
     def _say(self, message: str) -> None:
         log.warning(message)
@@ -367,8 +399,7 @@ class EegSession:
     def _change(self, **changes: Any) -> None:
         with self._changing:
             before, self._status = self._status, replace(self._status, **changes)
-            told = ("phase", "message", "paused")
-            if any(getattr(before, key) != getattr(self._status, key) for key in told):
+            if weighty(before) != weighty(self._status):
                 self._recorder.status(self._status, elapsed=_known(self.elapsed))
 
     def _close_inlets(self) -> None:

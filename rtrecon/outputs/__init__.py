@@ -83,6 +83,11 @@ class Outputs:
         """What the operator has to know, in one line; empty where all is well."""
         return "; ".join(fault for sender in self._senders if (fault := sender.fault))
 
+    @property
+    def failing(self) -> bool:
+        """Whether a device gets nothing at this moment."""
+        return any(sender.failing for sender in self._senders)
+
     def close(self) -> None:
         """Send what waits and that nothing is told any more, and let go of all devices.
 

@@ -68,12 +68,21 @@ class Sender:
     def fault(self) -> str:
         """What the operator has to know; empty where all is well."""
         name, lost = self.device.name, self._lost
-        if (busy_s := pylsl.local_clock() - self._busy_since) > HANGS_S:
-            return f"{name} has not answered for {busy_s:.0f} s: {len(self._waiting)} wait"
+        if self._hangs:
+            return f"{name} has not answered for {HANGS_S:g} s: {len(self._waiting)} wait"
         missed = f"{lost['trigger']} trigger(s) not sent"
         if self._error:
             return f"{name} fails ({self._error}): {lost['score']} score(s) and {missed}"
         return f"{name} works again; {missed}" if lost["trigger"] else ""
+
+    @property
+    def failing(self) -> bool:
+        """Whether nothing reaches the device at this moment."""
+        return self._hangs or bool(self._error)
+
+    @property
+    def _hangs(self) -> bool:
+        return pylsl.local_clock() - self._busy_since > HANGS_S
 
     def finish(self) -> None:
         """Ask for the end, after what still waits; returns at once."""

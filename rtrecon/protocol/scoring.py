@@ -31,11 +31,6 @@ log = logging.getLogger(__name__)
 class Told(Protocol):
     """Who is told of scores and firings: `Outputs`. All return at once."""
 
-    @property
-    def fault(self) -> str:
-        """What the operator has to know; empty where all is well."""
-        ...
-
     def score(self, score: Score) -> None:
         """Tell a score."""
         ...
@@ -109,7 +104,6 @@ class Scoring:
         self._clock = Clock(speed=speed)
         self._newest: Score | None = None
         self._fires = 0
-        self._fault = ""
 
     def marker(self, marker: Marker, paused: bool = False) -> None:
         """Take note of a marker: runs begin and end."""
@@ -185,10 +179,3 @@ class Scoring:
         if firing is not None:
             self._outputs.fire(firing)
         self._outputs.score(score)
-        self._watch_outputs()
-
-    def _watch_outputs(self) -> None:
-        fault = self._outputs.fault
-        if fault and fault != self._fault:
-            self.say(fault)
-        self._fault = fault

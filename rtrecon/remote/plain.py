@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache
-from math import isfinite, nan
+from math import nan
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from rtrecon.errors import BadInput, BadStream
 from rtrecon.remote.pictures import picture_of, written_picture
-from rtrecon.types import Arrival, Presentation, Score, Times, read_only
+from rtrecon.types import Arrival, Presentation, Score, Times, Trouble, read_only
 
 MOST_TEXT = 16_384  # characters of one text
 MOST_ITEMS = 10_000  # of one list
@@ -26,6 +26,7 @@ STAMPS: Mapping[type, frozenset[str]] = {
     Arrival: frozenset({"received"}),
     Score: frozenset({"time", "acquired"}),
     Presentation: frozenset({"until"}),
+    Trouble: frozenset({"since"}),
 }
 """Which numbers are stamps of the sender's LSL clock."""
 
@@ -142,7 +143,7 @@ def _scalar(kind: type, value: Any, where: str) -> Any:
     accepted = {int: (int,), float: (int, float), bool: (bool,)}[kind]
     if type(value) not in accepted:
         raise _wrong(where, value, f"of type {kind.__name__}")
-    if not (isfinite(value) and abs(value) <= LARGEST):
+    if not abs(value) <= LARGEST:  # nan is not, either
         raise _wrong(where, value, f"a number up to {LARGEST:g}")
     return kind(value)
 

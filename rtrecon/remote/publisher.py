@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import pylsl
 
 from rtrecon.mailbox import Mailbox
+from rtrecon.network import expose
 from rtrecon.remote.messages import Message, State, Stimulus, text_of
 from rtrecon.types import Comparison, Decoded, Frame, Presentation, Status, Trial
 from rtrecon.wire import VIEW_TYPE, view_stream
@@ -56,6 +57,11 @@ class Publisher:
     name : str
         Of the volume stream.
     session : Published
+
+    Attributes
+    ----------
+    looks : int
+        Moves as long as the thread does.
     """
 
     def __init__(self, name: str, session: Published) -> None:
@@ -63,13 +69,21 @@ class Publisher:
         self._outlet: pylsl.StreamOutlet | None = pylsl.StreamOutlet(
             _info(name), max_buffered=_BUFFER_S
         )
+        expose(view_stream(name), "guesses, pictures, stimuli and scores")
         self._said: dict[str, tuple[int, str]] = {}  # by kind: a number of what, and the message
         self._state: State | None = None
         self._repeat_at = 0.0
         self._failing: set[str] = set()
+        self.looks = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._tell, name="rtrecon-view-tell", daemon=True)
         self._thread.start()
+
+    @property
+    def fault(self) -> str:
+        """What views are not told, for the operator; empty where they are told everything."""
+        failing = " and no ".join(sorted(self._failing))
+        return f"no {failing} is told to remote screens: log.txt says why" if failing else ""
 
     def close(self) -> None:
         """Say how the session stands a last time, and take the stream off the network."""
@@ -81,6 +95,7 @@ class Publisher:
         stopping = False
         while not stopping:
             stopping = self._stop.wait(LOOK_S)
+            self.looks += 1
             if self._outlet is None or not self._outlet.have_consumers():
                 self._repeat_at = 0.0
                 continue
@@ -142,10 +157,10 @@ class Publisher:
 
 
 @contextmanager
-def told_to_views(name: str, session: Published, wanted: bool = True) -> Iterator[None]:
+def told_to_views(name: str, session: Published, wanted: bool = True) -> Iterator[Publisher | None]:
     """Whatever runs, told to remote screens meanwhile, unless that is not wanted."""
-    with closing(Publisher(name, session)) if wanted else nullcontext():
-        yield
+    with closing(Publisher(name, session)) if wanted else nullcontext() as publisher:
+        yield publisher
 
 
 def _same(a: State, b: State) -> bool:

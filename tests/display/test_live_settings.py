@@ -40,7 +40,7 @@ def window(live: Live, qtbot: QtBot) -> Iterator[OperatorWindow]:
     with qtbot.waitExposed(window):
         window.show()
     yield window
-    window.close()
+    window.leave()
     window.deleteLater()
     QApplication.sendPostedEvents(window, QEvent.Type.DeferredDelete)
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtCore import QEvent, QTimer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import QEvent, Qt, QTimer
+from PySide6.QtGui import QPaintEvent
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from rtrecon.display import OperatorWindow, Screenshots
+from rtrecon.display.question import Question
 from rtrecon.types import Trial
 from tests.windows import run_operator
 
@@ -26,12 +29,68 @@ pytestmark = [pytest.mark.timeout(60)]
 NewTrial = Callable[..., Trial]
 
 
-def test_closing_waits_for_the_end_without_freezing(
+def test_a_careless_click_ends_no_scan(
+    session: HandFed, window: OperatorWindow, new_trial: NewTrial, qtbot: QtBot
+) -> None:
+    window.start()
+    for _ in range(3):  # nor do several
+        assert not window.close()
+    assert window.question is not None
+    assert len(window.findChildren(Question)) == 1
+    qtbot.keyClick(window.question, Qt.Key.Key_Space)
+    qtbot.mouseClick(window.question, Qt.MouseButton.LeftButton)
+    frame = session.draw(session.decode(new_trial(), 10))  # pictures go on behind it
+    qtbot.waitUntil(lambda: [f.serial for f in session.reported] == [frame.serial])
+    qtbot.keyClick(window.question, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: window.question is None)
+    assert session.stopped == 0
+    assert not window.close()
+    assert window.question is not None
+    qtbot.mouseClick(window.question.no, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: window.question is None)
+    assert session.stopped == 0
+    assert window.isVisible()
+
+
+def test_a_question_answered_with_yes_ends_the_session_and_then_the_window(
+    session: HandFed, window: OperatorWindow, qtbot: QtBot
+) -> None:
+    window.start()
+    assert not window.close()
+    assert window.question is not None
+    qtbot.mouseClick(window.question.yes, Qt.MouseButton.LeftButton)
+    assert session.stopped == 1
+    assert window.isVisible()
+    with qtbot.waitSignal(window.closed):
+        session.end()
+    assert not window.isVisible()
+
+
+def test_no_question_outlives_its_session(
+    session: HandFed, window: OperatorWindow, qtbot: QtBot
+) -> None:
+    window.start()
+    assert not window.close()
+    session.end()
+    qtbot.waitUntil(lambda: window.question is None)
+    assert window.isVisible()
+    assert window.close()
+
+
+def test_nobody_is_asked_twice(session: HandFed, window: OperatorWindow) -> None:
+    """Whoever has pressed Stop has said it."""
+    window.start()
+    window.stop()
+    assert not window.close()
+    assert window.question is None
+
+
+def test_leaving_waits_for_the_end_without_freezing(
     session: HandFed, window: OperatorWindow, qtbot: QtBot
 ) -> None:
     window.start()
     window.tick()
-    assert not window.close()
+    window.leave()
     assert session.stopped == 1
     assert window.isVisible()
     ticks = len(window.tick_gaps_ms)
@@ -42,9 +101,9 @@ def test_closing_waits_for_the_end_without_freezing(
     assert not any(timer.isActive() for timer in window.findChildren(QTimer))
 
 
-def test_closing_twice_does_not_wait(session: HandFed, window: OperatorWindow) -> None:
+def test_leaving_twice_does_not_wait(session: HandFed, window: OperatorWindow) -> None:
     window.start()
-    assert not window.close()
+    window.leave()
     assert window.close()
     assert session.stopped == 1
 
@@ -144,3 +203,39 @@ def test_a_screenshot_that_cannot_be_written_is_said_and_survived(
     (tmp_path / "file").write_text("")
     Screenshots(tmp_path / "file").take(window)
     assert "window-01.png" in caplog.text
+
+
+@pytest.mark.usefixtures("no_leaks")
+def test_what_fails_in_a_slot_or_in_painting_is_told_once_and_the_session_goes_on(
+    session: HandFed, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(QWidget):
+        painted = 0
+
+        def paintEvent(self, event: QPaintEvent) -> None:
+            Broken.painted += 1
+            raise ValueError("paint is out")
+
+    def fail() -> None:
+        failed.append(1)
+        raise ValueError("a slot is broken")
+
+    def act() -> None:
+        for window in QApplication.topLevelWidgets():
+            if isinstance(window, OperatorWindow):
+                patch = window.findChild(Broken) or Broken(window)
+                patch.show()
+                patch.update()
+        if len(failed) > 5 and Broken.painted > 5:
+            session.end()
+
+    failed: list[int] = []
+    hook, source = sys.excepthook, QTimer()
+    source.timeout.connect(act)
+    source.timeout.connect(fail)
+    source.start(5)
+    run_operator(session, close_when_ended=True)
+    source.stop()
+    for told in ("ValueError: paint is out", "ValueError: a slot is broken"):
+        assert caplog.text.count(f"the session goes on: {told}") == 1
+    assert sys.excepthook is hook

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from pylsl import local_clock
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QDialog, QLabel, QPlainTextEdit
@@ -15,8 +16,8 @@ from pytestqt.qtbot import QtBot
 
 from rtrecon.display import OperatorWindow
 from rtrecon.display.stage import DOUBT, GENERATOR_ONLY
-from rtrecon.display.theme import VERMILLION, style_sheet
-from rtrecon.types import Phase, Trial, VolumeCounts
+from rtrecon.display.troubles import MOST
+from rtrecon.types import Phase, Trial, Trouble, VolumeCounts
 
 if TYPE_CHECKING:
     from tests.display.conftest import HandFed
@@ -222,20 +223,86 @@ def test_a_failure_shows_its_message_and_keeps_its_traceback_at_hand(
     dialog.close()
 
 
-def test_what_the_disk_refuses_stands_above_the_message(
-    session: HandFed, window: OperatorWindow
+def test_what_is_in_trouble_stands_above_everything_until_it_is_over(
+    session: HandFed, window: OperatorWindow, qtbot: QtBot
 ) -> None:
-    assert not window.header.recording.isVisible()
-    session.become(message="fewer steps", recording="recording fails (No space left on device)")
+    assert not window.troubles.isVisible()
+    now = local_clock()
+    full = Trouble("record", "recording fails (No space left on device): 3 not recorded", now - 7)
+    stuck = Trouble("draw", "pictures stand still: volumes are recorded", now - 130)
+    session.become(message="fewer steps", troubles=(full, stuck))
     window.tick()
-    assert window.header.recording.isVisible()
-    assert window.header.recording.text() == "recording fails (No space left on device)"
+    shown = [line for line in window.troubles.lines if line.isVisible()]
+    assert [line.stage.text().split()[-1] for line in shown] == ["Recording", "Pictures"]
+    assert [line.age.text() for line in shown] == ["7 s", "2 min"]
+    assert [line.what.text() for line in shown] == [full.what, stuck.what]
+    assert [line.property("loses") for line in shown] == [True, False]
     assert window.header.message.text() == "fewer steps"
-    (line,) = {p for p in style_sheet(13).splitlines() if 'role="alarm"' in p}
-    assert VERMILLION in line
-    session.become(recording="")
+    letter = shown[0].what.fontMetrics().height()
+    assert letter > 1.15 * window.header.message.fontMetrics().height()  # seen from two metres
+    below = window.troubles.mapTo(window, window.troubles.rect().bottomLeft()).y()
+    assert window.panels.y() > below
+    session.become(troubles=())
     window.tick()
-    assert not window.header.recording.isVisible()
+    assert not window.troubles.isVisible()
+
+
+def test_troubles_leave_the_layout_alone_however_many_and_long_they_are(
+    session: HandFed, window: OperatorWindow, qtbot: QtBot
+) -> None:
+    stages = ("record", "receive", "decode", "draw", "outputs", "<b>strange</b>" * 9)
+    evil = "<img src=x> " + "a long word " * 400
+    session.become(troubles=tuple(Trouble(stage, evil, local_clock()) for stage in stages))
+    for size in ((1024, 640), (1280, 720), (1920, 1080)):
+        window.resize(*size)
+        window.tick()
+        qtbot.waitUntil(lambda: window.troubles.height() > 60)
+        assert (window.width(), window.height()) == size
+        assert window.troubles.height() < size[1] / 5
+        assert window.stage.reconstruction.picture.height() > 0.2 * size[1]
+    shown = [line for line in window.troubles.lines if line.isVisible()]
+    assert len(shown) == MOST
+    assert shown[-1].what.text().startswith("(and 2 more) <img src=x> a long")
+    assert {line.what.textFormat() for line in shown} == {Qt.TextFormat.PlainText}
+    assert "&lt;img" in shown[0].what.toolTip()
+
+
+def test_one_broken_part_of_the_window_is_told_once_and_hides_nothing_else(
+    session: HandFed,
+    window: OperatorWindow,
+    new_trial: NewTrial,
+    feed: Callable[..., None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken(status: object) -> None:
+        raise ValueError("a panel is broken")
+
+    window.counts.show_status = broken  # type: ignore[method-assign]
+    session.become(message="goes on")
+    feed(new_trial(), 10)
+    session.become(message="goes on and on")
+    feed(new_trial(), 11)
+    assert caplog.text.count("the display has an error") == 1
+    assert "ValueError: a panel is broken" in caplog.text
+    session.end()
+    window.tick()
+    assert window.close()
+
+
+def test_one_key_takes_all_pictures_away_when_the_participant_stops(
+    session: HandFed, window: OperatorWindow, feed: Callable[..., None], new_trial: NewTrial,
+    qtbot: QtBot,
+) -> None:  # fmt: skip
+    feed(new_trial(), 10)
+    picture = window.stage.reconstruction.picture
+    assert not picture.empty
+    qtbot.keyClick(window, Qt.Key.Key_F8)
+    qtbot.waitUntil(lambda: picture.empty)
+    assert window.header.pill.text() == "Stopped by the participant"
+    assert window.stage.reconstruction.headline.text() == ""
+    assert not window.strip.thumbnails
+    assert not window.candidates.isVisibleTo(window)
+    assert not window.controls.pause.isEnabled()
 
 
 def test_silence_has_a_length(session: HandFed, window: OperatorWindow) -> None:

@@ -1,14 +1,19 @@
 """What is recorded can be read at any moment, after a kill too, and when the disk is full."""
 
 import csv
+import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from io import FileIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from rtrecon import record, session_writer
+from rtrecon import growing, lane, record, session_writer
 from rtrecon.config import Settings
 from rtrecon.errors import BadConfig
 from rtrecon.growing import GrowingArray, GrowingLines, append_together, replace_file
@@ -131,9 +136,9 @@ def test_rows_that_belong_together_are_written_all_or_not_at_all(
         assert np.load(folder / "b.npy")[:, 0, 0].tolist() == kept
         text = (folder / "t.tsv").read_text()
         assert text == "number\ttext\n" + "".join(f"{n}\t{'x' * 40 * n}\n" for n in kept)
-    for growing in (first, second, table):
-        assert growing.rows == len(kept)
-        growing.close()
+    for file in (first, second, table):
+        assert file.rows == len(kept)
+        file.close()
 
 
 @pytest.mark.parametrize("end", [0, 1, 100])
@@ -159,52 +164,171 @@ def decoded_at(volume: int, trial_type: str = "dog") -> tuple[Decoded, Pattern]:
 
 def drained(recorder: Recorder) -> None:
     """Wait until both threads have written what they were given."""
-    for lane in (recorder._raw, recorder._derived):
+    for each in (recorder._raw, recorder._derived):
         done = threading.Event()
-        lane.put("", done.set)
+        each.put("", done.set)
         assert done.wait(20)
 
 
-def test_on_a_full_disk_the_session_goes_on_and_what_is_written_stays(
+def until(condition: Callable[[], object]) -> None:
+    """Wait for it."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.005)
+
+
+@pytest.fixture(autouse=True)
+def _asked_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lane, "RETRY_S", 0.02)
+
+
+def recorded(recorder: Recorder, n: int) -> None:
+    """Give it a volume, a marker, what was decoded, and a picture."""
+    recorder.volume(Volume(n, np.full(recorder._arrays["volumes"]._row, n, np.float32)))
+    recorder.marker(Marker(Event.TRIAL, f"t{n}", stamp=float(n)))
+    decoded, pattern = decoded_at(n)
+    recorder.decoded(decoded, pattern)
+    picture = np.random.default_rng(n).integers(0, 255, (1, 64, 64, 3), np.uint8)
+    recorder.frame(Frame(n, picture, decoded, 1, 4, Times(), str(n), Settings()))
+
+
+def check_all_there(folder: Path, count: int) -> dict[str, Any]:
+    """Every row of every file once and in order; returns what summary.json says of recording."""
+    session, numbers = open_session_folder(folder), list(range(count))
+    assert [int(row["number"]) for row in session.rows] == numbers
+    assert session.volumes[:, 0, 0, 0].tolist() == numbers
+    assert [(row, m.trial_type) for row, m in session.markers] == [
+        (n + 1, f"t{n}") for n in numbers
+    ]
+    assert [int(row["volume"]) for row in session.table("trials.tsv")] == numbers
+    assert np.load(folder / "z.npy")[:, 0, 0, 0].tolist() == numbers
+    assert np.load(folder / "patterns.npy")[:, 0].tolist() == numbers
+    assert [int(row["frame"]) for row in session.table("frames.tsv")] == numbers
+    pictures = sorted(file.name for file in (folder / "frames").iterdir())
+    assert pictures == [f"{n:06d}.png" for n in numbers]
+    return json.loads((folder / "summary.json").read_text())["recording"]
+
+
+def test_a_disk_that_was_full_for_a_while_loses_nothing(
     tmp_path: Path, toy_geometry: Geometry, caplog: pytest.LogCaptureFixture
 ) -> None:
     recorder = Recorder(tmp_path, toy_geometry, {})
-
-    def one(n: int) -> None:
-        recorder.volume(Volume(n, np.full(toy_geometry.shape, n, np.float32)))
-        recorder.marker(Marker(Event.TRIAL, f"t{n}", stamp=float(n)))
-        decoded, pattern = decoded_at(n)
-        recorder.decoded(decoded, pattern)
-        picture = np.random.default_rng(n).integers(0, 255, (1, 64, 64, 3), np.uint8)
-        recorder.frame(Frame(n, picture, decoded, 1, 4, Times(), str(n), Settings()))
-        drained(recorder)
-
-    one(0)
+    recorded(recorder, 0)
+    drained(recorder)
     assert recorder.fault == ""
     with files_end_at(700):  # a volume, a picture and soon every array
-        one(1)
-        one(2)
-        assert recorder.fault.startswith("recording fails (File too large)")
-    one(3)
-    assert "recording again" in recorder.fault
+        for n in range(1, 5):
+            recorded(recorder, n)
+        until(lambda: recorder.fault)
+        assert recorder.fault.startswith("recording fails (File too large): 0 MB wait")
+        assert len(open_session_folder(tmp_path).rows) == 1
+    recorded(recorder, 5)
+    drained(recorder)
+    assert recorder.fault == ""
     recorder.summary({"volumes": {}})
     recorder.close()
-    session = open_session_folder(tmp_path)
-    assert [row["number"] for row in session.rows] == ["0", "3"]
-    assert session.volumes[:, 0, 0, 0].tolist() == [0, 3]
-    assert [(row, marker.trial_type) for row, marker in session.markers][-1] == (2, "t3")
-    trials = [int(row["volume"]) for row in session.table("trials.tsv")]
-    assert np.load(tmp_path / "z.npy")[:, 0, 0, 0].tolist() == trials
-    assert np.load(tmp_path / "patterns.npy")[:, 0].tolist() == trials
-    assert [row["frame"] for row in session.table("frames.tsv")] == ["0", "3"]
-    pictures = sorted(file.name for file in (tmp_path / "frames").iterdir())
-    assert pictures == ["000000.png", "000003.png"]
-    recording = json.loads((tmp_path / "summary.json").read_text())["recording"]
-    assert {"volume 1", "volume 2", "frame 1", "frame 2"} <= set(recording["lost"])
-    assert recording["failed_writes"] == len(recording["lost"])
-    assert recording["first_error"] == "File too large"
+    told = {"failed_writes": 0, "first_error": "File too large", "lost": []}
+    assert check_all_there(tmp_path, 6) == told
     assert f"recording to {tmp_path} fails: File too large" in caplog.text
-    assert "not recorded, loss 1: volume 1" in caplog.text
+    assert f"recording to {tmp_path} goes on; lost so far: 0" in caplog.text
+
+
+def test_what_is_beyond_the_memory_for_it_is_lost_and_numbered(
+    tmp_path: Path, toy_geometry: Geometry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume_bytes = 4 * int(np.prod(toy_geometry.shape))
+    monkeypatch.setattr(session_writer, "RAW_BYTES", 3.5 * (volume_bytes + lane._TASK_BYTES))
+    recorder = Recorder(tmp_path, toy_geometry, {})
+    with files_end_at(700):
+        for n in range(6):
+            recorder.volume(Volume(n, np.full(toy_geometry.shape, n, np.float32)))
+        until(lambda: recorder.fault.startswith("recording fails (File too large)"))
+        assert "3 not recorded, the last volume 5" in recorder.fault
+    until(lambda: recorder.waiting_bytes == 0)
+    assert recorder.fault.startswith("recording again; 3 not recorded, the last volume 5")
+    recorder.volume(Volume(6, np.full(toy_geometry.shape, 6, np.float32)))
+    recorder.summary({})
+    recorder.close()
+    session = open_session_folder(tmp_path)
+    assert [row["number"] for row in session.rows] == ["0", "1", "2", "6"]
+    assert session.volumes[:, 0, 0, 0].tolist() == [0, 1, 2, 6]
+    recording = json.loads((tmp_path / "summary.json").read_text())["recording"]
+    assert recording["lost"] == ["volume 3", "volume 4", "volume 5"]
+    assert recording["failed_writes"] == 3
+
+
+def test_a_disk_that_stays_full_does_not_keep_the_session_from_ending(
+    tmp_path: Path, toy_geometry: Geometry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane, "STUCK_S", 0.2)
+    recorder = Recorder(tmp_path, toy_geometry, {})
+    with files_end_at(700):
+        for n in range(3):
+            recorder.volume(Volume(n, np.full(toy_geometry.shape, n, np.float32)))
+        recorder.close()
+    assert "2 not recorded, the last volume 2" in recorder.fault
+    assert [row["number"] for row in open_session_folder(tmp_path).rows] == ["0"]
+
+
+def test_files_whose_handles_have_gone_bad_are_opened_again(
+    tmp_path: Path, toy_geometry: Geometry
+) -> None:
+    """As on a network share that was away: the system knows the old handles no more."""
+    recorder = Recorder(tmp_path, toy_geometry, {})
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for n in range(3):
+        recorded(recorder, n)
+        drained(recorder)
+        for file in (*recorder._arrays.values(), *recorder._lines.values()):
+            os.dup2(nothing, file._file.fileno())
+    os.close(nothing)
+    recorder.summary({})
+    recorder.close()
+    assert check_all_there(tmp_path, 3)["first_error"] == "Bad file descriptor"
+
+
+def test_a_disk_whose_writes_fail_now_and_then_gets_every_row_once(
+    tmp_path: Path, toy_geometry: Geometry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any write may fail, after any part of it was written."""
+    rng = np.random.default_rng(0)
+
+    def failing(file: FileIO, content: memoryview) -> int:
+        if rng.random() < 0.04:
+            file.write(content[: rng.integers(len(content))])
+            raise OSError(errno.EIO, "Input/output error")
+        return file.write(content[: len(content) // 2 + 1])
+
+    recorder = Recorder(tmp_path, toy_geometry, {})
+    with monkeypatch.context() as patched:
+        patched.setattr(growing, "disk_write", failing)
+        patched.setattr(lane, "RETRY_S", 0.0)
+        for n in range(20):
+            recorded(recorder, n)
+        drained(recorder)
+    recorder.summary({})
+    recorder.close()
+    assert check_all_there(tmp_path, 20)["lost"] == []
+
+
+def test_a_slow_disk_is_told_early(
+    tmp_path: Path, toy_geometry: Geometry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_writer, "SLOW_S", 0.1)
+    goes_on = threading.Event()
+    recorder = Recorder(tmp_path, toy_geometry, {})
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            growing, "disk_write", lambda file, some: (goes_on.wait(20), file.write(some))[1]
+        )
+        recorder.volume(Volume(0, np.ones(toy_geometry.shape, np.float32)))
+        until(lambda: recorder.fault)
+        assert recorder.fault.startswith("the disk is slow: 0 MB wait to be recorded, the oldest")
+        goes_on.set()
+        recorder.close()
+    assert recorder.fault == ""
+    assert len(open_session_folder(tmp_path).rows) == 1
 
 
 def test_a_disk_that_stalls_costs_pictures_and_never_volumes(
@@ -213,8 +337,8 @@ def test_a_disk_that_stalls_costs_pictures_and_never_volumes(
     monkeypatch.setattr(record, "WAITING_BYTES", 20_000)
     monkeypatch.setattr(session_writer, "SLOW_BYTES", 10_000)
     recorder, stalled = Recorder(tmp_path, toy_geometry, {}), threading.Event()
-    for lane in (recorder._raw, recorder._derived):
-        lane.put("", lambda: stalled.wait(20) and None)
+    for each in (recorder._raw, recorder._derived):
+        each.put("", lambda: stalled.wait(20) and None)
     decoded, _ = decoded_at(1)
     for n in range(40):
         recorder.volume(Volume(n, np.full(toy_geometry.shape, n, np.float32)))
@@ -297,23 +421,26 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run([mount.replace("mount", "umount"), str(disk)], check=True)
 
 
-def test_on_a_small_disk_recording_goes_on_when_there_is_room_again(
+def test_on_a_small_disk_nothing_is_lost_when_there_is_room_again(
     small_disk: Path, toy_geometry: Geometry
 ) -> None:
+    volume_bytes = 4 * int(np.prod(toy_geometry.shape))
+    count = 32_768 // volume_bytes
     ballast = small_disk / "ballast"
     recorder = Recorder(small_disk / "s", toy_geometry, {})
-    ballast.write_bytes(bytes(16_384))
-    for n in range(200):
+    ballast.write_bytes(bytes(24_576))
+    for n in range(count):
         recorder.volume(Volume(n, np.full(toy_geometry.shape, n, np.float32)))
-    drained(recorder)
-    assert recorder.fault.startswith("recording fails (No space left on device)")
+    until(lambda: recorder.fault.startswith("recording fails (No space left on device)"))
+    there = len(open_session_folder(small_disk / "s").rows)
+    assert 0 < there < count
     ballast.unlink()
-    recorder.volume(Volume(200, np.full(toy_geometry.shape, 200, np.float32)))
+    drained(recorder)
+    assert recorder.fault == ""
     recorder.summary({})
     recorder.close()
     session = open_session_folder(small_disk / "s")
-    numbers = [int(row["number"]) for row in session.rows]
-    assert numbers == [*range(len(numbers) - 1), 200]
-    assert session.volumes[:, 0, 0, 0].tolist() == numbers
-    lost = json.loads((small_disk / "s" / "summary.json").read_text())["recording"]["lost"]
-    assert lost == [f"volume {n}" for n in range(len(numbers) - 1, 200)]
+    assert [int(row["number"]) for row in session.rows] == list(range(count))
+    assert session.volumes[:, 0, 0, 0].tolist() == list(range(count))
+    recording = json.loads((small_disk / "s" / "summary.json").read_text())["recording"]
+    assert (recording["lost"], recording["first_error"]) == ([], "No space left on device")

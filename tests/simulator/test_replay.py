@@ -21,12 +21,13 @@ from rtrecon.session_folder import open_session_folder
 from rtrecon.types import Event, Geometry, Marker, Times, Volume
 from rtrecon.wire import marker_info, marker_stream, sample_of, text_of, volume_info
 from rtrecon.xdf import XdfWriter
-from simulator import pace, scanner
+from simulator import outlets, pace
 from simulator.__main__ import main
 from simulator.faults import parse_faults
 from simulator.pace import MAX_SPEED, WINDOW, Clock, Pace
 from simulator.recording import Items, Looped, Place, of_session, open_recording, parse_place, seek
-from simulator.scanner import play, schedule
+from simulator.scanner import play
+from simulator.schedule import schedule
 from tests.live import Live
 from tests.toy import NAMES, send, toy_run, toy_volumes
 
@@ -279,7 +280,7 @@ def test_a_pause_moves_what_comes_after_it(
     monkeypatch: pytest.MonkeyPatch, toy_geometry: Geometry
 ) -> None:
     still = Still()
-    monkeypatch.setattr(scanner, "ScannerOutlet", still)
+    monkeypatch.setattr(outlets, "ScannerOutlet", still)
     play(
         toy_items(toy_geometry), "s", 1.0, clock=Clock(still.now, still.sleep),
         paused=lambda: 107.0 <= still.time_s < 150.0,

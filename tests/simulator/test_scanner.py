@@ -16,10 +16,13 @@ from rtrecon.bids import Run, load_run
 from rtrecon.errors import BadConfig, StreamMissing
 from rtrecon.types import Event, Geometry, Marker, Volume
 from rtrecon.wire import geometry_of, marker_of, marker_stream
-from simulator import scanner
+from simulator import outlets, scanner
 from simulator.__main__ import main
-from simulator.faults import Faults, parse_faults
-from simulator.scanner import Clock, ScannerDied, play, schedule
+from simulator.faults import parse_faults
+from simulator.outlets import ScannerDied
+from simulator.pace import Clock
+from simulator.scanner import play
+from simulator.schedule import schedule
 
 SHAPE = (5, 4, 3)
 N_VOLUMES = 12
@@ -86,7 +89,7 @@ class Outlet:
 def test_the_schedule_has_no_drift(monkeypatch: pytest.MonkeyPatch, speed: float) -> None:
     clock = SlowClock()
     outlet = Outlet(clock, speed)
-    monkeypatch.setattr(scanner, "ScannerOutlet", outlet)
+    monkeypatch.setattr(outlets, "ScannerOutlet", outlet)
     play(recorded(), "s", speed, clock=Clock(clock.now, clock.sleep))
     start = 1000.0
     for sent_at, stamp, what in outlet.sent:
@@ -113,9 +116,9 @@ def test_the_receiver_gets_the_grace_it_needs_and_no_more(
 ) -> None:
     clock = SlowClock()
     outlet = Outlet(clock, 1.0)
-    monkeypatch.setattr(scanner, "ScannerOutlet", outlet)
+    monkeypatch.setattr(outlets, "ScannerOutlet", outlet)
     play(recorded(), "s", clock=Clock(clock.now, clock.sleep))
-    assert clock.time_s - outlet.sent[-1][0] == pytest.approx(scanner.GRACE_S, abs=0.3)
+    assert clock.time_s - outlet.sent[-1][0] == pytest.approx(outlets.GRACE_S, abs=0.3)
 
 
 @pytest.fixture
@@ -257,9 +260,9 @@ def test_the_command_dies_with_1(lab: ThreadPoolExecutor, bold: Path, stream: st
 
 def test_faults_that_cannot_be_are_refused() -> None:
     with pytest.raises(BadConfig, match="int16, which has no NaN"):
-        play(recorded(), "s", faults=Faults(nan=frozenset({3})))
+        play(recorded(), "s", faults=parse_faults("nan=3"))
     with pytest.raises(BadConfig, match="the run's last is 11"):
-        play(recorded(), "s", faults=Faults(lose=frozenset({12})))
+        play(recorded(), "s", faults=parse_faults("lose=12"))
     for text in ("loose=3", "lose", "lose=-1", "lose=x"):
         with pytest.raises(ValueError, match="name=volume"):
             parse_faults(text)

@@ -1,5 +1,6 @@
 """The operator's window of an EEG session: one timer that looks, and a row for each person."""
 
+from collections.abc import Callable, Iterator
 from math import isfinite, nextafter
 
 from PySide6.QtCore import Qt
@@ -20,7 +21,8 @@ from rtrecon.display.eeg.row import PersonRow
 from rtrecon.display.eeg.watched import WatchedEeg
 from rtrecon.display.screenshots import Screenshots
 from rtrecon.display.session_window import SessionWindow
-from rtrecon.display.theme import Text, Words, mark
+from rtrecon.display.theme import Text, Words, explain, mark
+from rtrecon.display.troubles import Troubles
 from rtrecon.protocol.blocks import Moment
 from rtrecon.types import Block, Phase, Status
 
@@ -68,7 +70,7 @@ class EegWindow(SessionWindow):
         self.setWindowTitle("rtrecon")
         self.setMinimumSize(960, 600)
         self.pill = Words(role="pill")
-        self.message, self.recording = Text(), Text(role="alarm")
+        self.message, self.troubles = Text(), Troubles()
         self.block, self.left = Text("", "headline"), Words("", "headline")
         self.instruction = Text("", "caption")
         self.progress = QProgressBar()
@@ -81,7 +83,7 @@ class EegWindow(SessionWindow):
         ]
         self.pausing, self.stopping = QPushButton("Pause"), QPushButton("Stop")
         self.pausing.setToolTip("Tell nothing and stand still, or go on (P)")
-        self.stopping.setToolTip(f"End the session ({STOP_KEYS})")
+        explain(self.stopping, f"End the session ({STOP_KEYS})")
         self.pausing.clicked.connect(self.toggle_pause)
         self.stopping.clicked.connect(self.stop)
         for button in (self.pausing, self.stopping):
@@ -90,24 +92,19 @@ class EegWindow(SessionWindow):
         lines.setContentsMargins(18, 12, 18, 12)
         lines.setSpacing(10)
         lines.addLayout(self._header())
+        lines.addWidget(self.troubles)
         lines.addWidget(self._schedule())
         lines.addWidget(self._people(), stretch=1)
         lines.addLayout(self._footer())
         self.resize(1280, 720)
 
     def _header(self) -> QHBoxLayout:
-        for line in (self.message, self.recording):
-            line.setWordWrap(True)
-        self.recording.hide()
-        messages = QVBoxLayout()
-        messages.setSpacing(1)
-        messages.addWidget(self.recording)
-        messages.addWidget(self.message)
+        self.message.setWordWrap(True)
         header = QHBoxLayout()
         header.setSpacing(14)
         header.addWidget(Words("rtrecon", "name"))
         header.addWidget(self.pill, alignment=Qt.AlignmentFlag.AlignVCenter)
-        header.addLayout(messages, stretch=3)
+        header.addWidget(self.message, stretch=3)
         measure = Text(self.session.measure_text, "small")
         measure.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         header.addWidget(measure, stretch=2)
@@ -168,16 +165,16 @@ class EegWindow(SessionWindow):
         if not self.session.ended:
             self.session.pause(not self.session.status.paused)
 
-    def _look(self) -> None:
-        status, moment, elapsed = self.session.status, self.session.moment, self.session.elapsed
-        self._show_status(status)
-        self._follow_block(moment)
-        self._show_schedule(moment, elapsed)
-        self._follow_scores(elapsed)
+    def _parts(self) -> Iterator[Callable[[], None]]:
+        moment, elapsed = self.session.moment, self.session.elapsed
+        yield lambda: self._show_status(self.session.status)
+        yield lambda: self._follow_block(moment)
+        yield lambda: self._show_schedule(moment, elapsed)
+        yield lambda: self._follow_scores(elapsed)
 
     def _show_status(self, status: Status) -> None:
         phase = status.phase
-        over = phase in (Phase.ENDED, Phase.FAILED)
+        over = phase.over
         words = "waiting for the first samples" if phase is Phase.WAITING else phase.value
         if self._asked_to_stop and not over:
             words = "stopping"
@@ -185,8 +182,7 @@ class EegWindow(SessionWindow):
             words = "paused"
         mark(self.pill, "phase", "SILENT" if status.paused and not over else phase.name)
         self.pill.say(words.capitalize())
-        self.recording.say(status.recording)
-        self.recording.setVisible(bool(status.recording))
+        self.troubles.show_troubles(status.troubles)
         self.message.say(status.message)
         self.setWindowTitle(f"{status.stream} - rtrecon" if status.stream else "rtrecon")
         self.pausing.setText("Go on" if status.paused else "Pause")

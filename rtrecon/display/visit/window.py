@@ -21,7 +21,7 @@ from rtrecon.display.panels import remembered
 from rtrecon.display.screens import Screens, application
 from rtrecon.display.screenshots import Screenshots
 from rtrecon.display.session_window import LINGER_MS
-from rtrecon.display.shown import show_until_closed
+from rtrecon.display.shown import Leaves, show_until_closed
 from rtrecon.display.theme import Words
 from rtrecon.display.visit.current import CurrentRun
 from rtrecon.display.visit.ended import RunEnded
@@ -41,11 +41,11 @@ LOOK_S = 3.0  # that the preflight waits for a stream: the list beside it is liv
 END_S = 90.0  # for the last run's folder to be completed
 
 
-class VisitWindow(QWidget):
+class VisitWindow(Leaves):
     """One page after another in one window; everything that takes time is done in a worker.
 
-    Closing ends a run as its end marker would and waits for its folder; closing once more leaves
-    at once.
+    Closing asks first while a run is on, ends it as its end marker would and waits for its folder;
+    closing once more leaves at once.
 
     Parameters
     ----------
@@ -316,9 +316,19 @@ class VisitWindow(QWidget):
             event.accept()
             return
         event.ignore()
+        if self.live is not None:
+            self.live.close()  # which asks
+        else:
+            self._leaving = True
+
+    def leave(self) -> None:
+        """Close without asking: at once where nothing runs, else when the folder is complete."""
+        if self._leaving or not self._busy:
+            self.close()
+            return
         self._leaving = True
         if self.live is not None:
-            self.live.close()
+            self.live.leave()
 
     @property
     def _busy(self) -> bool:

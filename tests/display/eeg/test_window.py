@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
+from pylsl import local_clock
 from PySide6.QtCore import QEvent, Qt, QTimer
 from PySide6.QtGui import QColor, QImage
 from PySide6.QtWidgets import QApplication
@@ -26,7 +27,7 @@ from rtrecon.eeg.session import Quality
 from rtrecon.protocol.blocks import BlockPlan, Blocks, Moment
 from rtrecon.protocol.threshold import Crossing
 from rtrecon.scores import scores_of
-from rtrecon.types import Block, Painted, Person, Phase, Presentation, Score, Status
+from rtrecon.types import Block, Painted, Person, Phase, Presentation, Score, Status, Trouble
 from simulator.eeg import Plan, send
 from tests.live import rows
 
@@ -74,6 +75,9 @@ class HandFedEeg:
     def stop(self) -> None:
         self.stopped += 1
 
+    def withdraw(self) -> None:
+        self.status = replace(self.status, phase=Phase.WITHDRAWN)
+
     def end(self) -> None:
         self.status = replace(self.status, phase=Phase.ENDED)
         self.ended = True
@@ -111,7 +115,8 @@ def lively(session: HandFedEeg) -> None:
             session.fires["Ada"] = 1
     session.spoil(1, faults=("too large", "", "", ""), artefact_share=0.06)
     session.spoil(3, silent=True, gaps=1)
-    session.status = replace(session.status, message="no signal from Dan")
+    unheard = Trouble("receive", "no signal from Dan: it is waited for", local_clock() - 7)
+    session.status = replace(session.status, troubles=(unheard,))
 
 
 @pytest.fixture
@@ -147,7 +152,8 @@ def test_each_person_has_light_words_value_and_firings(
     assert "gap" in window.rows[3].numbers.text()
     assert "artefacts 6 %" in window.rows[1].numbers.text()
     assert window.rows[1].channels.accessibleDescription() == "Cz: too large"
-    assert window.message.text() == "no signal from Dan"
+    first = window.troubles.lines[0]
+    assert (first.what.text(), first.age.text()) == ("no signal from Dan: it is waited for", "7 s")
     points = window.rows[1].trace.points
     assert any(isnan(value) for _, value in points)
     assert len(window.rows[0].trace.firings) == 1
@@ -207,6 +213,9 @@ def test_pause_and_stop_by_key_and_button(
 def test_closing_waits_for_the_end(session: HandFedEeg, window: EegWindow, qtbot: QtBot) -> None:
     window.start()
     assert not window.close()
+    assert session.stopped == 0
+    assert window.question is not None
+    qtbot.mouseClick(window.question.yes, Qt.MouseButton.LeftButton)
     assert session.stopped == 1
     with qtbot.waitSignal(window.closed):
         session.end()

@@ -85,14 +85,10 @@ def test_an_output_that_fails_is_told_and_the_record_has_it_all() -> None:
     assert said == ["no feedback: OSError: the lamp is gone"] * 2
 
 
-def test_the_fault_of_an_output_is_told_once_for_each_time_that_it_begins() -> None:
-    outputs, said = Heard(), list[str]()
+def test_what_is_over_is_over_for_outputs_too() -> None:
+    outputs = Heard()
     own = scoring(Heard(), outputs)
-    own.say = said.append
-    for fault in ("", "no route", "no route", "", "no route"):
-        outputs.fault = fault
-        give(own, len(outputs.scores))
-    assert said == ["no route", "no route"]
+    give(own, 0)
     own.close()
     assert outputs.closed
 

@@ -1,0 +1,162 @@
+"""Who sends under the name of a session's stream: the source it hears, its successor, or a stranger."""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import pylsl
+from pylsl.util import LostError
+from pylsl.util import TimeoutError as LslTimeoutError
+
+from rtrecon import wire
+from rtrecon.connect import Clock, open_volumes
+from rtrecon.errors import BadStream, StreamMissing
+from rtrecon.network import check_claim
+from rtrecon.types import Geometry
+
+log = logging.getLogger(__name__)
+
+_LOOK_S = 0.5
+_FORGOTTEN_S = 3.0  # for so long LSL still lists a stream whose program is gone
+_MOST = 100  # sources that are told of
+
+
+class Lookout:
+    """Looks for sources of a volume stream in a thread of its own, until it is closed.
+
+    LSL finds a restarted source by its source id. What else may come under the same name: another
+    source in its place, which is turned to once the first is silent and gone; a second one beside
+    it, which is not heard; one that sends other volumes, which is waited for to send the right ones.
+    Each is told once.
+
+    Parameters
+    ----------
+    found : StreamInfo
+        The source that is heard.
+    geometry : Geometry
+        What it sends.
+    silent_s : float
+        Without a volume for so long, a source may have gone.
+    heard : callable
+        When the newest volume came, LSL clock, s. Called in this thread.
+    """
+
+    def __init__(
+        self,
+        found: pylsl.StreamInfo,
+        geometry: Geometry,
+        silent_s: float,
+        heard: Callable[[], float],
+    ) -> None:
+        self._name, self._geometry = found.name(), geometry
+        self._silent_s, self._heard = silent_s, heard
+        self._source, self._uid = _source(found), found.uid()
+        self._seen: dict[str, float] = {}  # when other sources were seen first
+        self._strangers: set[str] = set()
+        self._told: set[str] = set()
+        self.misfit = ""  # why the volumes of the source that is heard do not fit; empty: they do
+        self.successors: queue.SimpleQueue[tuple[pylsl.StreamInlet, Clock]] = queue.SimpleQueue()
+        self._search = pylsl.ContinuousResolver("name", self._name, forget_after=_FORGOTTEN_S)
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="rtrecon-lookout", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Look no more."""
+        self._closing.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._closing.wait(_LOOK_S):
+            try:
+                self._look()
+            except (BadStream, StreamMissing, LslTimeoutError, LostError) as error:
+                self._tell(str(error), f"{error}")
+
+    def _look(self) -> None:
+        there = [info for info in self._search.results() if info.type() == wire.VOLUME_TYPE]
+        fitting = [info for info in there if self._fits(info)]
+        ours = [info for info in fitting if _source(info) == self._source]
+        others = [info for info in fitting if _source(info) != self._source]
+        for info in others:
+            self._meet(info)
+        if ours:
+            self._know_again(ours)
+        elif pylsl.local_clock() - self._heard() > self._silent_s:
+            self._turn_to([info for info in others if _source(info) not in self._strangers])
+
+    def _fits(self, info: pylsl.StreamInfo) -> bool:
+        """Whether volumes are of the right size; LSL itself does not turn to one of another size."""
+        wanted = wire.HEADER + self._geometry.n_voxels
+        if info.channel_count() == wanted and info.channel_format() == wire.lsl_format(
+            self._geometry
+        ):
+            return True
+        self._tell(
+            info.uid(),
+            f"{_named(info)} sends {info.channel_count() - wire.HEADER} voxels a volume and not "
+            f"{self._geometry.n_voxels} as this session began with: it is not heard, and the right "
+            "ones are waited for",
+        )
+        return False
+
+    def _meet(self, info: pylsl.StreamInfo) -> None:
+        """One that is there while the first goes on sending is a stranger."""
+        if len(self._seen) < _MOST:
+            since = self._seen.setdefault(info.uid(), pylsl.local_clock())
+            if self._heard() > since + _LOOK_S:
+                self._strangers.add(_source(info))
+                self._tell(
+                    info.uid(),
+                    f"{_named(info)} sends too: only the first is heard; stop or rename the other",
+                )
+
+    def _know_again(self, ours: list[pylsl.StreamInfo]) -> None:
+        """The source that is heard, perhaps started anew: it must send what it sent."""
+        if any(info.uid() == self._uid for info in ours):
+            return
+        check_claim(ours[0], 1.0)
+        probe = pylsl.StreamInlet(ours[0], max_buflen=1, max_chunklen=1, recover=False)
+        self.misfit = self._unlike(wire.geometry_of(probe.info(timeout=5.0)))
+        self._uid = ours[0].uid()
+        if self.misfit:
+            self._tell(self._uid, f"{_named(ours[0])} was started anew with {self.misfit}")
+        else:
+            log.warning("%s was started anew and is heard again", _named(ours[0]))
+
+    def _turn_to(self, others: list[pylsl.StreamInfo]) -> None:
+        if len(others) > 1:
+            self._tell("choice", f"{len(others)} sources send as '{self._name}': stop all but one")
+        if len(others) != 1:
+            return
+        geometry, inlet = open_volumes(others[0])
+        if unlike := self._unlike(geometry):
+            inlet.close_stream()
+            self._tell(others[0].uid(), f"{_named(others[0])} sends {unlike}: it is not heard")
+            return
+        self._source, self._uid, self.misfit = _source(others[0]), others[0].uid(), ""
+        log.warning("%s has taken the place of the one before", _named(others[0]))
+        self.successors.put((inlet, Clock(inlet)))
+
+    def _unlike(self, geometry: Geometry) -> str:
+        """What of a geometry is other than it was; empty: nothing."""
+        ours = self._geometry
+        for what in ("shape", "tr_s", "dtype", "speed"):
+            if (now := getattr(geometry, what)) != (was := getattr(ours, what)):
+                return f"{what} {now} in place of {was}"
+        return "" if np.allclose(geometry.affine, ours.affine) else "another affine"
+
+    def _tell(self, about: str, what: str) -> None:
+        if about not in self._told and len(self._told) < _MOST:
+            self._told.add(about)
+            log.warning("%s", what)
+
+
+def _source(info: pylsl.StreamInfo) -> str:
+    return str(info.source_id() or info.uid())
+
+
+def _named(info: pylsl.StreamInfo) -> str:
+    return f"volume stream '{info.name()}' with source id '{info.source_id()}' on {info.hostname()}"

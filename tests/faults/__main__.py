@@ -1,0 +1,59 @@
+"""Every fault at the start, in the middle and at the end of a run; or several at once, by chance.
+
+Run: `python -m tests.faults [--only NAME] [--plans COUNT --seed N] [--jobs N]`, or `make faults`.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+from simulator.lsl import isolated
+
+if __name__ == "__main__":  # before the first use of LSL; all that is started inherits it
+    os.environ["LSLAPICFG"] = str(Path(tempfile.mkdtemp(prefix="rtrecon-lsl-")) / "lsl_api.cfg")
+    Path(os.environ["LSLAPICFG"]).write_text(isolated(f"faults-{uuid.uuid4().hex}"))
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+from tests.faults.document import write
+from tests.faults.matrix import run_matrix
+
+
+def main() -> int:
+    """Run what is asked for; 1 where a promise is broken."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--only", action="append", metavar="NAME", help="this fault; several times")
+    parser.add_argument("--jobs", type=int, default=4, metavar="N", help="sessions at once [4]")
+    parser.add_argument("--plans", type=int, metavar="COUNT", help="so many plans drawn by chance")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the first plan [0]")
+    parser.add_argument(
+        "--document", action="store_true", help="write the tables of docs/promises.md, and no more"
+    )
+    parser.add_argument("--output", type=Path, default=Path("out/faults"), metavar="DIR")
+    given = parser.parse_args()
+    if given.document:
+        write()
+        return 0
+    began = time.monotonic()
+    shutil.rmtree(given.output, ignore_errors=True)
+    if given.plans:
+        from tests.faults.plans import run_plans
+
+        seeds = range(given.seed, given.seed + given.plans)
+        broken, done = run_plans(given.output, seeds, given.jobs)
+    else:
+        broken, done = run_matrix(given.output, given.only, given.jobs)
+    print(
+        f"{done} {'plans' if given.plans else 'cases'} in {time.monotonic() - began:.0f} s: {broken or 'none'} broken"
+    )
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""What a case is: a fault, what is promised of it, and how the promise is held to the record."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.faults.outcome import Outcome
+
+Check = Callable[[Outcome], str]
+"""What is broken, in words; empty where the promise is kept."""
+
+WHEN = ("start", "middle", "end")
+COUNT = 60
+"""Volumes of a run, where a case does not need more."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One fault and its promise; done once for each place in the run.
+
+    Attributes
+    ----------
+    name : str
+        Of the fault, as `--faults` has it.
+    what : str
+        What happens, for people.
+    shown, recorded, recovers : str
+        The promise, for people.
+    within_s : float
+        How long after the fault the session is itself again at the latest: `back` says when.
+    wire, machine : callable
+        The list of faults of the scanner, and of the session's machine, for a volume's number.
+    back : callable or None
+        When the session was itself again, s after the fault; None: it never was away.
+    checks : tuple of callable
+        What else is promised.
+    exit_code : int
+        Of `rtrecon run`.
+    options : tuple of str
+        More for `rtrecon run`.
+    again : bool
+        Whether the scanner is started once more when it has ended.
+    harmless : bool
+        Of a fault of the machine: whether all that is decoded is as without it, to the bit.
+    window : bool
+        Whether it needs a window.
+    count : int
+        Volumes of the run.
+    speed : float
+        Times faster than life: 20 is a volume every 100 ms.
+    limit_s : float
+        After which it is taken for hung.
+    whens : tuple of str
+        Of `WHEN`.
+    """
+
+    name: str
+    what: str
+    shown: str
+    recorded: str
+    recovers: str
+    within_s: float
+    wire: Callable[[int], str] = lambda at: ""
+    machine: Callable[[int], str] = lambda at: ""
+    back: Callable[[Outcome], float | None] | None = None
+    checks: tuple[Check, ...] = ()
+    exit_code: int = 0
+    options: tuple[str, ...] = ()
+    again: bool = False
+    harmless: bool = False
+    window: bool = False
+    count: int = COUNT
+    speed: float = 20.0
+    limit_s: float = 60.0
+    whens: tuple[str, ...] = WHEN
+
+    @property
+    def within(self) -> str:
+        """For people: in seconds, or "-" where nothing is away."""
+        return f"{self.within_s:g} s"
+
+    def at(self, when: str) -> int:
+        """The number of the volume at which the fault is put in."""
+        return {"start": 3, "middle": self.count // 2, "end": self.count - 4}[when]

@@ -1,0 +1,183 @@
+"""What a record is held to."""
+
+import json
+import threading
+from collections.abc import Callable
+
+import numpy as np
+
+from rtrecon.errors import Error
+from rtrecon.verify import verify
+from tests.faults.outcome import Outcome
+
+Check = Callable[[Outcome], str]
+DECODED = ("patterns", "z", "c", "probabilities")
+ALIGNED = {
+    "volumes.tsv": ("volumes",), "trials.tsv": DECODED, "comparisons.tsv": (), "frames.tsv": (),
+    "quality.tsv": (),
+}  # fmt: skip
+_one_at_a_time = threading.Lock()  # it sets what holds for the whole process
+
+
+def ended(code: int) -> Check:
+    """It ended by itself, in time, and left no process behind."""
+
+    def check(outcome: Outcome) -> str:
+        if outcome.exit_code is None:
+            return "it did not end in time"
+        if outcome.exit_code != code:
+            return f"exit code {outcome.exit_code}, not {code}"
+        return f"processes {outcome.left} are left" if outcome.left else ""
+
+    return check
+
+
+def whole(outcome: Outcome) -> str:
+    """Tables and arrays have the same rows, and today's decoding of the record is the record's.
+
+    After a kill, arrays may have one row more than their table (docs/session-folder.md).
+    """
+    killed = int((outcome.exit_code or 0) < 0)
+    for table, arrays in ALIGNED.items():
+        head, *rows = (outcome.output / table).read_text(encoding="utf-8").splitlines()
+        if {row.count("\t") for row in rows} > {head.count("\t")}:
+            return f"{table} has a row of another length than its head"
+        for name in arrays:
+            array = outcome.folder.array(name)
+            more = 0 if array is None else len(array) - len(rows)
+            if not 0 <= more <= killed:
+                return f"{name}.npy has {len(rows) + more} rows, {table} {len(rows)}"
+    with _one_at_a_time:
+        try:
+            verdict = verify(outcome.output, outcome.scan.decoder, frames=False)
+        except Error as error:
+            return f"it cannot be verified: {error}"
+    return f"computed anew it differs: {verdict.first}" if verdict.first else ""
+
+
+def to_the_bit(outcome: Outcome) -> str:
+    """Every volume on disk is as it was sent."""
+    for run, row, volume in zip(
+        outcome.runs, outcome.folder.rows, outcome.folder.volumes, strict=True
+    ):
+        number, sent = int(row["number"]), outcome.sent.runs
+        if run >= len(sent) or number not in sent[run]:
+            if row["fault"] == "n/a":
+                return f"volume {number} of run {run + 1} on disk was never sent"
+        elif not np.array_equal(volume, sent[run][number], equal_nan=True):
+            return f"volume {number} on disk is not as it was sent"
+    return ""
+
+
+def all_recorded(outcome: Outcome) -> str:
+    """No volume that was sent, and that somebody could hear, is missing on disk."""
+    there = {
+        (run, int(row["number"]))
+        for run, row in zip(outcome.runs, outcome.folder.rows, strict=True)
+    }
+    missing = [
+        number
+        for run, volumes in enumerate(outcome.sent.runs)
+        for number in volumes
+        if (run, number) not in there
+    ]
+    return f"volumes {missing} are not on disk" if missing else ""
+
+
+def as_undisturbed(reference: Outcome, until: float, cut: bool = False) -> Check:
+    """What is decoded of the volumes before this number is as in a run without a fault, to the bit.
+
+    `cut`: the session was ended, and what was on its way to the disk may be missing.
+    """
+
+    def check(outcome: Outcome) -> str:
+        usual = [int(row["volume"]) for row in reference.folder.table("trials.tsv")]
+        ours = [int(row["volume"]) for row in outcome.folder.table("trials.tsv")]
+        count = sum(volume < until for volume in usual)
+        if cut:
+            count = min(count, len(ours))
+        if ours[:count] != usual[:count]:
+            return f"decoded are {ours[:count]}, and undisturbed {usual[:count]}"
+        for name in DECODED if count else ():
+            if not np.array_equal(outcome.array(name)[:count], reference.array(name)[:count]):
+                return f"{name}.npy differs from an undisturbed run's before volume {until}"
+        return ""
+
+    return check
+
+
+def counts(received: int = 0, lost: int = 0, duplicate: int = 0, rejected: int = 0) -> Check:
+    """The numbers of volumes; `received` below zero: so many less than were sent."""
+
+    def check(outcome: Outcome) -> str:
+        all_received = len(outcome.scan.volumes) + received
+        wanted = {
+            "received": all_received,
+            "lost": lost,
+            "duplicate": duplicate,
+            "rejected": rejected,
+        }
+        wrong = [
+            f"{outcome.counts[name]} {name}, not {number}"
+            for name, number in wanted.items()
+            if outcome.counts[name] != number
+        ]
+        return "; ".join(wrong)
+
+    return check
+
+
+def faulty(text: str, count: int = 1) -> Check:
+    """So many rows of volumes.tsv have this fault, beginning with the volume it was done to."""
+
+    def check(outcome: Outcome) -> str:
+        numbers = [int(row["number"]) for row in outcome.folder.rows if text in row["fault"]]
+        wanted = list(range(outcome.at, outcome.at + count))
+        return "" if numbers == wanted else f"'{text}' is told of {numbers}, not {wanted}"
+
+    return check
+
+
+def shows(words: str) -> Check:
+    """The operator was told: the words are in a line of status.jsonl."""
+
+    def check(outcome: Outcome) -> str:
+        told = any(words in json.dumps(line) for line in outcome.status)
+        return "" if told else f"'{words}' was never shown"
+
+    return check
+
+
+def logged(words: str) -> Check:
+    """The log says so."""
+
+    def check(outcome: Outcome) -> str:
+        log = (outcome.output / "log.txt").read_text(encoding="utf-8")
+        return "" if words in log else f"the log never says '{words}'"
+
+    return check
+
+
+def troubled(stage: str) -> Check:
+    """The operator saw that a stage was in trouble, unless the run ended first; it is over at the end."""
+
+    def check(outcome: Outcome) -> str:
+        stages = [
+            {trouble["stage"] for trouble in line.get("troubles", ())} for line in outcome.status
+        ]
+        if not outcome.ends_soon and not any(stage in seen for seen in stages):
+            return f"no trouble of '{stage}' was shown"
+        return f"'{stage}' is in trouble still" if stages and stage in stages[-1] else ""
+
+    return check
+
+
+def phases(*wanted: str) -> Check:
+    """The session was in these phases, in this order, among others."""
+
+    def check(outcome: Outcome) -> str:
+        seen = iter([line["phase"] for line in outcome.status])
+        missing = [phase for phase in wanted if phase not in seen]
+        return f"phase '{missing[0]}' was not shown" if missing else ""
+
+    return check

@@ -1,0 +1,125 @@
+"""All cases, several at once, and the table of what came of them."""
+
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+
+from rtrecon.errors import Error
+from tests.faults.case import Case, Check
+from tests.faults.cases import CASES, NONE
+from tests.faults.checks import as_undisturbed, counts, ended, to_the_bit, whole
+from tests.faults.outcome import Outcome
+from tests.faults.rig import run_case
+from tests.faults.scan import write_scan
+
+HEAD = ("fault", "when", "promised", "observed", "recovery", "kept")
+
+
+@dataclass(frozen=True)
+class Line:
+    """What one case came to. `back_s`: None where nothing was away; `broken`: "" where it is kept."""
+
+    case: Case
+    when: str
+    observed: str
+    back_s: float | None
+    broken: str
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """As in `HEAD`."""
+        back = "-" if self.back_s is None else f"{self.back_s:.2f} s"
+        promised = f"{self.case.recovers}, within {self.case.within_s:g} s"
+        kept = f"BROKEN: {self.broken}" if self.broken else "kept"
+        return (self.case.name, self.when, promised, self.observed, back, kept)
+
+
+def run_matrix(output: Path, only: list[str] | None, jobs: int) -> tuple[int, int]:
+    """Do all cases and print a table as they end; returns how many are broken, and how many were."""
+    chosen = [case for case in CASES if not only or case.name in only]
+    lines: list[Line] = []
+    references = {count: undisturbed(count, output) for count in {case.count for case in chosen}}
+    print(f"| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}", flush=True)
+    for line in _lines(chosen, output, references, jobs):
+        print(f"| {' | '.join(line.cells)} |", flush=True)
+        lines.append(line)
+    order = {(case.name, when): n for n, case in enumerate(CASES) for when in case.whens}
+    lines.sort(key=lambda line: (order[line.case.name, line.when], line.when))
+    rows = [HEAD, *(line.cells for line in lines)]
+    (output / "table.tsv").write_text("".join("\t".join(row) + "\n" for row in rows))
+    return sum(bool(line.broken) for line in lines), len(lines)
+
+
+def undisturbed(count: int, output: Path) -> Outcome:
+    """A session to which nothing happens, of so many volumes: what the others are compared with."""
+    scan = write_scan(output / f"scan-{count}", count)
+    outcome = run_case(NONE, "start", scan, output / f"none-{count}")
+    checks = ended(0), whole, to_the_bit, counts()
+    if wrong := problem(checks, outcome):
+        raise SystemExit(f"the undisturbed run is no reference: {wrong}\n{outcome.said}")
+    return outcome
+
+
+def _lines(
+    cases: list[Case], output: Path, references: dict[int, Outcome], jobs: int
+) -> Iterator[Line]:
+    places = [(case, when) for case in cases for when in case.whens]
+    places.sort(key=lambda place: -place[0].limit_s)  # so that the long ones do not come last
+    with ThreadPoolExecutor(jobs, "faults") as pool:
+        tasks = [
+            pool.submit(_line, case, when, output, references[case.count]) for case, when in places
+        ]
+        for task in as_completed(tasks):
+            yield task.result()
+
+
+def _line(case: Case, when: str, output: Path, reference: Outcome) -> Line:
+    folder = output / f"{case.name}-{when}"
+    outcome = run_case(case, when, reference.scan, folder)
+    checks = (
+        ended(case.exit_code),
+        whole,
+        to_the_bit,
+        as_undisturbed(reference, _until(case, outcome), cut=case.exit_code < 0),
+        _in_time(case),
+        *case.checks,
+    )
+    broken = problem(checks, outcome)
+    try:
+        back_s = case.back and case.back(outcome)
+    except (Error, OSError, LookupError):
+        back_s = inf
+    if not broken:
+        shutil.rmtree(folder)
+    return Line(case, when, outcome.observed, back_s, broken)
+
+
+def _until(case: Case, outcome: Outcome) -> float:
+    """The first volume that may be decoded otherwise than without the fault."""
+    if case.machine(0) and not case.harmless:
+        return outcome.at
+    differs_from = outcome.sent.effect.differs_from
+    return inf if differs_from is None else differs_from
+
+
+def _in_time(case: Case) -> Check:
+    def check(outcome: Outcome) -> str:
+        back_s = 0.0 if case.back is None else case.back(outcome)
+        if back_s is None or back_s <= case.within_s:
+            return ""
+        if back_s == inf:
+            return "it never recovered" if outcome.goes_on else ""
+        return f"it took {back_s:.2f} s, and {case.within_s:g} s were promised"
+
+    return check
+
+
+def problem(checks: tuple[Check, ...], outcome: Outcome) -> str:
+    """The first promise that is broken; a record that cannot be read is one."""
+    try:
+        return next((wrong for check in checks if (wrong := check(outcome))), "")
+    except (Error, OSError, LookupError, ValueError) as error:
+        return f"{type(error).__name__}: {error}"

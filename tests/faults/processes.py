@@ -1,0 +1,66 @@
+"""Sessions and scanners as processes of their own, from one that has loaded everything already."""
+
+import multiprocessing
+import os
+import sys
+from multiprocessing import forkserver, popen_forkserver
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from pathlib import Path
+
+_context: ForkServerContext = multiprocessing.get_context("forkserver")
+_LOADED = [
+    "tests.faults.processes", "rtrecon.session", "rtrecon.visit", "rtrecon.generators.diffusion",
+    "simulator.scanner", "simulator.recording",
+]  # fmt: skip
+
+
+def begin(program: str, arguments: list[str], said: Path) -> ForkServerProcess:
+    """Start `rtrecon` or `rtrecon-simulate`; what it says goes to a file.
+
+    What it starts in turn comes from the same process as it does, and its number is noted in a file
+    beside `said`, so that whoever is left behind is known.
+    """
+    _context.set_forkserver_preload(_LOADED)
+    forkserver.ensure_running()
+    address = forkserver._forkserver._forkserver_address  # type: ignore[attr-defined]
+    process = _context.Process(target=_work, args=(program, arguments, str(said), address))
+    process.start()
+    return process
+
+
+def started_by(said: Path) -> list[int]:
+    """The numbers of the processes that a program has started."""
+    file = said.with_suffix(".pids")
+    return [int(line) for line in file.read_text().split()] if file.is_file() else []
+
+
+def alive(pid: int) -> bool:
+    """Whether a process works still; one that nobody has asked for its end is over, too."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
+
+
+def _work(program: str, arguments: list[str], said: str, address: str) -> None:
+    # A session would begin a server of its own, and load everything once more.
+    server = forkserver._forkserver  # type: ignore[attr-defined]
+    server._forkserver_address = address
+    server.ensure_running = lambda: None
+    launch = popen_forkserver.Popen._launch  # type: ignore[attr-defined]
+
+    def noted(self: popen_forkserver.Popen, process: object) -> None:
+        launch(self, process)
+        with Path(said).with_suffix(".pids").open("a") as file:
+            file.write(f"{self.pid}\n")
+
+    popen_forkserver.Popen._launch = noted  # type: ignore[attr-defined]
+    with Path(said).open("w") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    if program == "rtrecon":
+        from rtrecon.__main__ import main
+    else:
+        from simulator.__main__ import main
+    sys.exit(main(arguments))
