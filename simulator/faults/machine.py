@@ -53,7 +53,7 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {
-    "generator-slow": Kind("each step of the next pictures takes so many seconds more", 0.5),
+    "generator-slow": Kind("each step of the next two pictures takes so many seconds more", 0.5),
     "generator-stuck": Kind("the generator never answers again"),
     "generator-memory": Kind("the generator runs out of memory"),
     "generator-raise": Kind("the generator fails with an error"),
@@ -67,7 +67,7 @@ KINDS: dict[str, Kind] = {
     "kill": Kind("the session's process is killed"),
     "suspend": Kind("the session's process is suspended for so many seconds", 5.0),
 }
-_SLOW_PICTURES = 5
+_SLOW_PICTURES = 2
 _SLOW_WRITE_S = 0.5
 _REFUSED = {"disk-full": errno.ENOSPC, "disk-readonly": errno.EROFS}
 

@@ -9,10 +9,10 @@ _ALL = "everything; each volume is decoded as without it, to the bit"
 
 MACHINE = (
     Case(
-        "generator-slow", "each step of five pictures takes a second more",
+        "generator-slow", "each step of two pictures takes three seconds more",
         shown="how slow pictures are, as long as it lasts",
         recorded=_ALL, recovers="with the next picture that is drawn in time", within_s=15.0,
-        machine=lambda at: f"generator-slow={at}:1", count=LONG,
+        machine=lambda at: f"generator-slow={at}:3", count=LONG,
         back=Outcome.pictures_back_s, harmless=True,
         checks=(counts(), all_recorded, troubled("draw")),
     ),

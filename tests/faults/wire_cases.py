@@ -100,20 +100,20 @@ WIRE = (
         "mark-lose", "the marker of a trial is lost",
         shown="the trial before goes on", recorded="everything that came",
         recovers="with the next trial", within_s=1.0,
-        wire=lambda at: f"mark-lose={min(at, 54)}", back=Outcome.volumes_back_s,
+        wire=lambda at: f"mark-lose={min(at, 53)}", back=Outcome.volumes_back_s,
         checks=(counts(), all_recorded),
     ),
     Case(
         "mark-double", "the marker of a trial comes twice",
         shown="nothing", recorded="both", recovers="at once", within_s=1.0,
-        wire=lambda at: f"mark-double={min(at, 54)}", back=Outcome.volumes_back_s,
+        wire=lambda at: f"mark-double={min(at, 53)}", back=Outcome.volumes_back_s,
         checks=(counts(), all_recorded),
     ),
     Case(
         "mark-early", "the marker of a trial comes ten volumes early",
         shown="nothing: the trial begins when it was to begin", recorded="everything",
         recovers=_AT_ONCE, within_s=1.0,
-        wire=lambda at: f"mark-early={min(at, 54)}:10", back=Outcome.volumes_back_s,
+        wire=lambda at: f"mark-early={min(at, 53)}:10", back=Outcome.volumes_back_s,
         checks=(counts(), all_recorded),
     ),
     Case(
