@@ -10,6 +10,8 @@ from typing import Any
 from calibration.cluster import add_options, count
 from calibration.commands import explaining, fitting, testing
 from rtrecon.errors import Error
+from rtrecon.network import keep_offline
+from rtrecon.printable import printable_lines
 
 DEFAULT_GENERATOR = "miniature"
 _AREAS = "Each NIFTI is a mask, or areas of an atlas by name or number: FILE:V1,V2 or FILE:1,2."
@@ -20,11 +22,12 @@ _DATASET = "a BIDS dataset, or a Natural Scenes folder"
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point: 0 done, 1 failed, 2 bad usage."""
     options = _parser().parse_args(argv)
+    keep_offline()
     logging.basicConfig(format="rtrecon-calibrate: %(message)s", level=logging.WARNING)
     try:
         options.command(options)
     except Error as error:
-        print(f"rtrecon-calibrate: {error}", file=sys.stderr)
+        print(f"rtrecon-calibrate: {printable_lines(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 1

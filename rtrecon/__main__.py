@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from rtrecon.bridge.command import bridge
 from rtrecon.config import Session, load_session, read_toml
 from rtrecon.errors import BadConfig, Error
+from rtrecon.network import confine, keep_offline
 from rtrecon.options import CHECKED, parser
+from rtrecon.printable import PrintableFormatter, printable, printable_lines
 
 if TYPE_CHECKING:
     from rtrecon.display.screens import Screens
@@ -27,10 +29,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point: 0 done, 1 failed, 2 bad usage."""
     options = parser(_COMMANDS).parse_args(argv)
     _log_to_terminal()
+    if options.command is not _fetch:
+        keep_offline()
     try:
+        confine(getattr(options, "peers", None))
         return int(options.command(options))
     except Error as error:
-        print(f"rtrecon: {error}", file=sys.stderr)
+        print(f"rtrecon: {printable_lines(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 1
@@ -159,7 +164,7 @@ def _finalize(options: argparse.Namespace) -> int:
 
 def _streams(options: argparse.Namespace) -> int:
     from rtrecon.check import fits
-    from rtrecon.streams import Sources, plain
+    from rtrecon.streams import Sources
 
     artifact = None
     if options.decoder:
@@ -170,7 +175,9 @@ def _streams(options: argparse.Namespace) -> int:
         found = sources.after(options.wait)
     for source in found:
         print(
-            "\t".join(map(plain, (source.name, source.host, source.told, fits(source, artifact))))
+            "\t".join(
+                map(printable, (source.name, source.host, source.told, fits(source, artifact)))
+            )
         )
     if not found:
         raise Error(
@@ -266,7 +273,7 @@ def _require_display() -> None:
 
 def _log_to_terminal() -> None:
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("rtrecon: %(message)s"))
+    handler.setFormatter(PrintableFormatter("rtrecon: %(message)s"))
     log.handlers[:] = [handler]
     log.setLevel(logging.INFO)
 

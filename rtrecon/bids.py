@@ -2,20 +2,24 @@
 
 import csv
 import json
+import math
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import nan
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import nibabel as nib
 import numpy as np
+import psutil
 from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
 from rtrecon.bids_files import entities, inherited, is_bold, root_of
 from rtrecon.errors import BadDataset
 from rtrecon.types import Event, Geometry, Marker, Volume, read_only
+
+_MAX_EDGE = 1024  # as on the wire
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,12 @@ class Recording:
             A file that is damaged.
         """
         image = _open(self.bold)
+        needed = 4 * math.prod(image.shape)  # float32; a small .gz may inflate to any size
+        if needed > (free := psutil.virtual_memory().available):
+            raise BadDataset(
+                f"{self.bold} has {needed / 1e9:.1f} GB of volumes, and {free / 1e9:.1f} GB of "
+                "memory are free: close other programs, or cut it"
+            )
         try:
             data = np.asanyarray(image.dataobj)
         except (OSError, EOFError, ValueError, zlib.error) as error:
@@ -106,6 +116,8 @@ def open_run(bold: Path) -> Recording:
     image = _open(bold)
     if len(image.shape) != 4:
         raise BadDataset(f"{bold} has {len(image.shape)} dimensions: a run has 4")
+    if not all(1 <= n <= _MAX_EDGE for n in image.shape[:3]) or not image.shape[3]:
+        raise BadDataset(f"{bold} has {image.shape} voxels: edges of 1 to {_MAX_EDGE} are read")
     dtype = image.header.get_data_dtype()
     scaled = (image.dataobj.slope, image.dataobj.inter) != (1, 0)
     geometry = Geometry(
@@ -152,6 +164,14 @@ def _trials(events: Path) -> tuple[Marker, ...]:
     return tuple(sorted(trials, key=lambda trial: trial.onset_s))
 
 
+def _below(name: str) -> str:
+    """A picture's name, which must not lead out of the data set's stimuli/."""
+    for path in (PurePosixPath(name), PureWindowsPath(name)):
+        if path.anchor or ".." in path.parts:
+            raise ValueError(f"stim_file {name[:200]!r} leads out of stimuli/")
+    return name
+
+
 def _trial(row: dict[str, str]) -> Marker:
     def text(key: str) -> str:
         value = row.get(key) or ""
@@ -162,6 +182,6 @@ def _trial(row: dict[str, str]) -> Marker:
         trial_type=text("trial_type"),
         onset_s=float(row["onset"]),
         duration_s=float(text("duration") or nan),
-        stim_file=text("stim_file"),
+        stim_file=_below(text("stim_file")),
         caption=text("caption"),
     )

@@ -26,10 +26,11 @@ from rtrecon.errors import Error, Mismatch
 from rtrecon.generators import Generator as Model
 from rtrecon.generators import find_generator
 from rtrecon.models import Models, check_tie
+from rtrecon.printable import printable
 from rtrecon.protocol.opening import open_protocol
 from rtrecon.sham import coded_feedback
 from rtrecon.stimuli import find_pictures
-from rtrecon.streams import Source, describe, offset_s, plain
+from rtrecon.streams import Source, describe, offset_s
 from rtrecon.types import Geometry
 from rtrecon.wire import MARKER_TYPE, marker_stream
 
@@ -423,8 +424,8 @@ MARKS = {True: "ok", None: "look", False: "BAD"}
 def lines(finding: Finding) -> list[str]:
     """A finding for a terminal."""
     mark = f"{MARKS[finding.ok]:<5}"
-    told = [f"{mark} {finding.name:<20} {plain(finding.text)}"]
-    return told + [f"{'':26} -> {plain(finding.way_out)}"] * bool(finding.way_out)
+    told = [f"{mark} {finding.name:<20} {printable(finding.text)}"]
+    return told + [f"{'':26} -> {printable(finding.way_out)}"] * bool(finding.way_out)
 
 
 def ready(findings: Sequence[Finding]) -> bool:

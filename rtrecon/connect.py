@@ -9,6 +9,7 @@ from pylsl.util import TimeoutError as LslTimeoutError
 
 from rtrecon import wire
 from rtrecon.errors import BadStream, StreamMissing
+from rtrecon.network import check_claim
 from rtrecon.types import Geometry
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ def _whats_there(found: list[pylsl.StreamInfo], name: str, wait_s: float) -> str
 
 def open_volumes(found: pylsl.StreamInfo) -> tuple[Geometry, pylsl.StreamInlet]:
     """The stream's geometry and an open inlet with a queue that fits it."""
+    check_claim(found, 1.0)
     probe = pylsl.StreamInlet(found, max_buflen=1, max_chunklen=1, recover=False)
     try:
         geometry = wire.geometry_of(probe.info(timeout=5.0))
@@ -61,9 +63,9 @@ def open_volumes(found: pylsl.StreamInfo) -> tuple[Geometry, pylsl.StreamInlet]:
         raise StreamMissing(f"stream '{found.name()}' went away: start its source again") from error
     # No processing flags: LSL's dejitter counts samples, not time, so that one lost volume
     # would move all later stamps.
-    inlet = pylsl.StreamInlet(
-        found, max_buflen=wire.buffer_s(geometry), max_chunklen=1, recover=True
-    )
+    buffer_s = wire.buffer_s(geometry)
+    check_claim(found, buffer_s)
+    inlet = pylsl.StreamInlet(found, max_buflen=buffer_s, max_chunklen=1, recover=True)
     try:
         inlet.open_stream(timeout=10.0)
     except (LslTimeoutError, LostError) as error:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from rtrecon.stimuli import unpack_picture
+
 TILE_PX = 112
 GAP_PX = 6
 TEXT_PX = 18
@@ -100,8 +102,8 @@ class _Sheet:
         return half * self._half + GAP_PX, row * (self._tile + TEXT_PX) + TEXT_PX + 2 * GAP_PX
 
     def _paste(self, file: Path, x: int, y: int, size: int) -> None:
-        with Image.open(file) as picture:
-            tile = picture.convert("RGB").resize((size, size), Image.Resampling.BICUBIC)
+        picture = Image.fromarray(unpack_picture(file))
+        tile = picture.resize((size, size), Image.Resampling.BICUBIC)
         self.image.paste(tile, (x, y))
 
 

@@ -121,6 +121,7 @@ class Lane:
         self._losses, self._most_bytes, self._sync = losses, most_bytes, sync
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._counting = threading.Lock()
+        self._refuses = False
         self.waiting_bytes = self._written = 0
         self._now: _Task | None = None
         self._synced = time.monotonic()
@@ -130,6 +131,8 @@ class Lane:
 
     def put(self, what: str, write: Callable[[], None], n_bytes: int = 0) -> None:
         """Have it written; returns at once."""
+        if self._refuses:
+            return
         n_bytes += _TASK_BYTES
         if self.waiting_bytes + n_bytes > self._most_bytes:
             self._losses.lost(what, f"{self.waiting_bytes / 1e6:.0f} MB wait for the disk already")
@@ -142,6 +145,10 @@ class Lane:
         """For how long the oldest that is not written has waited."""
         now = self._now
         return 0.0 if now is None else time.monotonic() - now.since
+
+    def refuse(self) -> None:
+        """Write what was given so far, and nothing that is given from now on."""
+        self._refuses = True
 
     def close(self) -> None:
         """Write what still waits and end the thread; a disk that takes nothing is given up."""

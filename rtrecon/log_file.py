@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from rtrecon.printable import PrintableFormatter
+
 
 @contextmanager
 def log_file(folder: Path) -> Iterator[None]:
     """What is said meanwhile goes to log.txt as well."""
     handler = _LogFile(folder / "log.txt", encoding="utf-8", errors="backslashreplace")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logger = logging.getLogger("rtrecon")
     logger.addHandler(handler)
     try:

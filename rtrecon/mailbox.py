@@ -48,6 +48,12 @@ class Mailbox(Generic[T]):
             if on:
                 self._item = None
 
+    def clear(self) -> None:
+        """Let go of all that was put, and of whatever will be."""
+        with self._filled:
+            self._held = True
+            self._item = self.newest = None
+
     def close(self) -> None:
         """Wake whoever waits; an item still inside can be taken."""
         with self._filled:

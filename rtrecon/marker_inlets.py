@@ -13,10 +13,13 @@ from pylsl.util import TimeoutError as LslTimeoutError
 from rtrecon import wire
 from rtrecon.connect import Clock
 from rtrecon.errors import BadStream
+from rtrecon.network import check_claim
 from rtrecon.types import Marker
 
 log = logging.getLogger(__name__)
 
+_MOST_STREAMS = 32  # whoever is on the network can make more, and each takes a thread to join
+_BUFFER_S = 3600
 _MOST = 1000  # markers that one stream may hand over before the next volume is looked at
 _FORGOTTEN_S = 5.0  # for so long LSL still lists a stream whose program is gone
 
@@ -108,6 +111,9 @@ class MarkerInlets:
 
     def _may_join(self, source: str) -> bool:
         known = source in self._inlets or source in self._joining
+        if not known and len(self._inlets) + len(self._joining) >= _MOST_STREAMS:
+            self._tell("too many", f"over {_MOST_STREAMS} marker streams: the others are not heard")
+            return False
         return not known and pylsl.local_clock() >= self._not_before.get(source, 0.0)
 
     def _take_connected(self) -> None:
@@ -139,12 +145,18 @@ class MarkerInlets:
         return came
 
     def _usable(self, source: str, info: pylsl.StreamInfo) -> bool:
-        if info.channel_format() == pylsl.cf_string and info.channel_count() == 1:
-            return True
-        self._tell(
-            source, f"{_named(info)} is not one string channel and is not heard: see docs/wire.md"
-        )
-        return False
+        if info.channel_format() != pylsl.cf_string or info.channel_count() != 1:
+            self._tell(
+                source,
+                f"{_named(info)} is not one string channel and is not heard: see docs/wire.md",
+            )
+            return False
+        try:
+            check_claim(info, _BUFFER_S)
+        except BadStream as error:
+            self._tell(source, f"{_named(info)} is not heard: {error}")
+            return False
+        return True
 
     def _doubt(self, source: str, info: pylsl.StreamInfo) -> None:
         """Two at once are a program and its restart, unless both stay."""
@@ -156,7 +168,7 @@ class MarkerInlets:
             )
 
     def _tell(self, about: str, what: str) -> None:
-        if about not in self._told:
+        if about not in self._told and len(self._told) < _MOST:
             self._told.add(about)
             log.warning("%s", what)
 
@@ -166,7 +178,7 @@ class _Inlet:
 
     def __init__(self, info: pylsl.StreamInfo) -> None:
         self.named = _named(info)
-        self._inlet = pylsl.StreamInlet(info, max_buflen=3600, recover=True)
+        self._inlet = pylsl.StreamInlet(info, max_buflen=_BUFFER_S, recover=True)
         self._clock = Clock(self._inlet)  # first: once it is open, its sender counts on us
         self._inlet.open_stream(timeout=10.0)
 

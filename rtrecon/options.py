@@ -7,6 +7,7 @@ from typing import Any
 
 from rtrecon import __version__
 from rtrecon.bridge.command import add_arguments as _bridge
+from rtrecon.network import PEERS
 from rtrecon.remote.follower import ROLES
 
 CHECKED: dict[str, dict[str, Any]] = {
@@ -39,6 +40,8 @@ def parser(does: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.
         command = commands.add_parser(name, help=told)
         command.set_defaults(command=does[name])
         add_arguments(command)
+        if name in _ON_NETWORK:
+            command.add_argument("--peers", **PEERS)
     return whole
 
 
@@ -209,6 +212,7 @@ def _trigger(trigger: argparse.ArgumentParser) -> None:
     )
 
 
+_ON_NETWORK = {"run", "view", "bridge", "streams", "check", "trigger"}
 _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "run": ("the live session", _run),
     "view": ("a screen for a session that runs elsewhere", _view),

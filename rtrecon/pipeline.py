@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, wait
 from dataclasses import replace
 from pathlib import Path
@@ -49,6 +49,7 @@ from rtrecon.worker import Worker
 
 log = logging.getLogger(__name__)
 
+WITHDRAWN = "the participant has stopped: screens are blank, nothing is recorded any more"
 CODED = "not shown where feedback goes by a code: it would tell"
 
 
@@ -152,6 +153,8 @@ class Pipeline:
         self._ingest = threading.Thread(target=self._receive, name="rtrecon-ingest", daemon=True)
         self._ending = threading.Thread(target=self._end, name="rtrecon-end", daemon=True)
         self._done = threading.Event()
+        self._withdrawn = threading.Event()
+        self.at_withdrawal: list[Callable[[], None]] = [recorder.withdraw]  # who else records
 
     def start(self) -> None:
         """Start the threads; the receiver is read from now on."""
@@ -182,6 +185,22 @@ class Pipeline:
         self._standing.change(paused=on)
         self.frames.hold(on)
 
+    def withdraw(self) -> None:
+        """The participant stops: blank all screens, tell and record nothing more, end the run.
+
+        What was recorded before stays; whether it may is for people to talk about.
+        """
+        if self._withdrawn.is_set() or self.ended:
+            return
+        self._withdrawn.set()
+        self.frames.clear()
+        self._standing.change(phase=Phase.WITHDRAWN, message=WITHDRAWN)
+        for stop_recording in self.at_withdrawal:
+            stop_recording()
+        log.warning(WITHDRAWN)
+        self._stop.set()
+        self._forget()
+
     @property
     def ended(self) -> bool:
         """Whether all threads are done and the session's folder is complete."""
@@ -202,6 +221,11 @@ class Pipeline:
         return self._standing.now.phase is Phase.FAILED
 
     @property
+    def withdrawn(self) -> bool:
+        """Whether the participant has stopped it."""
+        return self._withdrawn.is_set()
+
+    @property
     def status(self) -> Status:
         """A snapshot of how the session stands."""
         status = self._standing.now
@@ -216,7 +240,7 @@ class Pipeline:
     def presentation(self) -> Presentation:
         """What may be put before a participant or spectators now."""
         status = self.status
-        blank = status.paused or status.phase in (Phase.FAILED, Phase.ENDED)
+        blank = status.paused or status.phase.over
         shown = Presentation(status.phase, self.frames.newest, blank=blank)
         return shown if self._scoring is None else self._scoring.present(shown, pylsl.local_clock())
 
@@ -268,6 +292,10 @@ class Pipeline:
         log.info("feedback by code %s", coded.code)
         coded.write(self._recorder.folder)
 
+    def _forget(self) -> None:
+        """Nothing of the person's brain is left for a window to show."""
+        self.decoded = self.comparison = None
+
     def _watch(self, generator: Generator, newest: Mailbox[Decoded]) -> None:
         """What stands still, or fails, is told; by a code nothing is told of how pictures come."""
         watch_told(self.watchdogs, "record", self._recorder)
@@ -277,6 +305,8 @@ class Pipeline:
         watch_display(self.watchdogs, self.frames)
 
     def _compared(self, what: str, comparison: Comparison, settings: Settings) -> None:
+        if self._withdrawn.is_set():
+            return
         self.comparison = comparison
         self._recorder.comparison(what, comparison, settings)
 
@@ -290,6 +320,8 @@ class Pipeline:
         """The ingest thread. Whatever fails behind it, raw volumes go on being recorded."""
         faults = 0
         for item in self._receiver:
+            if self._withdrawn.is_set():
+                break
             if isinstance(item, Marker):
                 self._take_marker(item)
                 continue
@@ -308,6 +340,9 @@ class Pipeline:
 
     def _take_marker(self, marker: Marker) -> None:
         self._recorder.marker(marker)
+        if marker.event is Event.WITHDRAW:
+            self.withdraw()
+            return
         self._preprocess.mark(marker)
         if self._scoring is not None:
             self._scoring.marker(marker, self._standing.now.paused)
@@ -368,7 +403,9 @@ class Pipeline:
         self.watchdogs.close()
         self._receiver.close()
         self.frames.close()
-        if not self.failed:
+        if self._withdrawn.is_set():
+            self._forget()
+        elif not self.failed:
             self._standing.change(phase=Phase.ENDED)
         self._done.set()
 
@@ -384,7 +421,8 @@ class Pipeline:
             if self._scoring is not None:
                 self._scoring.close()
             self._receiver.close()
-        self._recorder.summary(self._summary.as_json(self._receiver.counts, self.superseded))
+        summary = self._summary.as_json(self._receiver.counts, self.superseded)
+        self._recorder.summary(summary | {"withdrawn": self.withdrawn})
         self._recorder.close()
 
 

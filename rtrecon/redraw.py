@@ -105,7 +105,7 @@ class _Redraw:
         """A recorded picture; None where it is not whole."""
         name = f"{frame:06d}.png" if sample == 1 else f"{frame:06d}_sample-{sample}.png"
         try:
-            with Image.open(self._session.folder / "frames" / name) as picture:
+            with Image.open(self._session.folder / "frames" / name, formats=("PNG",)) as picture:
                 if (picture.height, picture.width) != shape[:2]:
                     return np.empty((picture.height, picture.width, 0), np.uint8)
                 return np.asarray(picture)

@@ -98,7 +98,7 @@ def open_session(
     with (
         log_file(folder),
         closing(Feedback(session.stream, artifact.candidates)) as feedback,
-        _xdf(session, folder, receiver),
+        _xdf(session, folder, receiver) as xdf,
         undisturbed(),
     ):
         # In here, so that what it works out beforehand is the same however many cores there are.
@@ -106,6 +106,8 @@ def open_session(
             receiver, artifact, generator, models.painter, recorder, chosen.settings, session.fixed,
             session.stimuli, session.free_viewing, feedback, coded, scoring, compares=True,
         )  # fmt: skip
+        if xdf is not None:
+            pipeline.at_withdrawal.append(xdf.withdraw)
         if outputs is not None:
             watch_told(pipeline.watchdogs, "outputs", outputs)
         with told_to_views(session.stream, pipeline, session.view) as views:
@@ -114,22 +116,23 @@ def open_session(
                 yield pipeline
             finally:
                 pipeline.finish()
-                _draw_sheets(folder, session, artifact)
+                if not pipeline.withdrawn:
+                    _draw_sheets(folder, session, artifact)
                 log.info("the session is in %s", folder)
 
 
 @contextmanager
-def _xdf(session: Session, folder: Path, receiver: Receiver) -> Iterator[None]:
+def _xdf(session: Session, folder: Path, receiver: Receiver) -> Iterator[XdfRecorder | None]:
     """All streams recorded side by side with the session, where that is asked for."""
     if not (session.xdf or session.xdf_streams):
-        yield
+        yield None
         return
     others = [name.strip() for name in session.xdf_streams.split(",") if name.strip()]
     recorder = XdfRecorder(folder / "session.xdf", session.stream, others, receiver.markers_joined)
     if not recorder.wait_for(session.stream, timeout_s=10.0):
         log.warning("stream '%s' is not recorded to XDF yet", session.stream)
     with closing(recorder):
-        yield
+        yield recorder
 
 
 def _draw_sheets(folder: Path, session: Session, artifact: Artifact) -> None:

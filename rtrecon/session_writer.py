@@ -18,6 +18,7 @@ from numpy.typing import DTypeLike
 from rtrecon.errors import BadConfig
 from rtrecon.growing import GrowingArray, GrowingLines, replace_file, sync
 from rtrecon.lane import Lane, Losses, reason
+from rtrecon.printable import printable
 from rtrecon.scores import (
     FIRING_COLUMNS,
     SCORE_COLUMNS,
@@ -148,6 +149,11 @@ class SessionWriter:
         write = self._row("sent.tsv", SENT_COLUMNS, sent_row(sent))
         self._derived.put(f"{sent.what} {sent.number} to {sent.output}", write)
 
+    def withdraw(self) -> None:
+        """Keep nothing that comes from now on: the participant has stopped."""
+        self._raw.refuse()
+        self._derived.refuse()
+
     def summary(self, summary: Mapping[str, Any]) -> None:
         """Have summary.json written on closing, with what could not be recorded."""
         self._summary = summary
@@ -256,4 +262,4 @@ def _known(number: int) -> int | None:
 def tsv(row: tuple[object, ...]) -> str:
     """One line of a table; text from the network cannot break out of its cell."""
     cells = (f"{x:.6f}" if isinstance(x, float) else "" if x is None else str(x) for x in row)
-    return "\t".join(" ".join(cell.split()) or "n/a" for cell in cells)
+    return "\t".join(printable(cell) or "n/a" for cell in cells)

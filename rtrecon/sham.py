@@ -19,12 +19,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pylsl
 from numpy.typing import NDArray
-from PIL import Image
 
 from rtrecon.artifact import Artifact
 from rtrecon.errors import BadConfig, BadInput, Mismatch
 from rtrecon.mailbox import Mailbox
 from rtrecon.session_folder import Row, SessionFolder, open_session_folder
+from rtrecon.stimuli import unpack_picture
 from rtrecon.types import UNMARKED, Decoded, Frame, read_only
 
 REAL = "real"
@@ -130,7 +130,7 @@ class Yoked:
         """A recorded frame, when it is due; None where it cannot be read: the last one stays."""
         try:
             images = self._images(int(row["frame"]))
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        except (OSError, ValueError):
             return None
         took_s = min(max(float(row["drawn"]) - float(row["received"]), 0.0), _LONGEST_S)
         time.sleep(max(0.0, shown.times.received + took_s - pylsl.local_clock()))
@@ -143,8 +143,7 @@ class Yoked:
         for sample in count(1):
             if not (file := self._file(frame, sample)).is_file() and sample > 1:
                 return np.stack(samples)
-            with Image.open(file) as picture:
-                samples.append(np.asarray(picture.convert("RGB")))
+            samples.append(unpack_picture(file))
         raise AssertionError
 
     def _file(self, frame: int, sample: int = 1) -> Path:

@@ -9,6 +9,7 @@ from pylsl.util import TimeoutError as LslTimeoutError
 
 from rtrecon import wire
 from rtrecon.errors import BadStream
+from rtrecon.network import check_claim
 from rtrecon.types import Geometry
 
 ANSWER_S = 5.0  # that a source gets to describe itself
@@ -51,16 +52,12 @@ def told(geometry: Geometry) -> str:
     return f"{size} voxels, TR {geometry.tr_s:.2f} s{speed}"
 
 
-def plain(text: str) -> str:
-    """Text from a network on one line, so that it cannot command a terminal."""
-    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
-
-
 def describe(found: pylsl.StreamInfo, marked: bool = False) -> Source:
     """Ask a stream what it sends; waits up to `ANSWER_S` for its answer."""
-    inlet = pylsl.StreamInlet(found, max_buflen=1, max_chunklen=1, recover=False)
     name, host = found.name(), found.hostname()
     try:
+        check_claim(found, 1.0)
+        inlet = pylsl.StreamInlet(found, max_buflen=1, max_chunklen=1, recover=False)
         geometry = wire.geometry_of(inlet.info(timeout=ANSWER_S))
         return Source(name, host, geometry, marked=marked)
     except (LslTimeoutError, LostError):
@@ -71,10 +68,11 @@ def describe(found: pylsl.StreamInfo, marked: bool = False) -> Source:
 
 def offset_s(found: pylsl.StreamInfo) -> float:
     """What to add to a stream's stamps to have them on the local clock; nan: no answer."""
-    inlet = pylsl.StreamInlet(found, max_buflen=1, max_chunklen=1, recover=False)
     try:
+        check_claim(found, 1.0)
+        inlet = pylsl.StreamInlet(found, max_buflen=1, max_chunklen=1, recover=False)
         return float(inlet.time_correction(timeout=ANSWER_S))
-    except (LslTimeoutError, LostError):
+    except (LslTimeoutError, LostError, BadStream):
         return float("nan")
 
 

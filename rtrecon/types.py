@@ -92,6 +92,7 @@ class Event(Enum):
     RUN_START = "run_start"
     TRIAL = "trial"
     TRIGGER = "trigger"  # the scanner's pulse at the start of a volume; recorded, nothing more
+    WITHDRAW = "withdraw"  # the participant stops: nothing is shown, told or recorded any more
     RUN_END = "run_end"
 
 
@@ -385,6 +386,11 @@ class Phase(Enum):
     FAILED = "failed"
     WITHDRAWN = "stopped by the participant"  # nothing is shown, told or recorded from then on
     UNHEARD = "session not heard"  # only a view elsewhere says so: its session may be well
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more comes."""
+        return self in (Phase.ENDED, Phase.FAILED, Phase.WITHDRAWN)
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,8 @@ class Ended:
         Share of the trials whose likeliest candidate was the right one; nan: not known.
     lost : int
         What could not be recorded.
+    withdrawn : bool
+        The participant has stopped it.
     """
 
     folder: Path
@@ -54,6 +56,7 @@ class Ended:
     top1: float = nan
     chance: float = nan
     lost: int = 0
+    withdrawn: bool = False
 
 
 class Visit:
@@ -149,6 +152,7 @@ def ended(pipeline: Pipeline) -> Ended:
         known.get("top1", nan) if known.get("trials") else nan,
         known.get("chance_top1", nan),
         summary.get("recording", {}).get("failed_writes", 0),
+        pipeline.withdrawn,
     )
 
 

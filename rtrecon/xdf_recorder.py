@@ -17,6 +17,7 @@ from pylsl.util import TimeoutError as LslTimeoutError
 from rtrecon import wire
 from rtrecon.connect import POLL_S, open_volumes
 from rtrecon.errors import Error
+from rtrecon.network import check_claim
 from rtrecon.xdf import XdfWriter
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ _SEARCH_S = 0.2
 _WAIT_S = 5.0  # for an answer from a stream
 _BUFFER_S = 60
 _TAIL_S = 2.0
+_MOST_STREAMS = 64  # whoever is on the network can make more, and each has a thread
 _CHUNK_VALUES = 1 << 16  # a volume comes alone, other streams some samples at once
 _CHUNK_SAMPLES = 1024
 _GONE = (LslTimeoutError, LostError)
@@ -77,6 +79,14 @@ class XdfRecorder:
             )
             return stream in self._recorded
 
+    def withdraw(self) -> None:
+        """End the file here, whatever is on its way."""
+        self._stop.set()
+        with self._writing:
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+
     def close(self) -> None:
         """Take what has come by now, and end the file. Call while the streams still exist."""
         self._stop.set()
@@ -115,7 +125,7 @@ class XdfRecorder:
             for found in filter(self._wanted, search.results()):
                 # a restarted source with a source id goes on in its old inlet
                 key = found.name(), found.source_id() or found.uid()
-                if key not in threads:
+                if key not in threads and len(threads) < _MOST_STREAMS:
                     threads[key] = self._begin(found, len(threads) + 1)
             if pylsl.local_clock() > boundary:
                 self._write(XdfWriter.boundary)
@@ -172,6 +182,7 @@ class XdfRecorder:
         """An inlet whose stamps nobody touches, with a queue that fits the stream."""
         if found.type() == wire.VOLUME_TYPE:
             return open_volumes(found)[1]
+        check_claim(found, _BUFFER_S)
         return pylsl.StreamInlet(found, max_buflen=_BUFFER_S, recover=True)
 
     def _may_open(self, name: str) -> bool:

@@ -12,6 +12,8 @@ from tqdm import tqdm
 
 from rtrecon.bids_files import is_bold
 from rtrecon.errors import Error
+from rtrecon.network import PEERS, confine, keep_offline
+from rtrecon.printable import printable_lines
 from simulator.faults import KINDS, Faults, machine, parse_faults
 from simulator.plan import GALLERIES, Design
 
@@ -23,10 +25,12 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns 0, or 1 after one line on standard error."""
     given = _parser().parse_args(argv)
+    keep_offline()
     try:
+        confine(getattr(given, "peers", None))
         return int(given.work(given))
     except Error as error:
-        print(f"rtrecon-simulate: {error}", file=sys.stderr)
+        print(f"rtrecon-simulate: {printable_lines(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("rtrecon-simulate: interrupted", file=sys.stderr)
@@ -187,6 +191,7 @@ def _add_play(parser: argparse.ArgumentParser) -> None:
         help="what goes wrong, as name=volume or name=volume:amount: lose=5,late=9:3 (TRs), or "
         f"random=SEED:N; names: {', '.join(KINDS)} (docs/replay.md)",
     )  # fmt: skip
+    parser.add_argument("--peers", **PEERS)
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
@@ -233,6 +238,7 @@ def _add_eeg(parser: argparse.ArgumentParser) -> None:
         "--wait", dest="wait_s", type=_seconds, default=60.0, metavar="SECONDS",
         help="how long to wait for receivers [60]",
     )  # fmt: skip
+    parser.add_argument("--peers", **PEERS)
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 

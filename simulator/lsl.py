@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from rtrecon.network import configuration
+
 PORTS = 128
 _LOWEST, _SESSIONS = 18_000, 110  # up to 32,079: what systems hand out by themselves begins above
 
@@ -62,10 +64,4 @@ def isolated(session: str) -> str:
     Without multicast, streams are found by their ports alone, and a stream takes several of the 32 that
     liblsl uses by default, of the whole machine. So each process that starts a session has its own.
     """
-    base = _LOWEST + os.getpid() % _SESSIONS * PORTS
-    return (
-        f"[ports]\nBasePort = {base}\nPortRange = {PORTS}\n"
-        "[multicast]\nResolveScope = machine\n"
-        f"[lab]\nKnownPeers = {{127.0.0.1}}\nSessionID = {session}\n"
-        "[log]\nlevel = -2\n"
-    )
+    return configuration((), _LOWEST + os.getpid() % _SESSIONS * PORTS, PORTS, session)

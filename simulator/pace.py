@@ -10,6 +10,7 @@ from pylsl.util import LostError
 from pylsl.util import TimeoutError as LslTimeoutError
 
 from rtrecon.errors import StreamMissing
+from rtrecon.network import check_claim
 from rtrecon.wire import ScannerOutlet, taken_source
 
 MAX_SPEED = math.inf  # as fast as the receiver takes it
@@ -95,6 +96,7 @@ class Window:
                 f"the receiver of '{stream}' does not say what it has taken, as rtrecon does "
                 "(docs/wire.md): give a --speed in numbers"
             )
+        check_claim(found[0], 1.0)
         self._inlet = pylsl.StreamInlet(found[0], max_buflen=1, recover=False)
         self._volumes = self._markers = 0  # sent
         self._taken = (0, 0)

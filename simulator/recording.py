@@ -189,6 +189,9 @@ def of_xdf(file: Path) -> Items:
 
 
 def _checked(name: str, geometry: Geometry, items: list[Volume | Marker], of: Path) -> Items:
+    # What ended the session that was recorded must not end one that it is played to.
+    stop = Event.WITHDRAW
+    items = [item for item in items if not (isinstance(item, Marker) and item.event is stop)]
     volumes = [index for index, item in enumerate(items) if isinstance(item, Volume)]
     if not volumes:
         raise BadDataset(f"{of} holds no volume: nothing can be played of it")

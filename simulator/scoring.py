@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from calibration.scoring.evaluate import two_way
 from rtrecon.artifact import load_artifact
 from rtrecon.decode import unit
 from rtrecon.generators import load_generator
+from rtrecon.stimuli import unpack_picture
 from simulator import faces
 from simulator.judge import WEIGHTS, Judge
 
@@ -34,7 +34,7 @@ def score_session(folder: Path, decoder: Path, stimuli: Path) -> dict[str, Any]:
     generator = load_generator(artifact.generator.name)
     decoded = _read(folder / "trials.tsv")
     files = {row["trial"]: stimuli / row["stim_file"] for row in decoded}
-    truth = {trial: _picture(file) for trial, file in files.items()}
+    truth = {trial: unpack_picture(file) for trial, file in files.items()}
     latents = generator.encode_images(list(truth.values())).reshape(len(truth), -1)
     latent_of = dict(zip(truth, latents, strict=True))
     scores: dict[str, Any] = {"by_age_s": {}}
@@ -83,7 +83,9 @@ def _image_scores(
 ) -> dict[str, Any]:
     if len(frames) < 2:
         return {"image": None, "pixels": None, "judged_kind": None}
-    shown = np.stack([_picture(folder / "frames" / f"{int(r['frame']):06d}.png") for r in frames])
+    shown = np.stack(
+        [unpack_picture(folder / "frames" / f"{int(r['frame']):06d}.png") for r in frames]
+    )
     true = np.stack([truth[row["trial"]] for row in frames])
     similarity = unit(judge.features(shown)) @ unit(judge.features(true)).T
     kinds = zip(judge.classify(shown)["kind"], judge.classify(true)["kind"], strict=True)
@@ -131,8 +133,3 @@ def _final_frames(folder: Path) -> list[Row]:
 def _read(table: Path) -> list[Row]:
     with table.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file, delimiter="\t"))
-
-
-def _picture(file: Path) -> NDArray[np.uint8]:
-    with Image.open(file) as picture:
-        return np.asarray(picture.convert("RGB"))

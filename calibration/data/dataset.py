@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
 from calibration.data.regions import NOTHING_NAMED, Areas
 from rtrecon.bids import Recording, Run, open_run
 from rtrecon.bids_files import Selection, entities, find_runs
 from rtrecon.errors import BadDataset
+from rtrecon.stimuli import unpack_picture
 from rtrecon.types import Marker, Trial
 
 _AFFINE_MM = 0.01
@@ -148,7 +148,6 @@ def _missing(folder: Path, trials: Iterable[Trial | Marker]) -> str:
 
 def _load_picture(file: Path) -> NDArray[np.uint8]:
     try:
-        with Image.open(file) as picture:
-            return np.asarray(picture.convert("RGB"))
-    except (OSError, UnidentifiedImageError) as error:
+        return unpack_picture(file)
+    except OSError as error:
         raise BadDataset(f"stimulus {file} cannot be read: {error}") from error

@@ -6,6 +6,8 @@ from math import isfinite, nan
 from pathlib import Path
 from typing import Any
 
+from rtrecon.printable import printable
+
 
 def write_tsv(file: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
     """Write a table; what a row lacks is n/a, and no text breaks out of its cell."""
@@ -30,5 +32,5 @@ def number(text: str | None) -> float:
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6f}".rstrip("0").rstrip(".") if isfinite(value) else "n/a"
-    text = " ".join(str(value).split()) if value is not None else ""
+    text = printable(str(value)) if value is not None else ""
     return "n/a" if text in ("", "nan") else text

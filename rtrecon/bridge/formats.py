@@ -1,5 +1,6 @@
 """Any file that a scanner exports, read into pieces."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from rtrecon.bridge.dicom import dataset
@@ -15,6 +16,9 @@ __all__ = ["read", "slice_times_s", "volume_of"]
 
 _DICOM_SUFFIXES = (".dcm", ".ima", ".mrdc")
 _MAX_BYTES = 4 << 30
+_MAX_EDGE, _MAX_VOXELS = 1024, 1 << 24  # of a volume, as on the wire
+_MAX_ECHOES, _MAX_VOLUMES = 64, 10**9
+_LONGEST = 256  # characters of a series' name or uid
 
 
 def read(path: Path) -> list[Piece]:
@@ -30,7 +34,7 @@ def read(path: Path) -> list[Piece]:
         It cannot be read at all.
     """
     try:
-        return _pieces(path)
+        return [_bounded(path.name, piece) for piece in _pieces(path)]
     except (Foreign, Unfinished, OSError):
         raise
     except Exception as error:  # parsers, and what they read late, raise of all trees
@@ -52,6 +56,26 @@ def _pieces(path: Path) -> list[Piece]:
     if _may_become_dicom(path, raw[:132]):
         raise Unfinished(f"{path.name} has no beginning yet, or ends in it")
     raise Foreign(f"{path.name} is neither DICOM, NIfTI nor PAR/REC")
+
+
+def _bounded(name: str, piece: Piece) -> Piece:
+    """A piece whose numbers something may be counted or made by.
+
+    Raises
+    ------
+    Foreign
+        They are those of no scanner.
+    """
+    for what, value, most in (
+        ("voxels along an edge", max(piece.data.shape), _MAX_EDGE),
+        ("voxels", piece.data.size, _MAX_VOXELS),
+        ("slices", max(piece.slices, piece.slice + 1), _MAX_EDGE),
+        ("echoes", max(piece.echo, piece.echoes or 0), _MAX_ECHOES),
+        ("volumes", max(piece.volume, piece.volumes or 0), _MAX_VOLUMES),
+    ):
+        if value > most:
+            raise Foreign(f"{name} says that it has {value} {what}: {most} at most are read")
+    return replace(piece, description=piece.description[:_LONGEST], series=piece.series[:_LONGEST])
 
 
 def _read_dicom(name: str, raw: bytes) -> list[Piece]:

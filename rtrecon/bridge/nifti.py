@@ -1,6 +1,7 @@
 """NIfTI volumes, one a file or several in one; other programs' real-time exports."""
 
 import gzip
+import math
 import re
 import zlib
 from io import BytesIO
@@ -14,6 +15,7 @@ from rtrecon.bridge.piece import Foreign, Piece, Unfinished
 
 _HEADER_BYTES = 348
 _MAX_BYTES = 4 << 30  # an hour's run at 2 mm, inflated
+_BEHIND = 1 << 20  # that may follow the voxels
 _TIME_UNITS_S = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 
 
@@ -55,17 +57,29 @@ def read_nifti(path: Path, raw: bytes) -> list[Piece]:
 
 
 def _inflated(name: str, raw: bytes) -> bytes:
-    """All of a gz stream, whose end carries a checksum."""
+    """All of a gz stream, whose end carries a checksum: no more than its header promises."""
     try:
         with gzip.open(BytesIO(raw)) as stream:
-            content = stream.read(_MAX_BYTES + 1)
+            most = min(_promised(stream.read(_HEADER_BYTES)) + _BEHIND, _MAX_BYTES)
+            stream.seek(0)
+            content = stream.read(most + 1)
     except EOFError:
         raise Unfinished(f"{name} ends inside its compressed stream") from None
     except (OSError, zlib.error) as error:
         raise Foreign(f"{name} is no gz file: {error}") from error
-    if len(content) > _MAX_BYTES:
-        raise Foreign(f"{name} inflates to more than {_MAX_BYTES >> 30} GiB")
+    if len(content) > most:
+        raise Foreign(f"{name} inflates to more than the {most} bytes that its header promises")
     return content
+
+
+def _promised(head: bytes) -> int:
+    """How many bytes a file with this header has; 0 where that cannot be told."""
+    try:
+        header = nibabel.Nifti1Header.from_fileobj(BytesIO(head), check=False)
+        n_voxels = math.prod(int(n) for n in header.get_data_shape())
+        return int(header.get_data_offset()) + n_voxels * int(header.get_data_dtype().itemsize)
+    except Exception:  # nibabel raises of all trees; the header is read in earnest later
+        return 0
 
 
 def _header(name: str, content: bytes) -> nibabel.Nifti1Header:

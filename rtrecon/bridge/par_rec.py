@@ -15,6 +15,7 @@ from rtrecon.bridge.piece import Foreign, Piece, Unfinished
 
 _END = "END OF DATA DESCRIPTION FILE"
 _MAX_HEADER_BYTES = 64 << 20
+_MAX_REC_BYTES = 4 << 30
 _MAGNITUDE = (0, 16)  # 16 and 17 are a research export's magnitude and phase
 _SHORTEST_TR_MS = 50.0  # a research export leaves 1 there
 _COUNTS = {
@@ -103,6 +104,8 @@ def _stored(rec: Path, images: NDArray[Any], shape: tuple[int, ...]) -> NDArray[
     n_images, bits = len(images), int(images["image pixel size"][0])
     n_bytes = n_images * int(shape[0]) * int(shape[1]) * bits // 8
     size = rec.stat().st_size
+    if n_bytes > _MAX_REC_BYTES:
+        raise Foreign(f"{rec.name} would have {n_bytes} bytes: runs have less")
     if size < n_bytes:
         raise Unfinished(f"{rec.name} has {size} of {n_bytes} bytes")
     if size > n_bytes or n_bytes == 0:

@@ -186,7 +186,7 @@ class Controls(QWidget):
     def show_status(self, status: Status, stopping: bool) -> None:
         """Offer what can be done: start once, then stop once."""
         phase = status.phase
-        over = phase in (Phase.ENDED, Phase.FAILED)
+        over = phase.over
         ready = phase is Phase.READY
         self.start.setVisible(ready)
         self.stop.setVisible(not ready)

@@ -64,7 +64,7 @@ class Header(QWidget):
     def show_status(self, status: Status) -> None:
         """Say where the session stands."""
         self._status = status
-        halted = status.paused and status.phase not in (Phase.ENDED, Phase.FAILED)
+        halted = status.paused and not status.phase.over
         mark(self.pill, "phase", "PAUSED" if halted else status.phase.name)
         self.message.say(status.message)
         told = self.message.text()
@@ -78,7 +78,7 @@ class Header(QWidget):
 
     def _words(self) -> str:
         status = self._status
-        running = status.phase not in (Phase.ENDED, Phase.FAILED)
+        running = not status.phase.over
         if self.stopping and running:
             return "stopping"
         if status.paused and running:

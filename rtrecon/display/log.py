@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
 from rtrecon.display import theme
+from rtrecon.printable import printable
 
 KEPT = 500
 LONGEST = 500  # letters of one line
@@ -35,7 +36,7 @@ class Lines(logging.Handler):
         """Keep one; never raises."""
         try:
             assert self.formatter is not None
-            text = " ".join(record.getMessage().split())[:LONGEST]
+            text = printable(record.getMessage()[:LONGEST])
             stamp = self.formatter.formatTime(record, "%H:%M:%S")
         except Exception:  # a message that does not fit its arguments is not worth a session
             return

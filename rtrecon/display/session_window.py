@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QResizeEvent
+from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
 
 from rtrecon.display import theme
 from rtrecon.display.faults import Faults
+from rtrecon.display.presented import WITHDRAW_KEY
 from rtrecon.display.question import Question
 from rtrecon.display.screenshots import Screenshots
 from rtrecon.display.shown import Leaves
@@ -38,6 +39,10 @@ class Session(Protocol):
 
     def stop(self) -> None:
         """Ask for the end and return at once."""
+        ...
+
+    def withdraw(self) -> None:
+        """The participant stops."""
         ...
 
 
@@ -86,6 +91,9 @@ class SessionWindow(Leaves):
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self.tick)
+        stopped = QShortcut(QKeySequence(WITHDRAW_KEY), self)
+        stopped.setContext(Qt.ShortcutContext.ApplicationShortcut)
+        stopped.activated.connect(run.withdraw)
 
     def start(self) -> None:
         """Start the session, if it was not."""

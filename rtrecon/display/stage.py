@@ -24,6 +24,9 @@ LATER = "drawn after the picture, where time is left"
 NO_LAYOUT = "none: nothing that this decoder and this model make is a layout"
 
 
+STOPPED = "the participant has stopped"
+
+
 class Exhibit(QWidget):
     """A title, a picture, and under it a headline and two lines of caption."""
 
@@ -140,6 +143,20 @@ class Stage(QWidget):
         elif begins:  # until there is one, an earlier trial's would be taken for this one's
             self.control.show_image(None, age_s)
         return True
+
+    def clear(self) -> None:
+        """Nothing but that the participant has stopped."""
+        self._pair = self._now = None
+        shown = self.reconstruction
+        shown.picture.placeholder = STOPPED
+        for picture in (shown.picture, self.stimulus.picture):
+            picture.show_image(None)
+        for exhibit in (shown, self.stimulus):
+            for text in (exhibit.headline, exhibit.caption, exhibit.remark):
+                text.say("")
+        for comparand in (self.z_only, self.control):
+            comparand.show_image(None, 0.0)
+            comparand.say("")
 
     def say_uncompared(self, why: str) -> None:
         """Say, where there is no picture, why; empty: not yet."""

@@ -63,6 +63,11 @@ class Strip(QWidget):
             del self.thumbnails[:-KEPT]
         self.update()
 
+    def clear(self) -> None:
+        """Forget all pictures."""
+        self.previous, self.thumbnails = [], []
+        self.update()
+
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the newest that fit."""
         painter = QPainter(self)

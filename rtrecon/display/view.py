@@ -25,6 +25,7 @@ from rtrecon.display.screens.beside import (
     PARTICIPANTS,
     SPECTATOR_KEYS,
     SPECTATORS,
+    StopKey,
     application,
 )
 from rtrecon.display.waiting import Waiting
@@ -185,6 +186,7 @@ def _run_view(
 
     if (own := screens.participant) is not None:
         canvas = _closing(participant_screen(followed, own), over)
+        StopKey(own.stop, followed, canvas)
         run_screen(canvas, own.screen, PARTICIPANT_KEYS, PARTICIPANTS)
     elif (wall := screens.spectators) is not None:
         canvas = _closing(spectators_screen(followed, wall, followed.stimulus), over)

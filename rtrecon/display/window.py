@@ -18,6 +18,7 @@ from rtrecon.display.latency import Latency
 from rtrecon.display.layout import by_default
 from rtrecon.display.log import Log
 from rtrecon.display.panels import Panels
+from rtrecon.display.presented import WITHDRAW_KEY
 from rtrecon.display.score import ScoreView
 from rtrecon.display.screenshots import Screenshots
 from rtrecon.display.session_window import SessionWindow
@@ -27,7 +28,7 @@ from rtrecon.display.theme import Text
 from rtrecon.display.traces import Traces
 from rtrecon.display.troubles import Troubles
 from rtrecon.display.watched import Watched
-from rtrecon.types import Comparison, Decoded, Frame, Status, Trial
+from rtrecon.types import Comparison, Decoded, Frame, Phase, Status, Trial
 
 TICK_MS = 8  # a picture waits for half of that on average, and for its own painting
 
@@ -142,6 +143,7 @@ class OperatorWindow(SessionWindow):
 
     def _bind_keys(self) -> None:
         self.keys.tell("D", "details of a failure")  # bound by its button
+        self.keys.tell(WITHDRAW_KEY, "the participant stops: blank, record nothing more")
         self.keys.bind("V", "menu of panels", self.header.view.click)
         self.keys.bind("Ctrl+0", "reset the layout", self.reset_layout)
         self.keys.bind("F11", "full screen", self.toggle_full_screen)
@@ -210,10 +212,20 @@ class OperatorWindow(SessionWindow):
         self.counts.show_status(status)
         self.controls.show_status(status, self._asked_to_stop)
         self.setWindowTitle(f"{status.stream} - rtrecon" if status.stream else "rtrecon")
+        if status.phase is Phase.WITHDRAWN:
+            self._clear()
         if status.trial and status.trial.number != self._trial:
             self._begin_trial(status.trial)
         if status.arrival and (before is None or status.arrival != before.arrival):
             self.traces.add(status.arrival)
+
+    def _clear(self) -> None:
+        """Nothing that was read from the participant's brain stays in sight."""
+        self._frame = None
+        self.stage.clear()
+        self.strip.clear()
+        for name in ("evolution", "candidates", "confidence", "brain", "score"):
+            self.panels.offer(name, there=False)
 
     def _begin_trial(self, trial: Trial) -> None:
         self._trial = trial.number

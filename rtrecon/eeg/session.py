@@ -20,11 +20,12 @@ from rtrecon.eeg.record import EegRecorder
 from rtrecon.eeg.scorer import EegScorer
 from rtrecon.eeg.summary import PersonSummary
 from rtrecon.eeg.timeline import Timeline
+from rtrecon.marker_inlets import MarkerInlets
 from rtrecon.protocol.blocks import Blocks, Moment
 from rtrecon.protocol.settings import ProtocolSettings
 from rtrecon.stages import watch_scores_shown, watch_told
 from rtrecon.standing import weighty
-from rtrecon.types import Block, Firing, Painted, Person, Phase, Presentation, Score, Status
+from rtrecon.types import Block, Event, Firing, Painted, Person, Phase, Presentation, Score, Status
 from rtrecon.watchdogs import Standstill, Watchdogs, fault, standstill
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ POLL_S = 0.005
 TAIL_S = 0.3  # after the last block: what is still on its way belongs to it
 NO_SIGNAL_S = 0.5  # how often it is scored that there is no signal
 FAULTS_IN_A_ROW = 20
+WITHDRAWN = "a participant has stopped: screens are blank, nothing is recorded any more"
 KEPT = 20_000  # scores that wait for a window
 
 
@@ -174,6 +176,15 @@ class EegSession:
         log.info("paused: recorded and not told" if on else "goes on")
         self._change(paused=on)
 
+    def withdraw(self) -> None:
+        """A participant stops: blank all screens, tell and record nothing more, end the session."""
+        if self._status.phase.over:
+            return
+        self._change(phase=Phase.WITHDRAWN, message=WITHDRAWN)
+        self._recorder.withdraw()
+        log.warning(WITHDRAWN)
+        self._stop.set()
+
     @property
     def started(self) -> bool:
         """Whether it was begun."""
@@ -225,7 +236,7 @@ class EegSession:
     def presentation(self) -> Presentation:
         """What may be put before participants or spectators now."""
         status, moment = self._status, self.moment
-        blank = status.paused or status.phase in (Phase.FAILED, Phase.ENDED)
+        blank = status.paused or status.phase.over
         quiet = blank or moment.kind in (Block.REST, Block.TRANSFER)
         scores = {
             seat.person.name: replace(newest, told=nan) if quiet else newest
@@ -274,10 +285,14 @@ class EegSession:
         return f"no signal from {', '.join(silent)}: it is scored as missing, and waited for"
 
     def _run(self) -> None:
-        """The ingest thread."""
+        """The ingest thread. Of markers it heeds one alone: that a participant stops."""
+        markers = MarkerInlets(self._status.stream)
         try:
             while not self._over():
                 self._turns += 1
+                if any(marker.event is Event.WITHDRAW for marker in markers.pull(0)):
+                    self.withdraw()
+                    break
                 took = [self._take(seat) for seat in self._seats]
                 if not any(took):
                     self._stop.wait(POLL_S)
@@ -286,7 +301,8 @@ class EegSession:
         finally:
             self.watchdogs.close()
             self._close_inlets()
-            if not self.failed:
+            markers.close()
+            if not self._status.phase.over:
                 self._change(phase=Phase.ENDED)
             self._done.set()
 
@@ -350,7 +366,8 @@ class EegSession:
     def _score(self, seat: Seat, reading: Reading, acquired: float) -> None:
         """Record, tell, show, in this order: what was told is in the record whatever follows."""
         elapsed = self._timeline.elapsed(acquired)
-        if elapsed < 0:  # it came while the other streams were being opened
+        # It came while the other streams were being opened, or is nobody's business any more.
+        if elapsed < 0 or self._status.phase is Phase.WITHDRAWN:
             return
         self._number += 1
         now = pylsl.local_clock()

@@ -22,6 +22,7 @@ _SPACES = ("vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
 _UNUSED = ("safety_checker", "feature_extractor", "image_encoder")
 _FILES = ("model_index.json", "*/*.json", "*/*.txt", "*/*.safetensors")
 _HALF = ".fp16."
+_LIBRARIES = ("diffusers", "transformers")
 
 # What they say at load time is about parts that are not used here.
 for chatter in (diffusers_logging, transformers_logging):
@@ -61,10 +62,13 @@ def load_pipeline(preset: Preset, name: str) -> tuple[Any, str]:
     folder = locate(preset.repository, name)
     try:
         parts = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+        if not isinstance(parts, dict):
+            raise ValueError("model_index.json holds no table")
         if missing := [part for part in _NEEDED if part not in parts]:
             raise BadGenerator(
                 f"generator '{name}' has no {missing[0]}: name a text-to-image pipeline"
             )
+        _refuse_code(parts, name)
         half = _half(folder, preset)
         pipeline = DiffusionPipeline.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, variant="fp16" if half else None,
@@ -89,6 +93,26 @@ def load_pipeline(preset: Preset, name: str) -> tuple[Any, str]:
             pipeline.scheduler.config, **dict(preset.schedule)
         )
     return pipeline, identity(folder, half)
+
+
+def _refuse_code(parts: dict[str, Any], name: str) -> None:
+    """Every part must be a class of the two libraries: diffusers would import anything named here.
+
+    Raises
+    ------
+    BadGenerator
+        A part brings code of its own, or another library's.
+    """
+    own = not isinstance(parts.get("_class_name"), str)
+    for part, of in parts.items():
+        if part.startswith("_") or part in _UNUSED or not isinstance(of, list):
+            continue  # settings, and what is not loaded; a part is a pair
+        own = own or not (len(of) == 2 and of[0] in (None, *_LIBRARIES))
+    if own:
+        raise BadGenerator(
+            f"generator '{name}' brings code of its own, which is not run: name a pipeline made of "
+            f"classes of {' and '.join(_LIBRARIES)} alone"
+        )
 
 
 def load_fast_decoder(preset: Preset, name: str) -> Any | None:
@@ -175,7 +199,9 @@ def _fuse(pipeline: Any, repository: str, file: str, name: str) -> None:
                 f"generator '{name}': {file} of {repository} is not on this machine: "
                 f"fetch it before the session with: rtrecon fetch {name}"
             ) from error
-    pipeline.load_lora_weights(local.parent, weight_name=file, local_files_only=True)
+    pipeline.load_lora_weights(
+        local.parent, weight_name=file, local_files_only=True, use_safetensors=True
+    )
     pipeline.fuse_lora()
     pipeline.unload_lora_weights()
 

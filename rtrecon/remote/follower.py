@@ -17,19 +17,22 @@ from rtrecon.config import Settings
 from rtrecon.connect import Clock
 from rtrecon.errors import BadStream
 from rtrecon.mailbox import Mailbox
+from rtrecon.network import check_claim
 from rtrecon.remote.messages import KINDS, State, Stimulus, message_of
 from rtrecon.types import (
     Brain,
     Comparison,
     Decoded,
+    Event,
     Frame,
+    Marker,
     Painted,
     Phase,
     Presentation,
     Status,
     Trial,
 )
-from rtrecon.wire import VIEW_TYPE, view_stream
+from rtrecon.wire import VIEW_TYPE, marker_info, text_of, view_stream
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +55,8 @@ class Follower:
     """A running session as `Watched` and `Presented` have it, read only.
 
     One thread looks for the session's view stream, reads it, and looks again when it falls silent;
-    it never gives up. What a view asks of the session (start, stop, other settings) is not sent:
-    there is no way back. Properties may be read from any thread.
+    it never gives up. What a view asks of the session (start, stop, other settings) is not sent; the
+    one thing that goes back is that the participant stops. Properties may be read from any thread.
 
     Parameters
     ----------
@@ -97,6 +100,7 @@ class Follower:
         self._avoid: dict[str, float] = {}  # sources that did not answer, until when
         self._stop = threading.Event()
         self._left = False
+        self._withdrawal: threading.Thread | None = None
         self._thread = threading.Thread(
             target=self._follow, name="rtrecon-view-follow", daemon=True
         )
@@ -122,6 +126,8 @@ class Follower:
     def presentation(self) -> Presentation:
         """The newest, for all but operators without what may not be seen; blank while unheard."""
         presentation = replace(self._state.presentation, frame=self._presented)
+        if self._withdrawal is not None:
+            return replace(presentation, phase=Phase.WITHDRAWN, frame=None, blank=True)
         if self.role != "operator":
             presentation = _allowed(presentation)
         if self._fresh:
@@ -163,6 +169,25 @@ class Follower:
     def pause(self, on: bool) -> None:
         """Nothing: it is paused where it runs."""
 
+    def withdraw(self) -> None:
+        """The participant stops: blank here at once, and the session is told by a marker."""
+        if self._withdrawal is None:
+            self._withdrawal = threading.Thread(
+                target=self._tell_withdrawal, name="rtrecon-view-withdraw", daemon=True
+            )
+            self._withdrawal.start()
+
+    def _tell_withdrawal(self) -> None:
+        """Offer the marker until the session has heard it."""
+        outlet = pylsl.StreamOutlet(marker_info(self.name, source_id=""))
+        text = text_of(Marker(Event.WITHDRAW))
+        while not (self._state.status.phase.over or self._stop.is_set()):
+            if outlet.wait_for_consumers(_POLL_S):
+                outlet.push_sample([text])
+                self._stop.wait(_POLL_S)
+        if self._state.status.phase is not Phase.WITHDRAWN:
+            log.error("the session may not have heard that the participant stops: stop it there")
+
     def stop(self) -> None:
         """Leave the session as it is: this view is over."""
         self._left = True
@@ -180,6 +205,8 @@ class Follower:
 
     def close(self) -> None:
         """Let go of the stream."""
+        if self._withdrawal is not None:  # it has to be heard first
+            self._withdrawal.join(timeout=10.0)
         self._stop.set()
         self._thread.join(timeout=10.0)
 
@@ -301,4 +328,10 @@ def _allowed(presentation: Presentation) -> Presentation:
 
 def _usable(info: pylsl.StreamInfo) -> bool:
     string = info.channel_format() == pylsl.cf_string and info.channel_count() == 1
-    return bool(string and info.type() == VIEW_TYPE)
+    if not string or info.type() != VIEW_TYPE:
+        return False
+    try:
+        check_claim(info, _BUFFER_S)
+    except BadStream:
+        return False
+    return True

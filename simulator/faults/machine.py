@@ -124,7 +124,9 @@ def rehearse(faults: Sequence[MachineFault], arguments: Sequence[str]) -> int:
     """
     if not arguments or arguments[0] != "run":
         raise BadConfig("rehearse what? After -- comes a session: run --decoder DIR ...")
-    program = import_module("rtrecon.__main__")  # by its name: it knows windows, and nothing here does
+    program = import_module(
+        "rtrecon.__main__"
+    )  # by its name: it knows windows, and nothing here does
     with _put_in(faults, display="--headless" not in arguments):
         return int(program.main(arguments))
 

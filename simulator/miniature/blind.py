@@ -74,7 +74,7 @@ def main() -> None:
         print(counted(answers, json.loads(options.named.read_text())))
         return
     pipeline = StableDiffusionPipeline.from_pretrained(
-        options.pipeline, dtype=torch.float32, local_files_only=True
+        options.pipeline, dtype=torch.float32, local_files_only=True, use_safetensors=True
     )
     pipeline.set_progress_bar_config(disable=True)
     write(pipeline, options.output, options.seed, options.steps)

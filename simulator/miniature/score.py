@@ -226,7 +226,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=504)
     options = parser.parse_args()
     pipeline = StableDiffusionPipeline.from_pretrained(
-        options.pipeline, dtype=torch.float32, local_files_only=True
+        options.pipeline, dtype=torch.float32, local_files_only=True, use_safetensors=True
     )
     pipeline.set_progress_bar_config(disable=True)
     judge = Judge.load(options.judge) if options.judge else Judge.load()

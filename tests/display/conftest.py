@@ -84,6 +84,9 @@ class HandFed:
     def pause(self, on: bool) -> None:
         self.become(paused=on)
 
+    def withdraw(self) -> None:
+        self.become(phase=Phase.WITHDRAWN)
+
     def end(self) -> None:
         self.become(phase=Phase.ENDED)
         self.ended = True

@@ -289,6 +289,22 @@ def test_one_broken_part_of_the_window_is_told_once_and_hides_nothing_else(
     assert window.close()
 
 
+def test_one_key_takes_all_pictures_away_when_the_participant_stops(
+    session: HandFed, window: OperatorWindow, feed: Callable[..., None], new_trial: NewTrial,
+    qtbot: QtBot,
+) -> None:  # fmt: skip
+    feed(new_trial(), 10)
+    picture = window.stage.reconstruction.picture
+    assert not picture.empty
+    qtbot.keyClick(window, Qt.Key.Key_F8)
+    qtbot.waitUntil(lambda: picture.empty)
+    assert window.header.pill.text() == "Stopped by the participant"
+    assert window.stage.reconstruction.headline.text() == ""
+    assert not window.strip.thumbnails
+    assert not window.candidates.isVisibleTo(window)
+    assert not window.controls.pause.isEnabled()
+
+
 def test_silence_has_a_length(session: HandFed, window: OperatorWindow) -> None:
     session.arrive(0)
     session.become(phase=Phase.SILENT)

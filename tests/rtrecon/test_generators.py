@@ -1,5 +1,7 @@
 """Our denoise loop against diffusers' own pipeline, with real classes at toy size."""
 
+import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import EntryPoint
@@ -196,3 +198,37 @@ def test_what_is_no_generator_is_refused_with_one_line(tmp_path: Path, toy_folde
     (tmp_path / "model_index.json").write_text('{"unet": ["diffusers", "UNet2DConditionModel"]}')
     with pytest.raises(BadGenerator, match="has no vae"):
         Diffusion(Preset(str(tmp_path)), "half")
+
+
+@pytest.mark.parametrize(
+    ("part", "of"),
+    [
+        ("_class_name", ["evil", "Pipeline"]),
+        ("unet", ["evil", "Unet"]),
+        ("scheduler", ["subprocess", "Popen"]),
+        ("text_encoder", ["transformers"]),
+    ],
+)
+def test_a_folder_that_brings_code_is_refused_and_its_code_not_run(
+    toy_folder: Path, tmp_path: Path, part: str, of: list[str]
+) -> None:
+    folder = tmp_path / "generator"
+    shutil.copytree(toy_folder, folder)
+    parts = json.loads((folder / "model_index.json").read_text())
+    (folder / "model_index.json").write_text(json.dumps(parts | {part: of}))
+    evil = f"open({str(tmp_path / 'owned')!r}, 'w')\nclass Pipeline: pass\nclass Unet: pass\n"
+    for place in (folder, folder / "unet"):
+        (place / "evil.py").write_text(evil)
+    with pytest.raises(BadGenerator, match="brings code of its own, which is not run"):
+        generators.load_generator(str(folder), Compute(torch.device("cpu")))
+    assert not (tmp_path / "owned").exists()
+
+
+def test_pickled_weights_are_not_read(toy_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "generator"
+    shutil.copytree(toy_folder, folder)
+    for file in (folder / "unet").glob("*.safetensors"):
+        file.unlink()
+    torch.save({}, folder / "unet" / "diffusion_pytorch_model.bin")
+    with pytest.raises(BadGenerator, match="cannot be loaded"):
+        generators.load_generator(str(folder), Compute(torch.device("cpu")))

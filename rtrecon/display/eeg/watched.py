@@ -71,6 +71,10 @@ class WatchedEeg(Protocol):
         """Ask for the end and return at once."""
         ...
 
+    def withdraw(self) -> None:
+        """A participant stops: everything is blank, and nothing is recorded any more."""
+        ...
+
     def presented(self, painted: Painted) -> None:
         """Take note of what the participant was shown."""
         ...

@@ -174,7 +174,7 @@ class EegWindow(SessionWindow):
 
     def _show_status(self, status: Status) -> None:
         phase = status.phase
-        over = phase in (Phase.ENDED, Phase.FAILED)
+        over = phase.over
         words = "waiting for the first samples" if phase is Phase.WAITING else phase.value
         if self._asked_to_stop and not over:
             words = "stopping"

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from PySide6.QtCore import QCoreApplication, QEvent, QEventLoop, QObject, Qt
-from PySide6.QtGui import QKeySequence, QScreen, QShortcut
+from PySide6.QtCore import QCoreApplication, QEvent, QEventLoop, QKeyCombination, QObject, Qt
+from PySide6.QtGui import QKeyEvent, QKeySequence, QScreen, QShortcut
 from PySide6.QtWidgets import QApplication, QWidget
 
 from rtrecon.config import read_table
-from rtrecon.display.presented import Presented
+from rtrecon.display.presented import WITHDRAW_KEY, Presented
 from rtrecon.display.screens.calm import Calm
 from rtrecon.display.screens.canvas import Canvas
 from rtrecon.display.screens.monitors import monitor
@@ -121,6 +121,8 @@ class Beside(QObject):
                 PARTICIPANT_KEYS, PARTICIPANTS, own.screen,
                 lambda: participant_screen(presented, own),
             )  # fmt: skip
+            if own.stop != WITHDRAW_KEY:  # which the window has
+                StopKey(own.stop, presented, window)
         if (wall := screens.spectators) is not None:
             self._offer(
                 SPECTATOR_KEYS, SPECTATORS, wall.screen,
@@ -161,6 +163,34 @@ class Beside(QObject):
         for canvas in list(self.open.values()):
             canvas.close()
             QApplication.sendPostedEvents(canvas, QEvent.Type.DeferredDelete)
+
+
+class StopKey(QObject):
+    """By this key, pressed in whatever window, the participant stops.
+
+    It comes before all shortcuts: two of one key would take it from each other, and a button box
+    types what it types.
+    """
+
+    def __init__(self, key: str, presented: Presented, owner: QWidget) -> None:
+        super().__init__(owner)
+        self._key, self._presented = QKeySequence(key).toString(), presented
+        application().installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+        """Take the key, and nothing else."""
+        if event.type() is not QEvent.Type.ShortcutOverride or self._key != _pressed(event):
+            return False
+        event.accept()
+        self._presented.withdraw()
+        return True
+
+
+def _pressed(event: QEvent) -> str:
+    """The key with what is held beside it; a number block's are as any others."""
+    assert isinstance(event, QKeyEvent)
+    held = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+    return QKeySequence(QKeyCombination(held, Qt.Key(event.key()))).toString()
 
 
 def run_screen(canvas: Canvas, where: str, keys: str, what: str) -> None:

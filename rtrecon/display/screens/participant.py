@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from math import isfinite
 
 from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
-from PySide6.QtGui import QColor, QPainter, QPen
+from PySide6.QtGui import QColor, QKeySequence, QPainter, QPen
 
 from rtrecon.display.flashes import FASTEST_S
 from rtrecon.display.picture import fitted, to_qimage
+from rtrecon.display.presented import WITHDRAW_KEY
 from rtrecon.display.screens.layers import Layer
 from rtrecon.display.screens.letters import plain, write
 from rtrecon.display.screens.patch import Corner
@@ -45,6 +46,9 @@ class Participant:
         How long the last picture stays after a fault, before the fixation cross.
     stale_s : float
         A run from which nothing new has come for so long is taken for faulty; 0: never.
+    stop : str
+        The key, as Qt names it, by which the participant stops ("F8", "1"): screens are blank from
+        then on, and nothing is recorded.
     """
 
     screen: str = ""
@@ -58,10 +62,14 @@ class Participant:
     fade_s: float = 2.0
     hold_s: float = 3.0
     stale_s: float = 60.0
+    stop: str = WITHDRAW_KEY
 
     def __post_init__(self) -> None:
         if not QColor(self.background).isValid():
             raise BadConfig(f"background = {self.background!r}: must be a colour such as '#202020'")
+        key = QKeySequence(self.stop)
+        if key.count() != 1 or not key.toString():
+            raise BadConfig(f"stop = {self.stop!r}: must be a key such as 'F8' or '1'")
         between("picture", self.picture, 0.1, 1.0)
         between("letters", self.letters, 0.02, 0.2)
         between("fade_s", self.fade_s, FASTEST_S, 60.0)

@@ -28,6 +28,11 @@ class CurrentRun:
         """What may be shown now."""
         return BETWEEN_RUNS if self.run is None else self.run.presentation
 
+    def withdraw(self) -> None:
+        """The participant stops the run that is open."""
+        if self.run is not None:
+            self.run.withdraw()
+
     def presented(self, painted: Painted) -> None:
         """Recorded in the run's folder; between runs there is none."""
         if self.run is not None:

@@ -61,7 +61,7 @@ class RunEnded(QWidget):
     def show_ended(self, ended: Ended, number: int) -> None:
         """Show what became of run `number` of this visit."""
         self.title.say(f"rtrecon  \N{MIDDLE DOT}  run {number} has {_how(ended)}")
-        self.verdict.say(_identification(ended))
+        self.verdict.say(STOPPED if ended.withdrawn else _identification(ended))
         values = {
             "received": ended.volumes.received, "lost": ended.volumes.lost,
             "duplicate": ended.volumes.duplicate, "rejected": ended.volumes.rejected,
@@ -79,7 +79,15 @@ FIGURES = ("received", "lost", "duplicate", "rejected", "pictures", "trials", "n
 
 
 def _how(ended: Ended) -> str:
+    if ended.withdrawn:
+        return "been stopped by the participant"
     return "failed: what was received is recorded" if ended.failed else "ended"
+
+
+STOPPED = (
+    "Nothing was recorded from then on. Go on only when the participant wants to; to remove what was "
+    "recorded before, delete the folder below."
+)
 
 
 def _identification(ended: Ended) -> str:

@@ -75,6 +75,9 @@ class HandFedEeg:
     def stop(self) -> None:
         self.stopped += 1
 
+    def withdraw(self) -> None:
+        self.status = replace(self.status, phase=Phase.WITHDRAWN)
+
     def end(self) -> None:
         self.status = replace(self.status, phase=Phase.ENDED)
         self.ended = True

@@ -35,6 +35,9 @@ class HandPresented:
     def presented(self, painted: Painted) -> None:
         self.painted.append(painted)
 
+    def withdraw(self) -> None:
+        self.become(phase=Phase.WITHDRAWN, blank=True)
+
     def become(self, **changes: Any) -> None:
         self.presentation = replace(self.presentation, **changes)
 

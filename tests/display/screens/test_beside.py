@@ -133,6 +133,26 @@ def test_a_monitor_that_is_taken_away(
     assert session.stopped == 0
 
 
+@pytest.mark.parametrize("key", ["F8", "1"])
+def test_the_participants_own_key_stops_once_whatever_window_hears_it(
+    window: OperatorWindow, session: HandFed, qtbot: QtBot, key: str
+) -> None:
+    """F8 is the window's, another comes on top: a button box types into whatever has the focus."""
+    Both(session)
+    beside = Beside(window, session, Screens(Participant(screen="1", stop=key)))
+    qtbot.waitUntil(window.isActiveWindow)
+    qtbot.keyClick(window, Qt.Key.Key_F8 if key == "F8" else Qt.Key.Key_1)
+    assert session.status.phase is Phase.WITHDRAWN
+    assert not session.swapped  # a digit is one of the window's own keys
+    beside.close()
+
+
+def test_a_key_that_is_none_is_refused() -> None:
+    for key in ("", "Wobble", "A, B"):
+        with pytest.raises(BadConfig, match="stop = .*must be a key"):
+            Participant(stop=key)
+
+
 def test_alone(presented: HandPresented, qtbot: QtBot) -> None:
     canvas = participant_screen(presented, Participant())
     QTimer.singleShot(

@@ -24,6 +24,9 @@ class Still:
     def presented(self, painted: Painted) -> None:
         pass
 
+    def withdraw(self) -> None:
+        pass
+
 
 def main(folder: Path) -> None:
     app = QApplication(["test"])

@@ -24,6 +24,7 @@ from rtrecon.bridge.serve import Bridge, Publisher
 from rtrecon.bridge.watch import Watcher, file_system
 from rtrecon.receive import Receiver
 from rtrecon.types import Event, Marker, Volume
+from tests.exports import write_mosaic
 
 EXPORTS = Path(__file__).parents[4] / "shared" / "data" / "scanner-exports"
 AFFINE = np.array([[-3.0, 0, 0, 9], [0, 3, 0, -8], [0, 0, 3.5, -7], [0, 0, 0, 1]])
@@ -422,3 +423,20 @@ def test_an_independent_client_reads_the_same(
     stamps = [c["stamp"] for c in came]
     assert stamps == sorted(stamps)
     assert first < stamps[2] < came[2]["now"] < pylsl.local_clock()
+
+
+def test_no_name_leaves_the_bridge(
+    opened: Callable[..., Room], stream_name: str, tmp_path: Path
+) -> None:
+    """What the headers say of the patient is in no stream's description, nor told to anybody."""
+    room = opened()
+    for number in range(3):
+        write_mosaic(room.folder / f"{number}.dcm", made_up(number), volume=number)
+    assert "SECRET" in (room.folder / "0.dcm").read_bytes().decode("latin-1")
+    room.until_received(2)
+    found = [info for info in pylsl.resolve_streams(1.0) if info.name().startswith(stream_name)]
+    described = [pylsl.StreamInlet(info, recover=False).info(5.0).as_xml() for info in found]
+    assert len(described) >= 2
+    for text in (*described, *room.told, *map(repr, room.items)):
+        assert "SECRET" not in text
+    room.finish()

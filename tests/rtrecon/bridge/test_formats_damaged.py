@@ -175,6 +175,29 @@ def test_gz_that_inflates_without_end_is_refused(
         read(path)
 
 
+def test_gz_is_inflated_no_further_than_its_header_promises(tmp_path: Path) -> None:
+    path = exports.write_nifti(tmp_path / "bomb.nii.gz", DATA)
+    whole = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(whole + bytes(64 << 20)))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(Foreign, match="inflates"):
+        read(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 30 << 10  # KiB
+
+
+def test_counts_of_no_scanner_are_refused(tmp_path: Path) -> None:
+    """Echoes are counted by making a set of them."""
+    path = exports.write_slices(tmp_path / "s", DATA)[1]
+    image = pydicom.dcmread(path)
+    for tag, what in (((0x0019, 0x107E), "echoes"), ((0x0021, 0x104F), "slices")):
+        had = image[tag].value if tag in image else None
+        image.add_new(tag, "DS", "9e15")
+        image.save_as(path)
+        with pytest.raises(Foreign, match=what):
+            read(path)
+        image.add_new(tag, "DS", str(had or 1))
+
+
 @pytest.mark.parametrize(
     "syntax", [pydicom.uid.DeflatedExplicitVRLittleEndian, pydicom.uid.JPEG2000Lossless]
 )

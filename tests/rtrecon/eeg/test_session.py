@@ -18,6 +18,7 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
+import pylsl
 import pytest
 from numpy.typing import NDArray
 from pythonosc.dispatcher import Dispatcher
@@ -29,9 +30,11 @@ from rtrecon.eeg.inlet import gaps_in
 from rtrecon.eeg.protocols import PROTOCOLS
 from rtrecon.remote import Follower
 from rtrecon.scores import scores_of
-from rtrecon.types import Block, Presentation, Score
+from rtrecon.types import Block, Event, Marker, Presentation, Score
+from rtrecon.wire import marker_info, text_of
 from simulator.eeg import Head, Plan, Rhythm, send
 from tests.live import rows
+from tests.told import eventually
 
 pytestmark = [pytest.mark.timeout(60)]
 
@@ -389,6 +392,31 @@ def test_ctrl_c_leaves_a_whole_folder(
     assert summary["people"]["Ada"]["scores"] == len(rows(folder / "scores.tsv"))
     assert summary["recording"]["failed_writes"] == 0
     assert json.loads((folder / "status.jsonl").read_text().splitlines()[-1])["phase"] == "ended"
+
+
+def test_a_participant_who_stops_ends_it_from_any_program(
+    stream: str, people: Callable[..., None], tmp_path: Path
+) -> None:
+    """By a marker; what is recorded ends there."""
+    toml = tmp_path / "session.toml"
+    toml.write_text(ONE.replace("STREAM", stream).replace("duration_s = 10", "duration_s = 6000"))
+    people(Plan(duration_s=300))
+    folder = tmp_path / "session"
+
+    def stop() -> None:
+        eventually(lambda: (folder / "scores.tsv").exists(), 30.0)
+        outlet = pylsl.StreamOutlet(marker_info(stream, ""))
+        assert outlet.wait_for_consumers(20.0)
+        outlet.push_sample([text_of(Marker(Event.WITHDRAW))])
+        eventually(lambda: (folder / "summary.json").exists(), 20.0)
+
+    stopping = threading.Thread(target=stop)
+    stopping.start()
+    summary = run(toml, folder)
+    stopping.join(30)
+    said = [json.loads(line) for line in (folder / "status.jsonl").read_text().splitlines()]
+    assert said[-1]["phase"] == "stopped by the participant"
+    assert summary["people"]["Ada"]["scores"] >= len(rows(folder / "scores.tsv")) > 0
 
 
 def refused(toml: Path, capsys: pytest.CaptureFixture[str], *more: str) -> str:
