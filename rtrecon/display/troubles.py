@@ -80,7 +80,7 @@ class _Line(QFrame):
             mark(widget, "loses", loses)
         name = NAMES.get(trouble.stage, trouble.stage[:20])
         self.stage.say(f"\N{WARNING SIGN}\N{VARIATION SELECTOR-15} {name}" if loses else name)
-        self.what.say(f"(+{more}) {trouble.what}" if more else trouble.what)
+        self.what.say(f"(and {more} more) {trouble.what}" if more else trouble.what)
         self.what.setToolTip(f"<p>{escape(trouble.what)}</p>")
 
 
