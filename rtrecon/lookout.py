@@ -18,7 +18,7 @@ from rtrecon.types import Geometry
 log = logging.getLogger(__name__)
 
 _LOOK_S = 0.5
-_FORGOTTEN_S = 5.0  # for so long LSL still lists a stream whose program is gone
+_FORGOTTEN_S = 3.0  # for so long LSL still lists a stream whose program is gone
 _MOST = 100  # sources that are told of
 
 
