@@ -3,6 +3,7 @@
 # make test   lint, types, walls, tests
 # make lint   the first three of these
 # make docs   the documentation as a site, in out/site
+# make faults every fault that is promised to be survived, done to real sessions
 # make bench  the tables in docs/
 # PYTHON chooses the interpreter for the virtual environment (3.11 or newer).
 
@@ -13,7 +14,7 @@ READY := $(VENV)/.installed
 DEMO := out/demo
 GENERATOR := miniature
 
-.PHONY: demo test lint docs bench clean
+.PHONY: demo test lint docs faults bench clean
 
 demo: $(READY)
 	$(BIN)/python -m simulator.demo --generator $(GENERATOR) --output $(DEMO)
@@ -33,6 +34,10 @@ lint: $(READY)
 docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "open out/site/index.html"
+
+# A case takes seconds, most of them waiting; the table is in out/faults (docs/promises.md).
+faults: $(READY)
+	$(BIN)/python -m tests.faults
 
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.recorded
