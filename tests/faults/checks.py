@@ -127,6 +127,21 @@ def counts(received: int = 0, lost: int = 0, duplicate: int = 0, rejected: int =
     return check
 
 
+def away(volumes: int, lost: bool) -> Check:
+    """So many volumes, or what is left of the run, were never sent; in the same run they are lost."""
+
+    def check(outcome: Outcome) -> str:
+        missing = min(volumes, len(outcome.scan.volumes) - outcome.at)
+        return counts(-missing, lost=missing if lost else 0)(outcome)
+
+    return check
+
+
+def if_it_goes_on(check: Check) -> Check:
+    """Held only where something is sent after the fault."""
+    return lambda outcome: check(outcome) if outcome.goes_on else ""
+
+
 def faulty(text: str, count: int = 1) -> Check:
     """So many rows of volumes.tsv have this fault, beginning with the volume it was done to."""
 

@@ -1,15 +1,16 @@
 """All cases, several at once, and the table of what came of them."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 
 from rtrecon.errors import Error
-from tests.faults.case import Case, Check
-from tests.faults.cases import CASES, NONE
+from tests.benchmarks.document import table
+from tests.faults.case import WHEN, Case, Check
+from tests.faults.cases import NONE
 from tests.faults.checks import as_undisturbed, counts, ended, to_the_bit, whole
 from tests.faults.outcome import Outcome
 from tests.faults.rig import run_case
@@ -37,20 +38,19 @@ class Line:
         return (self.case.name, self.when, promised, self.observed, back, kept)
 
 
-def run_matrix(output: Path, only: list[str] | None, jobs: int) -> tuple[int, int]:
-    """Do all cases and print a table as they end; returns how many are broken, and how many were."""
-    chosen = [case for case in CASES if not only or case.name in only]
+def run_matrix(output: Path, chosen: Sequence[Case], jobs: int) -> list[Line]:
+    """Do cases, and print a table as they end; it is left in the folder."""
     lines: list[Line] = []
     references = {count: undisturbed(count, output) for count in {case.count for case in chosen}}
     print(f"| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}", flush=True)
     for line in _lines(chosen, output, references, jobs):
         print(f"| {' | '.join(line.cells)} |", flush=True)
         lines.append(line)
-    order = {(case.name, when): n for n, case in enumerate(CASES) for when in case.whens}
-    lines.sort(key=lambda line: (order[line.case.name, line.when], line.when))
+    lines.sort(key=lambda line: (chosen.index(line.case), WHEN.index(line.when)))
     rows = [HEAD, *(line.cells for line in lines)]
     (output / "table.tsv").write_text("".join("\t".join(row) + "\n" for row in rows))
-    return sum(bool(line.broken) for line in lines), len(lines)
+    (output / "table.md").write_text(table(HEAD, rows[1:]) + "\n")
+    return lines
 
 
 def undisturbed(count: int, output: Path) -> Outcome:
@@ -64,7 +64,7 @@ def undisturbed(count: int, output: Path) -> Outcome:
 
 
 def _lines(
-    cases: list[Case], output: Path, references: dict[int, Outcome], jobs: int
+    cases: Sequence[Case], output: Path, references: dict[int, Outcome], jobs: int
 ) -> Iterator[Line]:
     places = [(case, when) for case in cases for when in case.whens]
     places.sort(key=lambda place: -place[0].limit_s)  # so that the long ones do not come last

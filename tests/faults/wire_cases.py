@@ -1,7 +1,16 @@
 """Faults of the scanner, its network and the programs that send markers."""
 
 from tests.faults.case import Case
-from tests.faults.checks import all_recorded, counts, faulty, logged, phases, troubled
+from tests.faults.checks import (
+    all_recorded,
+    away,
+    counts,
+    faulty,
+    if_it_goes_on,
+    logged,
+    phases,
+    troubled,
+)
 from tests.faults.outcome import Outcome
 
 LONG = 120  # volumes: 12 s
@@ -129,7 +138,7 @@ WIRE = (
         recorded="everything until then", recovers="ends by itself with --until-idle, else by hand",
         within_s=10.0,
         wire=lambda at: f"die={at}", options=("--until-idle", "4"),
-        checks=(phases("stream silent", "ended"), troubled("receive")),
+        checks=(phases("stream silent", "ended"), troubled("receive"), all_recorded),
     ),
     Case(
         "restart", "the scanner is killed and is back after 3 s, in the middle of its count",
@@ -137,14 +146,17 @@ WIRE = (
         recorded="everything but what it did not send meanwhile",
         recovers="with its next volume", within_s=12.0,
         wire=lambda at: f"restart={at}:3", back=Outcome.volumes_back_s, count=LONG,
-        checks=(phases("stream silent", "ended"), logged("volume(s) lost")),
+        checks=(phases("stream silent", "ended"), away(30, lost=True), all_recorded),
     ),
     Case(
         "restart-zero", "the same, and it counts from 0",
         shown="'stream silent', then a new run",
         recorded="both runs, one after the other", recovers="with its next volume", within_s=12.0,
         wire=lambda at: f"restart-zero={at}:3", back=Outcome.volumes_back_s, count=LONG,
-        checks=(phases("stream silent", "ended"), logged("began again at 0")),
+        checks=(
+            phases("stream silent", "ended"), away(30, lost=False), all_recorded,
+            if_it_goes_on(logged("began again at 0")),
+        ),
     ),
     Case(
         "replace", "the scanner is killed, and another source sends in its place",
@@ -152,21 +164,24 @@ WIRE = (
         recorded="everything but what was not sent meanwhile",
         recovers="with its next volume", within_s=12.0,
         wire=lambda at: f"replace={at}:3", back=Outcome.volumes_back_s, count=LONG,
-        checks=(phases("stream silent", "ended"), logged("volume(s) lost")),
+        checks=(phases("stream silent", "ended"), away(30, lost=True), all_recorded),
     ),
     Case(
         "replace-zero", "the same, and it counts from 0",
         shown="'stream silent', then a new run",
         recorded="both runs, one after the other", recovers="with its next volume", within_s=12.0,
         wire=lambda at: f"replace-zero={at}:3", back=Outcome.volumes_back_s, count=LONG,
-        checks=(phases("stream silent", "ended"), logged("began again at 0")),
+        checks=(
+            phases("stream silent", "ended"), away(30, lost=False), all_recorded,
+            if_it_goes_on(logged("began again at 0")),
+        ),
     ),
     Case(
         "shape", "the scanner is restarted with another matrix for 3 s, then is itself again",
         shown="that the stream does not fit", recorded="none of what does not fit",
         recovers="with the first volume that fits", within_s=12.0,
         wire=lambda at: f"shape={at}:3", back=Outcome.volumes_back_s, count=LONG,
-        checks=(phases("stream silent", "ended"),),
+        checks=(phases("stream silent", "ended"), away(30, lost=True), all_recorded),
     ),
     Case(
         "second", "another scanner sends under the same name for 3 s",
@@ -180,6 +195,13 @@ WIRE = (
         shown="'stream silent'", recorded="everything: what waited comes when the cable is mended",
         recovers="when it is mended", within_s=10.0,
         wire=lambda at: f"cut={at}:5", back=Outcome.volumes_back_s, count=LONG,
-        checks=(phases("stream silent", "ended"),),
+        checks=(phases("stream silent", "ended"), counts(), all_recorded),
+    ),
+    Case(
+        "cut-60", "the cable is cut for 60 s",
+        shown="'stream silent'", recorded="everything: what waited comes when the cable is mended",
+        recovers="when it is mended", within_s=70.0,
+        wire=lambda at: f"cut={at}:60", back=Outcome.volumes_back_s, count=150, speed=4.0,
+        limit_s=200.0, checks=(phases("stream silent", "ended"), counts(), all_recorded),
     ),
 )  # fmt: skip
