@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from rtrecon.bounded import bounded_text
 from rtrecon.confidence import Confidence
 from rtrecon.errors import BadArtifact
 from rtrecon.evidence import Evidence, Model
@@ -189,7 +190,7 @@ def load_artifact(folder: Path) -> Artifact:
         Missing, damaged, of a newer format, or at odds with itself.
     """
     try:
-        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        about = json.loads(bounded_text(folder / ABOUT))
         content = (folder / ARRAYS).read_bytes()
     except OSError as error:
         raise BadArtifact(

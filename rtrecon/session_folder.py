@@ -14,6 +14,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from rtrecon.bounded import MOST_TABLE_BYTES, bounded_text
 from rtrecon.errors import BadDataset, BadStream
 from rtrecon.types import Geometry, Marker, Times, Volume, read_only
 from rtrecon.wire import marker_of
@@ -102,7 +103,7 @@ def open_session_folder(folder: Path) -> SessionFolder:
     if not is_session_folder(folder):
         raise BadDataset(f"{folder} is no session: name a folder that rtrecon run wrote")
     try:
-        about = json.loads((folder / "session.json").read_text(encoding="utf-8"))
+        about = json.loads(bounded_text(folder / "session.json"))
         geometry = _geometry(about["geometry"])
         volumes = open_rows(folder / "volumes.npy")
         rows = [{"fault": "n/a"} | row for row in read_table(folder / "volumes.tsv")]
@@ -127,7 +128,7 @@ def read_table(file: Path) -> list[Row]:
 def _whole_lines(file: Path) -> list[str]:
     if not file.is_file():
         return []
-    text = file.read_text(encoding="utf-8", errors="replace")
+    text = bounded_text(file, MOST_TABLE_BYTES, "replace")
     return text[: text.rfind("\n") + 1].splitlines()
 
 

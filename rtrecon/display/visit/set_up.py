@@ -240,6 +240,8 @@ def _verdict(red: int, amber: int) -> str:
 
 def _label(text: str, buddy: QWidget) -> QLabel:
     """A name whose underlined letter leads to its field."""
-    label = QLabel(text)
+    label = QLabel()
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setText(text)
     label.setBuddy(buddy)
     return label
