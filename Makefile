@@ -8,6 +8,7 @@
 # make audit  known vulnerabilities of what is installed; says so where it could not ask
 # make sbom   what is installed, as a bill of materials, in out/sbom.json
 # make release  wheel, sources and bill of materials, in dist/
+# make fuzz   all readers of what is untrusted, fuzzed for 10 minutes of the processor each
 # PYTHON chooses the interpreter for the virtual environment (3.11 or newer).
 
 PYTHON ?= python3
@@ -18,7 +19,7 @@ DEMO := out/demo
 TOOLS := out/tools
 GENERATOR := miniature
 
-.PHONY: demo test lint docs faults bench audit sbom release clean
+.PHONY: demo test lint docs bench faults fuzz soak audit sbom release clean
 
 demo: $(READY)
 	$(BIN)/python -m simulator.demo --generator $(GENERATOR) --output $(DEMO)
@@ -57,6 +58,11 @@ bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.kills
 	$(BIN)/python -m tests.benchmarks.screens
 	$(BIN)/python -m tests.benchmarks.window --person out/demo-person  # which make demo makes
+
+fuzz: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fuzz]' \
+		|| echo "fuzz: atheris cannot be installed here: inputs are changed by chance alone"
+	$(BIN)/python -m tests.fuzz --minutes 10
 
 audit: $(READY) $(TOOLS)/.installed
 	$(TOOLS)/bin/python tools/audit.py $(TOOLS)/bin/pip-audit \

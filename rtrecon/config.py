@@ -133,7 +133,7 @@ def read_toml(toml: Path) -> dict[str, Any]:
         return tomllib.loads(bounded_text(toml))
     except OSError as error:
         raise BadConfig(f"cannot read the configuration {toml}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, no text, endless numbers or tables
         raise BadConfig(f"{toml} is not TOML: {error}") from error
 
 

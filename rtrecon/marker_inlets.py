@@ -4,7 +4,7 @@ import heapq
 import logging
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pylsl
 from pylsl.util import LostError
@@ -35,9 +35,14 @@ class MarkerInlets:
     ----------
     name : str
         Of the volume stream.
+    after : callable, optional
+        Says of a source id whether another has joined it: only then it is joined here, and at once.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, after: Callable[[str], bool] | None = None) -> None:
+        self._after = after
+        self.sources: tuple[str, ...] = ()
+        """Source ids of those that have joined once; may be read from any thread."""
         self._search = pylsl.ContinuousResolver(
             "name", wire.marker_stream(name), forget_after=_FORGOTTEN_S
         )
@@ -111,6 +116,8 @@ class MarkerInlets:
 
     def _may_join(self, source: str) -> bool:
         known = source in self._inlets or source in self._joining
+        if self._after is not None and not self._after(source):
+            return False
         if not known and len(self._inlets) + len(self._joining) >= _MOST_STREAMS:
             self._tell("too many", f"over {_MOST_STREAMS} marker streams: the others are not heard")
             return False
@@ -128,7 +135,8 @@ class MarkerInlets:
     def _join(self, source: str, info: pylsl.StreamInfo) -> None:
         inlet = None
         try:
-            inlet = _Inlet(info)
+            inlet = _Inlet(info, at_once=self._after is not None)
+            self.sources = (*self.sources, source)
         except (LslTimeoutError, LostError):
             self._tell(source, f"{_named(info)} does not answer: its markers are not heard")
         self._connected.put((source, inlet))
@@ -174,11 +182,16 @@ class MarkerInlets:
 
 
 class _Inlet:
-    """One stream, open, with its own clock. The constructor waits for the sender's answers."""
+    """One stream, open, with its own clock. The constructor waits for the sender's answers.
 
-    def __init__(self, info: pylsl.StreamInfo) -> None:
+    `at_once`: another has joined before, and its sender counts on that one.
+    """
+
+    def __init__(self, info: pylsl.StreamInfo, at_once: bool = False) -> None:
         self.named = _named(info)
         self._inlet = pylsl.StreamInlet(info, max_buflen=_BUFFER_S, recover=True)
+        if at_once:
+            self._inlet.open_stream(timeout=10.0)
         self._clock = Clock(self._inlet)  # first: once it is open, its sender counts on us
         self._inlet.open_stream(timeout=10.0)
 

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from rtrecon.lookout import Lookout
 from rtrecon.marker_inlets import MarkerInlets
 from rtrecon.onsets import Onsets
 from rtrecon.types import Event, Marker, Times, Volume, VolumeCounts
-from rtrecon.volume_fault import VolumeFault
+from rtrecon.volume_fault import CAME_LATE, VolumeFault
 from rtrecon.watchdogs import Standstill
 
 log = logging.getLogger(__name__)
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 SILENCE_TRS = 3  # after so many TRs without a volume the stream counts as silent
 TAIL_S = 2.0  # what is still under way when the end marker comes gets this long
 _GRACE_S = 0.02  # that markers get to come before a volume of a backlog
+_LATEST = 1e12  # s, of any clock
 _MAX_GAP = 10_000  # a volume number further ahead than this is no number
 
 
@@ -47,6 +48,10 @@ class Receiver:
     until_idle_s : float or None
         End after so long without a volume; None waits for ever.
     stop : threading.Event
+    after : callable, optional
+        Says of a marker stream, by its source id, whether the receiver beside which this one listens
+        hears it: it is heard here only then, so that its program does not begin before that one
+        listens, and a paced sender is told of nothing that is taken here.
 
     Raises
     ------
@@ -55,20 +60,25 @@ class Receiver:
     """
 
     def __init__(
-        self, name: str, wait_s: float, until_idle_s: float | None, stop: threading.Event
+        self,
+        name: str,
+        wait_s: float,
+        until_idle_s: float | None,
+        stop: threading.Event,
+        after: Callable[[str], bool] | None = None,
     ) -> None:
         found = find_stream(name, wait_s, stop)
         self.name = name
         self.stop = stop
-        self._until_idle_s = until_idle_s
+        self.until_idle_s = until_idle_s
         self.geometry, self._volumes = open_volumes(found)
-        self._taken = taken_of(self._volumes)
+        self._taken = taken_of(self._volumes) if after is None else None
         self._clock = Clock(self._volumes)
         tr_s = self.geometry.tr_s / self.geometry.speed
         self._silent_s = max(SILENCE_TRS * tr_s, 0.5)
         self._count, self._fault_of = Count(tr_s), VolumeFault()
         self._doubtful: Volume | None = None  # its number was there: the next tells what it is
-        self._markers = MarkerInlets(name)
+        self._markers = MarkerInlets(name, after)
         self.markers_joined = self._markers.joined
         self.counts = VolumeCounts()
         self.last_received = pylsl.local_clock()  # of a volume; before the first, of listening
@@ -113,6 +123,11 @@ class Receiver:
         """Number of the newest volume that was looked at; -1 before the first."""
         return self._count.expected - 1
 
+    @property
+    def marker_sources(self) -> tuple[str, ...]:
+        """Source ids of the marker streams that are heard."""
+        return self._markers.sources
+
     def close(self) -> None:
         """Let go of the streams."""
         self._lookout.close()
@@ -133,7 +148,7 @@ class Receiver:
             return (
                 promised is not None and self._count.expected >= promised
             ) or idle_s > TAIL_S + tr_s
-        if self._until_idle_s is None or idle_s <= self._until_idle_s:
+        if self.until_idle_s is None or idle_s <= self.until_idle_s:
             return False
         log.warning(
             "stream '%s' was silent for %.0f s after %s: ended as --until-idle says",
@@ -168,6 +183,8 @@ class Receiver:
         self.last_received = received
         try:
             volume = wire.volume_of(sample, self.geometry, Times(stamp, received))
+            if not abs(stamp) < _LATEST:
+                raise BadStream(f"volume {volume.number} is stamped {stamp}, which is no time")
             if volume.number - self._count.expected > _MAX_GAP:
                 raise BadStream(
                     f"volume number {volume.number} after {self._count.expected - 1} is no number"
@@ -210,7 +227,7 @@ class Receiver:
         """A volume of this run that is for the record alone."""
         if self._count.late(*_place(volume)):
             self._counted(lost=-1)
-            return self._rejected(volume, "came late")
+            return self._rejected(volume, CAME_LATE)
         self._counted(duplicate=1)
         log.warning("volume %d came again and is skipped", volume.number)
         return replace(volume, fault="came again")
@@ -251,7 +268,9 @@ class Receiver:
                 self._taken.add(markers=1)
 
     def _ordered(self, marker: Marker) -> Iterator[Volume | Marker]:
-        if marker.event is Event.RUN_END:
+        if not abs(marker.stamp) < _LATEST:
+            log.warning("a marker was skipped: it is stamped %s, which is no time", marker.stamp)
+        elif marker.event is Event.RUN_END:
             self._end = marker  # passed on when the last volume is through
         elif marker.event is Event.RUN_START:
             if marker.stamp <= self._last_stamp:

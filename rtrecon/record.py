@@ -65,6 +65,8 @@ class Recorder(SessionWriter):
     geometry : Geometry
     about : mapping
         The content of session.json, besides geometry and versions.
+    resumed : bool
+        Go on in the folder that a killed session left; what is whole in it stays.
 
     Raises
     ------
@@ -72,12 +74,17 @@ class Recorder(SessionWriter):
         From the constructor: the folder holds another session or cannot be written.
     """
 
-    def __init__(self, folder: Path, geometry: Geometry, about: Mapping[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, geometry: Geometry, about: Mapping[str, Any], resumed: bool = False
+    ) -> None:
         super().__init__(
             folder, COLUMNS | dict.fromkeys(LINES, ()), {"geometry": _plain(geometry), **about},
             arrays={"volumes": (geometry.shape, geometry.dtype)}, within=("frames", "comparisons"),
+            resumed=resumed,
         )  # fmt: skip
         self._settings: list[Settings] = []  # as in settings.jsonl
+        self.newest: tuple[int, float] | None = None
+        """Number and stamp of the newest volume on disk. May be read from any thread."""
 
     def volume(self, volume: Volume) -> None:
         """Keep one raw volume, rejected or not. Waits as long as the disk takes none."""
@@ -88,6 +95,7 @@ class Recorder(SessionWriter):
             append_together(
                 (self._arrays["volumes"], volume.data), (self._lines["volumes.tsv"], row)
             )
+            self.newest = volume.number, times.acquired
 
         self._raw.put(f"volume {volume.number}", write, volume.data.nbytes)
 

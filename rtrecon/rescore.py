@@ -40,7 +40,7 @@ class Rescore:
         self._fired = [row["score"] for row in session.table("firings.tsv")]
         self._today: list[str] = []  # numbers of the scores that fire today
         self._count = 0
-        self._whole = (session.folder / "summary.json").is_file()
+        self._whole = session.whole
         self._scores, self._firings = Check("scores.tsv"), Check("firings.tsv")
 
     def marker(self, marker: Marker) -> None:

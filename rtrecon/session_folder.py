@@ -4,7 +4,10 @@ import csv
 import json
 import logging
 import math
+import os
+import tokenize
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
@@ -17,11 +20,15 @@ from numpy.typing import NDArray
 from rtrecon.bounded import MOST_TABLE_BYTES, bounded_text
 from rtrecon.errors import BadDataset, BadStream
 from rtrecon.types import Geometry, Marker, Times, Volume, read_only
-from rtrecon.wire import marker_of
+from rtrecon.wire import geometry_of, marker_of, volume_info
 
 log = logging.getLogger(__name__)
 
 Row = dict[str, str]
+
+_DAMAGE = (
+    ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,19 +57,23 @@ class SessionFolder:
 
     def walk(self) -> Iterator[Volume | Marker]:
         """Accepted volumes and all markers, as the receiver passed them on."""
+        return (item for item in self.all() if isinstance(item, Marker) or not item.fault)
+
+    def all(self) -> Iterator[Volume | Marker]:
+        """All volumes and markers, as the receiver passed them on."""
         markers = list(self.markers)
-        for index, row in enumerate(self.rows):
+        for index in range(len(self.rows)):
             while markers and markers[0][0] <= index:
                 yield markers.pop(0)[1]
-            if row["fault"] == "n/a":
-                yield self.volume(index)
+            yield self.volume(index)
         yield from (marker for _, marker in markers)
 
     def volume(self, index: int) -> Volume:
         """The volume of one row, rejected or not."""
         row = self.rows[index]
         times = Times(float(row["acquired"]), float(row["received"]))
-        return Volume(int(row["number"]), read_only(self.volumes[index]), times)
+        fault = "" if row["fault"] == "n/a" else row["fault"]
+        return Volume(int(row["number"]), read_only(self.volumes[index]), times, fault)
 
     def table(self, name: str) -> list[Row]:
         """The whole rows of one of its tables (`trials.tsv`); none where there is no such file."""
@@ -79,17 +90,49 @@ class SessionFolder:
         file = self.folder / f"{name}.npy"
         try:
             return open_rows(file) if file.is_file() else None
-        except (OSError, ValueError, ArithmeticError) as error:
+        except (OSError, *_DAMAGE) as error:
             raise BadDataset(f"{file} is damaged: {error}") from error
 
+    @property
+    def whole(self) -> bool:
+        """Whether the session's own process came to its end: else what is derived may lack its last."""
+        try:
+            summary = json.loads((self.folder / "summary.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        return isinstance(summary, dict) and "kept_by" not in summary
+
     def lines(self, name: str) -> list[dict[str, Any]]:
-        """The whole lines of one of its JSON files (`settings.jsonl`)."""
-        return [json.loads(line) for line in _whole_lines(self.folder / name)]
+        """The whole lines of one of its JSON files (`settings.jsonl`).
+
+        Raises
+        ------
+        BadDataset
+            One is no JSON object.
+        """
+        with damage_told(self.folder / name):
+            return [dict(json.loads(line)) for line in _whole_lines(self.folder / name)]
+
+
+@contextmanager
+def damage_told(path: Path) -> Iterator[None]:
+    """While what a session recorded is read: whatever is not as it was written ends in one line.
+
+    Raises
+    ------
+    BadDataset
+    """
+    try:
+        yield
+    except _DAMAGE as error:
+        told = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise BadDataset(f"{path} is damaged ({told}): use a copy that is whole") from error
 
 
 def is_session_folder(folder: Path) -> bool:
     """Whether `rtrecon run` wrote it."""
-    return (folder / "session.json").is_file() and (folder / "volumes.npy").is_file()
+    files = (folder / "session.json", folder / "volumes.npy")
+    return all(map(os.path.isfile, files))  # a name that can be none is no file, and no error
 
 
 def open_session_folder(folder: Path) -> SessionFolder:
@@ -109,7 +152,7 @@ def open_session_folder(folder: Path) -> SessionFolder:
         rows = [{"fault": "n/a"} | row for row in read_table(folder / "volumes.tsv")]
         whole = min(len(rows), len(volumes))
         markers = _markers(folder / "markers.jsonl", rows)
-    except (OSError, ValueError, LookupError, TypeError, BadStream) as error:
+    except (OSError, BadStream, *_DAMAGE) as error:
         raise BadDataset(f"{folder} cannot be read as a session: {error}") from error
     if volumes.shape[1:] != geometry.shape:
         raise BadDataset(
@@ -143,7 +186,10 @@ def open_rows(file: Path) -> NDArray[np.generic]:
     with file.open("rb") as opened:
         if npy.read_magic(opened) != (1, 0):
             raise ValueError(f"{file.name} is of another version of .npy")
-        shape, fortran, dtype = npy.read_array_header_1_0(opened)
+        try:
+            shape, fortran, dtype = npy.read_array_header_1_0(opened)
+        except (tokenize.TokenError, SyntaxError, TypeError, RecursionError) as error:
+            raise ValueError(f"{file.name} has no header of .npy: {error}") from error
         start = opened.tell()
     row_bytes = math.prod(shape[1:]) * dtype.itemsize
     if fortran or dtype.hasobject or not shape or row_bytes <= 0:
@@ -155,8 +201,15 @@ def open_rows(file: Path) -> NDArray[np.generic]:
 
 
 def _geometry(told: dict[str, Any]) -> Geometry:
+    """As it was in docs/wire.md's bounds when it came."""
     known = {key: tuple(value) if isinstance(value, list) else value for key, value in told.items()}
-    return Geometry(**known | {"affine": read_only(np.array(told["affine"], float))})
+    geometry = Geometry(**known | {"affine": read_only(np.array(told["affine"], float))})
+    if not all(type(n) is int and 0 < n <= 1024 for n in geometry.shape):
+        raise ValueError(f"volumes of {geometry.shape} voxels")
+    if not (geometry.tr_s > 0 and geometry.speed > 0):
+        raise ValueError(f"a TR of {geometry.tr_s} s at a speed of {geometry.speed}")
+    geometry_of(volume_info("recorded", geometry, ""))
+    return geometry
 
 
 def _markers(file: Path, rows: list[Row]) -> list[tuple[int, Marker]]:
@@ -164,7 +217,7 @@ def _markers(file: Path, rows: list[Row]) -> list[tuple[int, Marker]]:
     for line in _whole_lines(file):
         try:
             found.append(_marker(json.loads(line), rows))
-        except (ValueError, LookupError, TypeError, AttributeError, BadStream) as error:
+        except (BadStream, *_DAMAGE) as error:
             log.warning("%s: a line is damaged and left out: %s", file, error)
     return found
 

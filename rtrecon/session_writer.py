@@ -93,6 +93,8 @@ class SessionWriter:
                     self._table(name, columns)
                 for name, (shape, dtype) in arrays.items():
                     self._array(name, shape, dtype)
+                if resumed:
+                    self._align()
                 # Last: a folder without it is no session, and may be named again.
                 if not resumed:
                     replace_file(folder / "session.json", _json({"versions": versions(), **about}))
@@ -164,17 +166,28 @@ class SessionWriter:
 
     def close(self) -> None:
         """Write what still waits, and the summary, and close the files."""
-        self._raw.close()
         self._derived.close()
+        if self._summary is not None:
+            self._raw.put("summary.json", self._write_summary)
+        self._raw.close()
         with suppress(OSError):  # network file systems may complain here of earlier writes
             self._files.close()
-        if self._summary is None:
-            return
-        content = dict(self._summary) | {"recording": self._losses.as_json()}
-        try:
-            replace_file(self.folder / "summary.json", _json(content))
-        except OSError as error:
-            self._losses.lost("summary.json", reason(error))
+
+    def lost(self, what: str, why: str) -> None:
+        """Take note of something that came and could not be kept until here."""
+        self._losses.lost(what, why)
+
+    def _write_summary(self) -> None:
+        content = dict(self._summary or {}) | {"recording": self._losses.as_json()}
+        replace_file(self.folder / "summary.json", _json(content))
+
+    def _align(self) -> None:
+        """A killed session may have left an array with one row more than the table of its name."""
+        for name, array in self._arrays.items():
+            if (table := self._lines.get(f"{name}.tsv")) is not None:
+                whole = min(array.rows, table.rows)
+                array.cut(whole)
+                table.cut(whole)
 
     def _sync(self) -> None:
         """All but pictures: on the disk itself, should the power fail."""

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from calibration.data.samples import patterns_of
+from rtrecon import lane
 from rtrecon.artifact import Artifact
 from rtrecon.bids import Run
 from rtrecon.decode import Decode
@@ -201,7 +202,10 @@ def test_a_rejected_volume_is_recorded_and_takes_part_in_nothing(
     assert times == sorted(times)
 
 
-def test_a_full_disk_ends_no_session(live: Live, toy_geometry: Geometry) -> None:
+def test_a_full_disk_ends_no_session(
+    live: Live, toy_geometry: Geometry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane, "STUCK_S", 0.5)
     items = list(toy_run(toy_geometry, 20))
     live.begin()
     with files_end_at(3000):

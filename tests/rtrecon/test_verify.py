@@ -189,11 +189,14 @@ def test_other_versions_are_told_and_are_no_difference(
     assert table.startswith("numpy was 0.9, is ")
 
 
+@pytest.mark.parametrize("summary", [None, {"kept_by": {"why": "it was killed"}}])
 def test_a_killed_session_is_compared_as_far_as_it_is_whole(
-    room: Path, toy_folder: Path, capsys: pytest.CaptureFixture[str]
+    summary: object, room: Path, toy_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = room / "session"
     (folder / "summary.json").unlink()
+    if summary is not None:
+        (folder / "summary.json").write_text(json.dumps(summary))
     frames = sorted((folder / "frames").glob("*.png"))
     for file, lost in (
         (folder / "volumes.npy", 700), (folder / "z.npy", 100), (folder / "trials.tsv", 3),

@@ -1,0 +1,221 @@
+"""A keeper beside a session: silent as long as it lives, and in its place when it is gone."""
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+import pylsl
+import pytest
+
+from rtrecon import keeper as keeper_module
+from rtrecon import keeping
+from rtrecon.children import children
+from rtrecon.keeper import Keeper
+from rtrecon.receive import Receiver
+from rtrecon.record import Recorder
+from rtrecon.session_folder import open_session_folder
+from rtrecon.types import Geometry, Marker, Volume
+from rtrecon.wire import ScannerOutlet
+from tests.toy import send, toy_run
+
+
+@dataclass
+class Beside:
+    """A session without its pipeline, in this process, with its keeper."""
+
+    outlet: ScannerOutlet
+    receiver: Receiver
+    recorder: Recorder
+    keeper: Keeper | None = None
+
+    def take(self, count: int) -> None:
+        """Record so many volumes and the markers before them, as a session would."""
+        for item in self.receiver:
+            if isinstance(item, Marker):
+                self.recorder.marker(item)
+                continue
+            self.recorder.volume(item)
+            count -= 1
+            if not count:
+                break
+
+
+@pytest.fixture
+def beside(
+    stream_name: str, toy_geometry: Geometry, tmp_path: Path
+) -> Iterator[Callable[[], tuple[Beside, Keeper, int]]]:
+    """A session, its keeper, and the id of that one's process."""
+    made: list[Beside] = []
+
+    def make() -> tuple[Beside, Keeper, int]:
+        outlet = ScannerOutlet(stream_name, toy_geometry)
+        receiver = Receiver(stream_name, 10.0, 20.0, threading.Event())
+        recorder = Recorder(tmp_path / "s", toy_geometry, {})
+        keeper = Keeper(receiver, recorder)
+        made.append(Beside(outlet, receiver, recorder, keeper))
+        assert keeper.listening.wait(60)
+        return made[-1], keeper, _pid(keeper)
+
+    yield make
+    for each in made:
+        if each.keeper is not None:
+            each.keeper.close()
+        each.receiver.close()
+        each.recorder.close()
+
+
+def _pid(keeper: Keeper) -> int:
+    assert keeper._process is not None
+    pid = keeper._process.pid
+    assert pid is not None
+    return pid
+
+
+def until(condition: Callable[[], object], timeout_s: float = 30.0) -> None:
+    deadline, pause = pylsl.local_clock() + timeout_s, threading.Event()
+    while not condition():
+        assert pylsl.local_clock() < deadline
+        pause.wait(0.01)
+
+
+def test_a_keeper_that_is_said_goodbye_to_writes_nothing(
+    beside: Callable[[], tuple[Beside, Keeper, int]], toy_geometry: Geometry
+) -> None:
+    session, keeper, pid = beside()
+    os.kill(pid, signal.SIGTERM)  # as a terminal's, which goes to all of its processes
+    os.kill(pid, signal.SIGINT)
+    send(session.outlet, toy_run(toy_geometry, 5), pylsl.local_clock())
+    session.take(3)
+    session.recorder.close()
+    folder = session.recorder.folder
+    before = {file: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+    assert keeper.fault == ""
+    keeper.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert before == {file: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+
+
+def test_a_keeper_that_dies_is_told_and_begun_anew(
+    beside: Callable[[], tuple[Beside, Keeper, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper_module, "AGAIN_S", 0.2)
+    _, keeper, first = beside()
+    os.kill(first, signal.SIGKILL)
+    until(lambda: keeper.fault)
+    assert keeper.fault.startswith("the keeper has ended (-9)")
+    assert keeper.listening.wait(30)
+    assert keeper.fault == ""
+    assert _pid(keeper) != first
+
+
+def test_a_keeper_that_cannot_be_begun_harms_nothing(
+    stream_name: str, toy_geometry: Geometry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(pipe: object) -> object:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(keeper_module, "_begin", refused)
+    outlet = ScannerOutlet(stream_name, toy_geometry)
+    receiver = Receiver(stream_name, 10.0, 20.0, threading.Event())
+    recorder = Recorder(tmp_path / "s", toy_geometry, {})
+    keeper = Keeper(receiver, recorder)
+    until(lambda: "cannot be begun: [Errno 11]" in keeper.fault)
+    session = Beside(outlet, receiver, recorder)
+    send(outlet, toy_run(toy_geometry, 3), pylsl.local_clock())
+    session.take(3)
+    keeper.close()
+    receiver.close()
+    recorder.close()
+    assert len(open_session_folder(tmp_path / "s").rows) == 3
+
+
+@pytest.fixture
+def kept(
+    stream_name: str, toy_geometry: Geometry, tmp_path: Path
+) -> Iterator[Callable[..., tuple[Beside, Connection]]]:
+    """A session that tells its keeper all itself; closing the pipe is its death."""
+    ends: list[Callable[[], None]] = []
+
+    def make(until_idle_s: float | None = None) -> tuple[Beside, Connection]:
+        outlet = ScannerOutlet(stream_name, toy_geometry)
+        receiver = Receiver(stream_name, 10.0, 20.0, threading.Event())
+        recorder = Recorder(tmp_path / "s", toy_geometry, {})
+        ours, theirs = children().Pipe()
+        process = keeper_module._begin(theirs)
+        theirs.close()
+        ends.extend([ours.close, receiver.close, recorder.close, lambda: process.join(30)])
+        ends.append(lambda: process.kill() if process.is_alive() else None)
+        asked = [stream_name, str(tmp_path / "s"), until_idle_s]
+        ours.send_bytes(keeping.LISTEN + json.dumps(asked).encode())
+        assert ours.poll(60)
+        assert ours.recv_bytes() == keeping.LISTENS + b"0"
+        return Beside(outlet, receiver, recorder), ours
+
+    yield make
+    for end in ends:
+        end()
+
+
+def join(session: Beside, pipe: Connection) -> None:
+    """Have the session hear the markers, and then the keeper."""
+    until(lambda: list(session.receiver._markers.pull(0)) or session.receiver.marker_sources)
+    for source in session.receiver.marker_sources:
+        pipe.send_bytes(keeping.JOINED + source.encode())
+
+    def joined() -> bool:
+        pipe.send_bytes(keeping.RECORDED + keeping.RECORDED_AS.pack(-1, 0.0))
+        return pipe.recv_bytes() == keeping.LISTENS + b"1"
+
+    until(joined)
+
+
+def told_apart(items: Iterable[Volume | Marker], kind: type) -> list[object]:
+    return [
+        i.number if isinstance(i, Volume) else (i.event, i.trial_type)
+        for i in items
+        if isinstance(i, kind)
+    ]
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_the_run_goes_on_in_the_folder_of_a_session_that_is_gone(
+    told: bool, kept: Callable[..., tuple[Beside, Connection]], toy_geometry: Geometry
+) -> None:
+    """Its last rows are torn; what it had recorded was told to the keeper, or not yet."""
+    session, pipe = kept()
+    join(session, pipe)
+    items = list(toy_run(toy_geometry, 12))
+    start = pylsl.local_clock()
+    cut = next(n for n, item in enumerate(items) if isinstance(item, Volume) and item.number == 7)
+    send(session.outlet, iter(items[:cut]), start)
+    session.take(7)
+    session.recorder.close()  # what it would have written by now
+    folder = session.recorder.folder
+    if told:
+        pipe.send_bytes(keeping.RECORDED + keeping.RECORDED_AS.pack(*session.recorder.newest))
+    else:
+        (folder / "volumes.tsv").write_bytes((folder / "volumes.tsv").read_bytes()[:-3])
+    (folder / "status.jsonl").write_bytes(b'{"phase": "run')
+    pipe.close()
+    send(session.outlet, iter(items[cut:]), start)
+    until((folder / "summary.json").exists)
+    recorded = open_session_folder(folder)
+    volumes = [item for item in items if isinstance(item, Volume)]
+    for there, sent in zip(recorded.volumes, volumes, strict=True):
+        np.testing.assert_array_equal(there, sent.data)
+    for kind in (Volume, Marker):  # sent at once, the two streams keep no order between them
+        assert told_apart(recorded.all(), kind) == told_apart(items, kind)
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["volumes"] == {"received": 12, "lost": 0, "duplicate": 0, "rejected": 0}
+    assert summary["kept_by"]["volumes"] == 5 + (not told)
+    assert summary["recording"]["lost"] == []
+    status = [json.loads(line) for line in (folder / "status.jsonl").read_text().splitlines()]
+    assert [line["phase"] for line in status] == ["running", "ended"]
+    assert "recorded after the session's end" in (folder / "log.txt").read_text()
