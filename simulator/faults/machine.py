@@ -28,7 +28,6 @@ from rtrecon.config import Settings
 from rtrecon.errors import BadConfig
 from rtrecon.generators import Aim, Generator, Newer, Step, load_generator
 from rtrecon.generators.apart import Apart, load_apart
-from rtrecon.growing import replace_file
 
 if TYPE_CHECKING:  # torch takes seconds
     from rtrecon.generators.compute import Compute
@@ -199,7 +198,9 @@ class _Machine:
 
     def _begin(self, fault: MachineFault) -> None:
         if fault.name.startswith("generator-"):
-            replace_file(self._asked / fault.name, f"{fault.seconds}".encode())
+            part = self._asked / f"{fault.name}.part"
+            part.write_text(f"{fault.seconds}")  # past the seam of the disk, which may be full
+            part.replace(self._asked / fault.name)
         elif fault.name.startswith("disk-"):
             self._until[fault.name] = time.monotonic() + fault.seconds
         elif fault.name.startswith("display-"):

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from rtrecon.errors import Error
 from rtrecon.session_folder import Row, SessionFolder, open_session_folder
-from rtrecon.types import Event
 from tests.faults.scan import TR_S, Scan
 from tests.faults.sent import Sent
 
@@ -108,12 +107,6 @@ class Outcome:
         rows = self.folder.rows[: max(1, self.at)]
         starts = [float(row["acquired"]) - int(row["number"]) * self.volume_s for row in rows]
         return min(starts, default=nan) + self.at * self.volume_s
-
-    @property
-    def runs(self) -> list[int]:
-        """Of which run each row of volumes.tsv is, from 0."""
-        begins = [row for row, marker in self.folder.markers if marker.event is Event.RUN_START]
-        return [max(0, sum(at <= row for at in begins) - 1) for row in range(len(self.folder.rows))]
 
     def rows_after(self) -> list[Row]:
         """The volumes that came after the fault and were used."""
