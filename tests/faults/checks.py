@@ -16,6 +16,7 @@ from tests.faults.scan import TR_S
 
 Check = Callable[[Outcome], str]
 DECODED = ("patterns", "z", "c", "probabilities")
+HEARD_S = 6.0
 ALIGNED = {
     "volumes.tsv": ("volumes",), "trials.tsv": DECODED, "comparisons.tsv": (), "frames.tsv": (),
     "quality.tsv": (),
@@ -143,11 +144,20 @@ def counts(received: int = 0, lost: int = 0, duplicate: int = 0, rejected: int =
 
 
 def away(volumes: int, lost: bool) -> Check:
-    """So many volumes, or what is left of the run, were never sent; in the same run they are lost."""
+    """So many volumes, or what is left of the run, were never sent; in the same run they are lost.
+
+    Those are lost too that a scanner sends before it is heard again: a few seconds' worth.
+    """
 
     def check(outcome: Outcome) -> str:
-        missing = min(volumes, len(outcome.scan.volumes) - outcome.at)
-        return counts(-missing, lost=missing if lost else 0)(outcome)
+        total, told = len(outcome.scan.volumes), outcome.counts
+        missing = min(volumes, total - outcome.at)
+        fewer = total - told["received"]
+        if not missing <= fewer <= missing + HEARD_S / outcome.volume_s:
+            return f"{told['received']} of {total} received, where {missing} were never sent"
+        if told["lost"] > fewer or (lost and told["lost"] != fewer):
+            return f"{told['lost']} lost, where {fewer} are missing"
+        return ""
 
     return check
 

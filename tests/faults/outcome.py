@@ -80,7 +80,8 @@ class Outcome:
     def observed(self) -> str:
         """The counts and how it ended, in a few words."""
         try:
-            counts = self.counts
+            rows = len(self.folder.rows)
+            counts = self.counts if self.summary else {"on disk": rows}
         except (Error, OSError, LookupError):
             return f"no record; exit {self.exit_code}"
         told = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
