@@ -17,7 +17,7 @@ import numpy as np
 from rtrecon.bids import load_run
 from simulator.faults import Faults, Random
 from simulator.faults.drawing import drawn
-from simulator.faults.kinds import TIMED
+from simulator.faults.kinds import AWAY
 from simulator.faults.machine import KINDS as MACHINE
 from simulator.scanner import scan_of
 from tests.faults.cases import NONE
@@ -63,12 +63,8 @@ class Plan:
 
     @property
     def foreseen(self) -> bool:
-        """Whether it is known what is received.
-
-        Not where the session is away itself while the scanner is.
-        """
-        machine = {name for name, _ in self.machine}
-        return not (self.wire.of(*TIMED) and machine & {"suspend", *_ENDS})
+        """Whether it is known which volumes are heard: not after a scanner was away."""
+        return not self.wire.of(*AWAY)
 
 
 def draw_plan(seed: int, run_file: Path, speed: float) -> Plan:

@@ -15,6 +15,7 @@ from tests.faults.outcome import Outcome
 
 LONG = 120  # volumes: 12 s
 _NEXT = "with the next volume"
+_HEARD = "with its first volume once it is heard again, about 2 s after it is back"
 _AT_ONCE = "at once: what is decoded is as without it, to the bit"
 
 WIRE = (
@@ -144,14 +145,14 @@ WIRE = (
         "restart", "the scanner is killed and is back after 3 s, in the middle of its count",
         shown="'stream silent', then what was lost",
         recorded="everything but what it did not send meanwhile",
-        recovers="with its first volume once it is heard, about 2 s after it is back", within_s=12.0,
+        recovers=_HEARD, within_s=12.0,
         wire=lambda at: f"restart={at}:3", back=Outcome.volumes_back_s, count=LONG,
         checks=(phases("stream silent", "ended"), away(30, lost=True)),
     ),
     Case(
         "restart-zero", "the same, and it counts from 0",
         shown="'stream silent', then a new run",
-        recorded="both runs, one after the other", recovers="with its first volume once it is heard, about 2 s after it is back", within_s=12.0,
+        recorded="both runs, one after the other", recovers=_HEARD, within_s=12.0,
         wire=lambda at: f"restart-zero={at}:3", back=Outcome.volumes_back_s, count=LONG,
         checks=(
             phases("stream silent", "ended"), away(30, lost=False),
@@ -162,14 +163,14 @@ WIRE = (
         "replace", "the scanner is killed, and another source sends in its place",
         shown="'stream silent', then what was lost",
         recorded="everything but what was not sent meanwhile",
-        recovers="with its first volume once it is heard, about 2 s after it is back", within_s=12.0,
+        recovers=_HEARD, within_s=12.0,
         wire=lambda at: f"replace={at}:3", back=Outcome.volumes_back_s, count=LONG,
         checks=(phases("stream silent", "ended"), away(30, lost=True)),
     ),
     Case(
         "replace-zero", "the same, and it counts from 0",
         shown="'stream silent', then a new run",
-        recorded="both runs, one after the other", recovers="with its first volume once it is heard, about 2 s after it is back", within_s=12.0,
+        recorded="both runs, one after the other", recovers=_HEARD, within_s=12.0,
         wire=lambda at: f"replace-zero={at}:3", back=Outcome.volumes_back_s, count=LONG,
         checks=(
             phases("stream silent", "ended"), away(30, lost=False),
