@@ -104,7 +104,7 @@ MACHINE = (
         "suspend", "the session's process is suspended for 30 s",
         shown="how long it stood still", recorded=_ALL,
         recovers="what was sent meanwhile is read at once", within_s=32.0,
-        machine=lambda at: f"suspend={at}:30", count=120, speed=4.0, limit_s=150.0,
+        machine=lambda at: f"suspend={at}:30", count=120, speed=4.0, limit_s=200.0,
         back=Outcome.volumes_back_s, harmless=True,
         checks=(counts(), all_recorded, logged("stood still")),
     ),

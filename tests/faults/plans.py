@@ -103,7 +103,7 @@ def run_plans(output: Path, seeds: range, jobs: int) -> tuple[int, int]:
 
 def _row(seed: int, output: Path, reference: Outcome) -> tuple[str, ...]:
     plan = draw_plan(seed, reference.scan.run, NONE.speed)
-    case = replace(NONE, window=plan.window, limit_s=120.0, options=("--until-idle", "15"))
+    case = replace(NONE, window=plan.window, options=("--until-idle", "15"))
     folder = output / f"plan-{seed}"
     outcome, broken = in_time(
         lambda again: run(
