@@ -3,6 +3,7 @@
 # make test   lint, types, walls, tests
 # make lint   the first three of these
 # make docs   the documentation as a site, in out/site
+# make faults every fault that is promised to be survived, done to real sessions
 # make bench  the tables in docs/
 # make audit  known vulnerabilities of what is installed; says so where it could not ask
 # make sbom   what is installed, as a bill of materials, in out/sbom.json
@@ -39,6 +40,10 @@ lint: $(READY)
 docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "open out/site/index.html"
+
+# A case takes seconds, most of them waiting; the table is in out/faults (docs/promises.md).
+faults: $(READY)
+	$(BIN)/python -m tests.faults
 
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.recorded
