@@ -6,26 +6,20 @@ much memory end that process alone; one that is stuck is ended. Then it is begun
 
 import atexit
 import logging
-import os
-import socket
-import struct
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from multiprocessing.connection import Connection, wait
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rtrecon.children import children
 from rtrecon.config import Settings
 from rtrecon.errors import BadGenerator, GeneratorLost
 from rtrecon.generators import Aim, Newer, Step
-from rtrecon.generators.border import Word, error_of, of_aim, receive, send
-from rtrecon.generators.served import serve
+from rtrecon.generators.border import Word, error_of, of_aim, send
+from rtrecon.generators.child import Child, Over
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +31,6 @@ LEAST_S = 5.0
 SLOWER = 10.0  # times slower than the last pictures were
 LOADING_S = 300.0  # the same while it is loaded and compiled, which takes minutes
 MOST_IN_A_ROW = 5  # lost without a picture in between: then it is not begun again
-_LOOK_S = 0.1  # between looks whether somebody still waits
-_LINE_S = 10  # for one message to come through once it has begun
-_END_S = 5.0
 
 
 def load_apart(name_or_folder: str, loader: str = LOADER) -> "Apart":
@@ -60,10 +51,6 @@ def load_apart(name_or_folder: str, loader: str = LOADER) -> "Apart":
         The process ended.
     """
     return Apart(name_or_folder, loader)
-
-
-class _Over(Exception):
-    """Nobody waits for it any more."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +77,7 @@ class Apart:
     def __init__(self, name_or_folder: str, loader: str = LOADER) -> None:
         self._asked, self._loader = name_or_folder, loader
         self.trouble = ""
-        self._child: _Child | None = None
+        self._child: Child | None = None
         self._facts: dict[str, Any] = {}
         self._refused: GeneratorLost | None = None  # what the last attempt to begin again met
         self._turn: object | None = None  # the picture that is being drawn
@@ -128,7 +115,7 @@ class Apart:
             return
         try:
             facts, _ = self._heard(LOADING_S, over)
-        except (_Over, GeneratorLost):
+        except (Over, GeneratorLost):
             raise
         except Exception as error:
             self._missing(error)
@@ -256,7 +243,7 @@ class Apart:
             else:
                 return about, arrays
 
-    def _begun(self) -> "_Child":
+    def _begun(self) -> Child:
         anew = None
         if self._facts:
             log.info("the generator's process is started again")
@@ -268,7 +255,7 @@ class Apart:
         if self._closed:
             raise GeneratorLost("the generator is closed")
         try:
-            return _Child(self._loader, self._asked, anew)
+            return Child(self._loader, self._asked, anew)
         except (OSError, EOFError) as error:
             raise self._lost(f"cannot be started ({error})") from None
 
@@ -299,79 +286,7 @@ class Apart:
     def _again(self, over: Callable[[], bool]) -> None:
         try:
             self.ready(over)
-        except _Over:
+        except Over:
             pass
         except GeneratorLost as error:
             self._refused = error  # for whoever asks next
-
-
-class _Child:
-    """A process that serves a generator, and the line to it."""
-
-    def __init__(self, *told: Any) -> None:
-        context = children()
-        self.loaded = False
-        self.connection, theirs = context.Pipe()
-        _limit(self.connection)
-        self._process = context.Process(  # type: ignore[attr-defined]
-            target=serve, args=(theirs, *told), name="rtrecon-generator", daemon=True
-        )
-        try:
-            self._process.start()
-        except BaseException:
-            self.connection.close()
-            raise
-        finally:
-            theirs.close()
-
-    def word(self, within_s: float, over: Callable[[], bool]) -> Word:
-        """The next that it says.
-
-        Raises
-        ------
-        TimeoutError
-            Nothing within the time. While this process is suspended, time does not count.
-        EOFError, OSError, ValueError, KeyError
-            It is gone, or talks nonsense.
-        _Over
-            Nobody waits for it any more.
-        """
-        for _ in range(max(1, round(within_s / _LOOK_S))):
-            if wait([self.connection, self._process.sentinel], _LOOK_S):
-                if not self.connection.poll(0):  # a process of its own may still have the line
-                    raise EOFError
-                return receive(self.connection)
-            if over():
-                raise _Over
-        raise TimeoutError
-
-    def ended(self) -> str:
-        """How it came to its end, in words."""
-        self._process.join(_END_S)
-        code = self._process.exitcode
-        if code is None:
-            return "talks nonsense and was ended"
-        if code == -9:
-            return "ended (signal 9: killed, perhaps for want of memory)"
-        return f"ended (signal {-code})" if code < 0 else f"ended (exit code {code})"
-
-    def kill(self) -> None:
-        """End it. From any thread."""
-        self._process.kill()
-        self._process.join(_END_S)
-
-    def close(self) -> None:
-        """End it and let go of what belongs to it."""
-        self.kill()
-        self.connection.close()
-        with suppress(ValueError):  # the system has not ended it yet
-            self._process.close()
-
-
-def _limit(connection: Connection) -> None:
-    """A process that is stopped reads nothing: what is sent to it must not wait for ever."""
-    if sys.platform == "win32":
-        return
-    with socket.socket(fileno=os.dup(connection.fileno())) as line:
-        for option in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
-            line.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", _LINE_S, 0))

@@ -16,7 +16,7 @@ import pytest
 from rtrecon.budget import out_of_memory
 from rtrecon.config import Settings
 from rtrecon.errors import BadGenerator, BadInput, GeneratorLost
-from rtrecon.generators import Aim, Generator, Step, apart, load_generator
+from rtrecon.generators import Aim, Generator, Step, apart, child, load_generator
 from rtrecon.generators.apart import Apart, load_apart
 from rtrecon.generators.compute import Compute
 
@@ -285,7 +285,7 @@ def test_nobody_waits_for_it_longer_than_wanted(
     one = load("killed")
     with pytest.raises(GeneratorLost) as lost:
         drawn(one)
-    monkeypatch.setattr(apart, "_LOOK_S", 0.001)
+    monkeypatch.setattr(child, "_LOOK_S", 0.001)
     lost.value.again(lambda: True)
     assert one.trouble
     monkeypatch.undo()
