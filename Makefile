@@ -4,6 +4,10 @@
 # make lint   the first three of these
 # make docs   the documentation as a site, in out/site
 # make bench  the tables in docs/
+# make audit  known vulnerabilities of what is installed; says so where it could not ask
+# make sbom   what is installed, as a bill of materials, in out/sbom.json
+# make release  wheel, sources and bill of materials, in dist/
+# make fuzz   all readers of what is untrusted, fuzzed for 10 minutes of the processor each
 # PYTHON chooses the interpreter for the virtual environment (3.11 or newer).
 
 PYTHON ?= python3
@@ -11,9 +15,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 DEMO := out/demo
+TOOLS := out/tools
 GENERATOR := miniature
 
-.PHONY: demo test lint docs bench clean
+.PHONY: demo test lint docs bench faults fuzz soak audit sbom release clean
 
 demo: $(READY)
 	$(BIN)/python -m simulator.demo --generator $(GENERATOR) --output $(DEMO)
@@ -48,6 +53,34 @@ bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.kills
 	$(BIN)/python -m tests.benchmarks.screens
 	$(BIN)/python -m tests.benchmarks.window --person out/demo-person  # which make demo makes
+
+fuzz: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fuzz]' \
+		|| echo "fuzz: atheris cannot be installed here: inputs are changed by chance alone"
+	$(BIN)/python -m tests.fuzz --minutes 10
+
+audit: $(READY) $(TOOLS)/.installed
+	$(TOOLS)/bin/python tools/audit.py $(TOOLS)/bin/pip-audit \
+	  "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" out/audit.json
+
+# Without times and random numbers: the same installation gives the same file.
+sbom: $(READY) $(TOOLS)/.installed
+	$(TOOLS)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	  --short-PURLs --output-file out/sbom.json $(BIN)/python
+	@echo "see out/sbom.json"
+
+release: sbom
+	rm -rf build dist
+	$(TOOLS)/bin/python -m build --outdir dist
+	$(TOOLS)/bin/python tools/check_wheel.py dist/*.whl
+	cp out/sbom.json dist/sbom.json
+
+# Apart from what runs: only these three need them.
+$(TOOLS)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip --disable-pip-version-check install --quiet -c constraints.txt \
+	  $$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["release"])')
+	touch $@
 
 # torch first and by its exact version: a looser request may fetch gigabytes for a GPU
 $(READY): pyproject.toml constraints.txt tools/setup.sh

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from rtrecon.bridge.command import bridge
 from rtrecon.config import Session, load_session, read_toml
 from rtrecon.errors import BadConfig, Error
+from rtrecon.memory import few_heaps
 from rtrecon.network import confine, keep_offline
 from rtrecon.options import CHECKED, parser
 from rtrecon.printable import PrintableFormatter, printable, printable_lines
 
 if TYPE_CHECKING:
     from rtrecon.display.screens import Screens
-    from rtrecon.pipeline import Pipeline
     from rtrecon.visit import Visit
 
 log = logging.getLogger("rtrecon")
@@ -28,6 +28,7 @@ log = logging.getLogger("rtrecon")
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point: 0 done, 1 failed, 2 bad usage."""
     options = parser(_COMMANDS).parse_args(argv)
+    few_heaps()
     _log_to_terminal()
     if options.command is not _fetch:
         keep_offline()
@@ -66,13 +67,12 @@ def _run(options: argparse.Namespace) -> int:
     from rtrecon.visit import Visit
 
     with closing(Visit(stop)) as visit:
-        pipeline = visit.open_run(session) if session.decoder != Path() else None
-        if pipeline is not None and options.headless:
+        if options.headless:
             from rtrecon.pipeline import show_headless
 
-            show_headless(pipeline)
+            show_headless(visit.open_run(session))
         else:
-            _show(visit, session, pipeline, options, screens)
+            _show(visit, session, options, screens)
         visit.end_run()
     if options.finalize:
         from rtrecon.archive import finalize
@@ -83,18 +83,17 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _show(
-    visit: "Visit",
-    session: Session,
-    pipeline: "Pipeline | None",
-    options: argparse.Namespace,
-    screens: "Screens | None",
+    visit: "Visit", session: Session, options: argparse.Namespace, screens: "Screens | None"
 ) -> None:
     from rtrecon.display.visit import run_visit
+    from rtrecon.memory import undisturbed
 
-    run_visit(
-        visit, session, pipeline, screenshots=options.screenshots, close_when_ended=options.close,
-        screens=screens,
-    )  # fmt: skip
+    with undisturbed():
+        pipeline = visit.open_run(session) if session.decoder != Path() else None
+        run_visit(
+            visit, session, pipeline, screenshots=options.screenshots,
+            close_when_ended=options.close, screens=screens,
+        )  # fmt: skip
 
 
 def _configuration(named: Path) -> Path:

@@ -8,13 +8,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from rtrecon.bounded import bounded_text
 from rtrecon.confidence import Confidence
 from rtrecon.errors import BadArtifact
 from rtrecon.evidence import Evidence, Model
@@ -23,8 +24,12 @@ from rtrecon.motion import Realign
 from rtrecon.preprocess import Preprocess
 from rtrecon.response import Response
 
+T = TypeVar("T")
+
 FORMAT = 3
 ARRAYS, ABOUT = "decoder.safetensors", "decoder.json"
+_LARGEST = 1e12  # of a number in the description
+_MOST_TRIALS = 100
 _MAPS = ("z", "c", "null.z", "null.c")
 
 
@@ -189,7 +194,7 @@ def load_artifact(folder: Path) -> Artifact:
         Missing, damaged, of a newer format, or at odds with itself.
     """
     try:
-        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        about = json.loads(bounded_text(folder / ABOUT))
         content = (folder / ARRAYS).read_bytes()
     except OSError as error:
         raise BadArtifact(
@@ -235,19 +240,36 @@ def _build(about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Artifa
         reference=arrays.get("reference"),
         voxels=arrays["voxels"],
         sd=arrays["sd"],
-        response=Response(**about["response"]),
-        model=Model(**about["model"]),
+        response=_of_numbers(Response, about["response"]),
+        model=_of_numbers(Model, about["model"]),
         generator=GeneratorTie(
-            str(tie["name"]), str(tie["identity"]), tuple(tie["latent"]), tuple(tie["conditioning"])
+            str(tie["name"]),
+            str(tie["identity"]),
+            _sizes(tie["latent"], 3),
+            _sizes(tie["conditioning"], 2),
         ),
         z=linear("z") if has_z else None,
         c=linear("c"),
         null=Null(linear("null.z") if has_z else None, linear("null.c")),
         candidates=tuple(str(name) for name in about["candidates"]),
         candidate_c=arrays["candidate_c"],
-        confidence=Confidence(**about["confidence"]),
+        confidence=_of_numbers(Confidence, about["confidence"]),
         about=about.get("about", {}),
     )
+
+
+def _sizes(told: Any, count: int) -> Any:
+    """So many whole numbers above 0."""
+    if len(told) != count or not all(type(n) is int and n > 0 for n in told):
+        raise ValueError(f"{told!r} are not {count} sizes")
+    return tuple(told)
+
+
+def _of_numbers(kind: type[T], told: Any) -> T:
+    """A dataclass of numbers alone."""
+    if not all(type(n) in (int, float) and abs(n) < _LARGEST for n in dict(told).values()):
+        raise ValueError(f"{kind.__name__} is of numbers, not of {told}")
+    return kind(**told)
 
 
 def _check(artifact: Artifact) -> None:
@@ -270,6 +292,15 @@ def _check(artifact: Artifact) -> None:
     sure = artifact.confidence
     if not (sure.temperature > 0 and sure.growth >= 0 and 0 <= sure.doubt <= 1):
         raise ValueError(f"{sure} gives no probabilities")
+    model = artifact.model
+    if not (isinstance(model.trials, int) and 1 <= model.trials <= _MOST_TRIALS):
+        raise ValueError(f"{model} keeps other than 1 to {_MOST_TRIALS} trials")
+    if not (min(model.drift_per_s, model.coloured) >= 0 and model.prior > 0 and model.coloured < 1):
+        raise ValueError(f"{model} has no such variances")
+    if not model.memory_s > 0:
+        raise ValueError(f"{model} has no such memory")
+    if not (artifact.response.stretch > 0 and artifact.response.duration_s >= 0):
+        raise ValueError(f"{artifact.response} is no response")
     numbers = {"z": int(np.prod(artifact.generator.latent)), "c": targets}
     for name, linear in zip(_MAPS, _maps(artifact), strict=True):
         if linear is not None:

@@ -16,6 +16,7 @@ from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
 from rtrecon.bids_files import entities, inherited, is_bold, root_of
+from rtrecon.bounded import bounded_text
 from rtrecon.errors import BadDataset
 from rtrecon.types import Event, Geometry, Marker, Volume, read_only
 
@@ -143,7 +144,7 @@ def _tr_s(bold: Path, image: nib.Nifti1Image) -> float:
     own = bold.with_name(bold.name.split(".nii")[0] + ".json")
     sidecar = inherited(bold, "bold.json") or own
     try:
-        given = json.loads(sidecar.read_text()) if sidecar.is_file() else {}
+        given = json.loads(bounded_text(sidecar)) if sidecar.is_file() else {}
         tr_s = float(given.get("RepetitionTime", image.header.get_zooms()[3]))
     except (ValueError, TypeError, AttributeError) as error:
         raise BadDataset(f"{sidecar}: no RepetitionTime can be read ({error})") from error

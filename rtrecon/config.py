@@ -8,6 +8,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
+from rtrecon.bounded import bounded_text
 from rtrecon.errors import BadConfig
 
 T = TypeVar("T")
@@ -129,10 +130,10 @@ def read_toml(toml: Path) -> dict[str, Any]:
         Unreadable, or not TOML.
     """
     try:
-        return tomllib.loads(toml.read_text(encoding="utf-8"))
+        return tomllib.loads(bounded_text(toml))
     except OSError as error:
         raise BadConfig(f"cannot read the configuration {toml}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, no text, endless numbers or tables
         raise BadConfig(f"{toml} is not TOML: {error}") from error
 
 

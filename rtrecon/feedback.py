@@ -4,6 +4,7 @@ import json
 
 import pylsl
 
+from rtrecon.network import expose
 from rtrecon.types import Decoded
 
 FEEDBACK_TYPE = "Feedback"
@@ -32,6 +33,7 @@ class Feedback:
             stream, FEEDBACK_TYPE, 1, pylsl.IRREGULAR_RATE, pylsl.cf_string, f"rtrecon-{stream}"
         )
         self._outlet: pylsl.StreamOutlet | None = pylsl.StreamOutlet(info)
+        expose(stream, "what was decoded of the person, as probabilities")
 
     def send(self, decoded: Decoded) -> None:
         """Send what one volume was decoded to. Returns at once, whoever listens; any thread."""

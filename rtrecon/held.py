@@ -8,6 +8,7 @@ from typing import Any
 
 from rtrecon.session_folder import SessionFolder
 from rtrecon.types import Event, Marker, Volume, VolumeCounts
+from rtrecon.volume_fault import CAME_LATE
 
 HELD_BYTES = (
     512e6  # four minutes of 104 x 90 x 72 voxels every 0.72 s, an hour of 64 x 64 x 36 every 2 s
@@ -125,6 +126,8 @@ class Counted:
                 self._expected = 0
             if item.event is Event.RUN_END:
                 self._count(lost=max(0, (item.volumes or 0) - self._expected))
+        elif item.fault == CAME_LATE:
+            self._count(lost=-1, rejected=1)
         elif item.fault and item.number < self._expected:
             self._count(duplicate=1)
         else:

@@ -13,12 +13,13 @@ from pylsl.util import TimeoutError as LslTimeoutError
 from rtrecon import wire
 from rtrecon.connect import Clock, open_volumes
 from rtrecon.errors import BadStream, StreamMissing
+from rtrecon.network import check_claim
 from rtrecon.types import Geometry
 
 log = logging.getLogger(__name__)
 
 _LOOK_S = 0.5
-_FORGOTTEN_S = 5.0  # for so long LSL still lists a stream whose program is gone
+_FORGOTTEN_S = 3.0  # for so long LSL still lists a stream whose program is gone
 _MOST = 100  # sources that are told of
 
 
@@ -116,6 +117,7 @@ class Lookout:
         """The source that is heard, perhaps started anew: it must send what it sent."""
         if any(info.uid() == self._uid for info in ours):
             return
+        check_claim(ours[0], 1.0)
         probe = pylsl.StreamInlet(ours[0], max_buflen=1, max_chunklen=1, recover=False)
         self.misfit = self._unlike(wire.geometry_of(probe.info(timeout=5.0)))
         self._uid = ours[0].uid()

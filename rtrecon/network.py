@@ -1,6 +1,7 @@
 """Which machines streams are exchanged with, how much a stream may claim, and nothing else online."""
 
 import atexit
+import logging
 import math
 import os
 import re
@@ -13,6 +14,8 @@ from typing import Any
 import pylsl
 
 from rtrecon.errors import BadConfig, BadStream
+
+log = logging.getLogger(__name__)
 
 LOCAL = "local"
 PEERS: dict[str, Any] = {
@@ -102,6 +105,11 @@ def configuration(
         f"[lab]\nKnownPeers = {{{known}}}\nSessionID = {session}\n"
         f"[log]\nlevel = {_LEVEL}\n"
     )
+
+
+def expose(stream: str, what: str) -> None:
+    """Say in the log what an outlet that has just been opened tells: LSL asks nobody who they are."""
+    log.info("stream '%s' tells %s to whoever can reach this machine", stream, what)
 
 
 def check_claim(info: pylsl.StreamInfo, buffer_s: float) -> None:

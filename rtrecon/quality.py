@@ -14,6 +14,7 @@ _PRIOR_VOLUMES = 5.0  # that the calibration is worth in it
 _BAD = 1.5  # times the usual change: from here on a volume counts less
 _HOPELESS = 5.0  # times the usual change: from here on it counts for nothing
 _MOVED_MM = 0.5  # of framewise displacement: from here on a volume counts less
+_LARGEST = 1e12  # a larger value is none of a scanner's
 _SPIKE = 8.0  # standard deviations of its own change that a good voxel does not jump
 _STUCK = 10  # equal values in a row that no living voxel has
 _MANY = 0.01  # of the voxels: worth a word to the operator
@@ -72,6 +73,8 @@ class Inspect:
         """The quality of the next volume: voxels (n_voxels,), framewise displacement in mm."""
         values = voxels.astype(np.float32)
         self._seen += 1
+        # Squared, a value that is larger would be no number, and spoil all that comes after it.
+        values[np.abs(values) > _LARGEST] = np.nan
         alive = np.isfinite(values) & (values != 0) & ~self._stuck(values)
         if self._seen <= START_UP:
             # Not kept either: the fall from a bright one to the first ordinary one is no artefact.

@@ -17,7 +17,7 @@ from rtrecon.lookout import Lookout
 from rtrecon.marker_inlets import MarkerInlets
 from rtrecon.onsets import Onsets
 from rtrecon.types import Event, Marker, Times, Volume, VolumeCounts
-from rtrecon.volume_fault import VolumeFault
+from rtrecon.volume_fault import CAME_LATE, VolumeFault
 from rtrecon.watchdogs import Standstill
 
 log = logging.getLogger(__name__)
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 SILENCE_TRS = 3  # after so many TRs without a volume the stream counts as silent
 TAIL_S = 2.0  # what is still under way when the end marker comes gets this long
 _GRACE_S = 0.02  # that markers get to come before a volume of a backlog
+_LATEST = 1e12  # s, of any clock
 _MAX_GAP = 10_000  # a volume number further ahead than this is no number
 
 
@@ -113,11 +114,6 @@ class Receiver:
         yield from self._finish()
 
     @property
-    def marker_sources(self) -> tuple[str, ...]:
-        """Source ids of the marker streams that are heard."""
-        return self._markers.sources
-
-    @property
     def waiting(self) -> int:
         """Volumes that have come and were not looked at yet."""
         return int(self._volumes.samples_available())
@@ -126,6 +122,11 @@ class Receiver:
     def at(self) -> int:
         """Number of the newest volume that was looked at; -1 before the first."""
         return self._count.expected - 1
+
+    @property
+    def marker_sources(self) -> tuple[str, ...]:
+        """Source ids of the marker streams that are heard."""
+        return self._markers.sources
 
     def close(self) -> None:
         """Let go of the streams."""
@@ -182,6 +183,8 @@ class Receiver:
         self.last_received = received
         try:
             volume = wire.volume_of(sample, self.geometry, Times(stamp, received))
+            if not abs(stamp) < _LATEST:
+                raise BadStream(f"volume {volume.number} is stamped {stamp}, which is no time")
             if volume.number - self._count.expected > _MAX_GAP:
                 raise BadStream(
                     f"volume number {volume.number} after {self._count.expected - 1} is no number"
@@ -224,7 +227,7 @@ class Receiver:
         """A volume of this run that is for the record alone."""
         if self._count.late(*_place(volume)):
             self._counted(lost=-1)
-            return self._rejected(volume, "came late")
+            return self._rejected(volume, CAME_LATE)
         self._counted(duplicate=1)
         log.warning("volume %d came again and is skipped", volume.number)
         return replace(volume, fault="came again")
@@ -265,7 +268,9 @@ class Receiver:
                 self._taken.add(markers=1)
 
     def _ordered(self, marker: Marker) -> Iterator[Volume | Marker]:
-        if marker.event is Event.RUN_END:
+        if not abs(marker.stamp) < _LATEST:
+            log.warning("a marker was skipped: it is stamped %s, which is no time", marker.stamp)
+        elif marker.event is Event.RUN_END:
             self._end = marker  # passed on when the last volume is through
         elif marker.event is Event.RUN_START:
             if marker.stamp <= self._last_stamp:

@@ -32,9 +32,12 @@ class Response:
         return float(_step(start / self.stretch) - _step(stop / self.stretch))
 
 
+_SETTLED_S = 1000.0  # nothing changes any more; far later, powers of the age are no numbers
+
+
 def _step(age_s: float) -> float:
     """The response to a stimulus that goes on: the integral of gamma(6) - gamma(16) / 6."""
-    t = max(age_s, 0.0)
+    t = min(max(age_s, 0.0), _SETTLED_S)
     return (_gamma_share(t, 6) - _gamma_share(t, 16) / 6) / (1 - 1 / 6)
 
 

@@ -1,6 +1,5 @@
 """A session set up and taken down: everything is loaded and checked before anything starts."""
 
-import gc
 import hashlib
 import json
 import logging
@@ -17,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import pylsl
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from rtrecon.artifact import ABOUT, Artifact
 from rtrecon.budget import Plan
@@ -29,6 +27,7 @@ from rtrecon.feedback import Feedback
 from rtrecon.generators import Generator
 from rtrecon.keeper import keeper_beside
 from rtrecon.log_file import log_file
+from rtrecon.memory import undisturbed
 from rtrecon.models import Models, check_tie
 from rtrecon.outputs import open_outputs
 from rtrecon.pipeline import Pipeline
@@ -38,7 +37,7 @@ from rtrecon.receive import Receiver
 from rtrecon.record import Recorder
 from rtrecon.remote.publisher import told_to_views
 from rtrecon.sham import coded_feedback
-from rtrecon.stages import watch_told, watch_views
+from rtrecon.stages import watch_keeper, watch_told, watch_views
 from rtrecon.stimuli import find_pictures
 from rtrecon.xdf_recorder import XdfRecorder
 
@@ -108,10 +107,10 @@ def open_session(
             receiver, artifact, generator, models.painter, recorder, chosen.settings, session.fixed,
             session.stimuli, session.free_viewing, feedback, coded, scoring, compares=True,
         )  # fmt: skip
+        pipeline.at_withdrawal.append(keeper.goodbye)
+        watch_keeper(pipeline.watchdogs, keeper)
         if xdf is not None:
             pipeline.at_withdrawal.append(xdf.withdraw)
-        pipeline.at_withdrawal.append(keeper.goodbye)
-        watch_told(pipeline.watchdogs, "keeper", keeper)
         if outputs is not None:
             watch_told(pipeline.watchdogs, "outputs", outputs)
         with told_to_views(session.stream, pipeline, session.view) as views:
@@ -147,23 +146,6 @@ def _draw_sheets(folder: Path, session: Session, artifact: Artifact) -> None:
         write_quality_sheet(folder, artifact.voxels)
     except (OSError, BadDataset) as error:
         log.error("the session's overview pictures could not be drawn: %s", error)
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Keeps the decoding thread from waiting (docs/signal.md, "Cost").
-
-    Its matrix products are small: a second thread gains nothing, and where the display has its
-    core, the first one waits for it. Torch has threads of its own. And whatever is loaded by now
-    stays: looking through all of it for garbage would stop every thread for a third of a second.
-    """
-    gc.collect()
-    gc.freeze()
-    try:
-        with threadpool_limits(1, user_api="blas"):
-            yield
-    finally:
-        gc.unfreeze()
 
 
 def default_output() -> Path:

@@ -4,7 +4,10 @@ import csv
 import json
 import logging
 import math
+import os
+import tokenize
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
@@ -14,13 +17,18 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from rtrecon.bounded import MOST_TABLE_BYTES, bounded_text
 from rtrecon.errors import BadDataset, BadStream
 from rtrecon.types import Geometry, Marker, Times, Volume, read_only
-from rtrecon.wire import marker_of
+from rtrecon.wire import geometry_of, marker_of, volume_info
 
 log = logging.getLogger(__name__)
 
 Row = dict[str, str]
+
+_DAMAGE = (
+    ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,7 @@ class SessionFolder:
         file = self.folder / f"{name}.npy"
         try:
             return open_rows(file) if file.is_file() else None
-        except (OSError, ValueError, ArithmeticError) as error:
+        except (OSError, *_DAMAGE) as error:
             raise BadDataset(f"{file} is damaged: {error}") from error
 
     @property
@@ -95,13 +103,36 @@ class SessionFolder:
         return isinstance(summary, dict) and "kept_by" not in summary
 
     def lines(self, name: str) -> list[dict[str, Any]]:
-        """The whole lines of one of its JSON files (`settings.jsonl`)."""
-        return [json.loads(line) for line in _whole_lines(self.folder / name)]
+        """The whole lines of one of its JSON files (`settings.jsonl`).
+
+        Raises
+        ------
+        BadDataset
+            One is no JSON object.
+        """
+        with damage_told(self.folder / name):
+            return [dict(json.loads(line)) for line in _whole_lines(self.folder / name)]
+
+
+@contextmanager
+def damage_told(path: Path) -> Iterator[None]:
+    """While what a session recorded is read: whatever is not as it was written ends in one line.
+
+    Raises
+    ------
+    BadDataset
+    """
+    try:
+        yield
+    except _DAMAGE as error:
+        told = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise BadDataset(f"{path} is damaged ({told}): use a copy that is whole") from error
 
 
 def is_session_folder(folder: Path) -> bool:
     """Whether `rtrecon run` wrote it."""
-    return (folder / "session.json").is_file() and (folder / "volumes.npy").is_file()
+    files = (folder / "session.json", folder / "volumes.npy")
+    return all(map(os.path.isfile, files))  # a name that can be none is no file, and no error
 
 
 def open_session_folder(folder: Path) -> SessionFolder:
@@ -115,13 +146,13 @@ def open_session_folder(folder: Path) -> SessionFolder:
     if not is_session_folder(folder):
         raise BadDataset(f"{folder} is no session: name a folder that rtrecon run wrote")
     try:
-        about = json.loads((folder / "session.json").read_text(encoding="utf-8"))
+        about = json.loads(bounded_text(folder / "session.json"))
         geometry = _geometry(about["geometry"])
         volumes = open_rows(folder / "volumes.npy")
         rows = [{"fault": "n/a"} | row for row in read_table(folder / "volumes.tsv")]
         whole = min(len(rows), len(volumes))
         markers = _markers(folder / "markers.jsonl", rows)
-    except (OSError, ValueError, LookupError, TypeError, BadStream) as error:
+    except (OSError, BadStream, *_DAMAGE) as error:
         raise BadDataset(f"{folder} cannot be read as a session: {error}") from error
     if volumes.shape[1:] != geometry.shape:
         raise BadDataset(
@@ -140,7 +171,7 @@ def read_table(file: Path) -> list[Row]:
 def _whole_lines(file: Path) -> list[str]:
     if not file.is_file():
         return []
-    text = file.read_text(encoding="utf-8", errors="replace")
+    text = bounded_text(file, MOST_TABLE_BYTES, "replace")
     return text[: text.rfind("\n") + 1].splitlines()
 
 
@@ -155,7 +186,10 @@ def open_rows(file: Path) -> NDArray[np.generic]:
     with file.open("rb") as opened:
         if npy.read_magic(opened) != (1, 0):
             raise ValueError(f"{file.name} is of another version of .npy")
-        shape, fortran, dtype = npy.read_array_header_1_0(opened)
+        try:
+            shape, fortran, dtype = npy.read_array_header_1_0(opened)
+        except (tokenize.TokenError, SyntaxError, TypeError, RecursionError) as error:
+            raise ValueError(f"{file.name} has no header of .npy: {error}") from error
         start = opened.tell()
     row_bytes = math.prod(shape[1:]) * dtype.itemsize
     if fortran or dtype.hasobject or not shape or row_bytes <= 0:
@@ -167,8 +201,15 @@ def open_rows(file: Path) -> NDArray[np.generic]:
 
 
 def _geometry(told: dict[str, Any]) -> Geometry:
+    """As it was in docs/wire.md's bounds when it came."""
     known = {key: tuple(value) if isinstance(value, list) else value for key, value in told.items()}
-    return Geometry(**known | {"affine": read_only(np.array(told["affine"], float))})
+    geometry = Geometry(**known | {"affine": read_only(np.array(told["affine"], float))})
+    if not all(type(n) is int and 0 < n <= 1024 for n in geometry.shape):
+        raise ValueError(f"volumes of {geometry.shape} voxels")
+    if not (geometry.tr_s > 0 and geometry.speed > 0):
+        raise ValueError(f"a TR of {geometry.tr_s} s at a speed of {geometry.speed}")
+    geometry_of(volume_info("recorded", geometry, ""))
+    return geometry
 
 
 def _markers(file: Path, rows: list[Row]) -> list[tuple[int, Marker]]:
@@ -176,7 +217,7 @@ def _markers(file: Path, rows: list[Row]) -> list[tuple[int, Marker]]:
     for line in _whole_lines(file):
         try:
             found.append(_marker(json.loads(line), rows))
-        except (ValueError, LookupError, TypeError, AttributeError, BadStream) as error:
+        except (BadStream, *_DAMAGE) as error:
             log.warning("%s: a line is damaged and left out: %s", file, error)
     return found
 

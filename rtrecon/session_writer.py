@@ -110,7 +110,7 @@ class SessionWriter:
         waiting, lost = f"{self.waiting_bytes / 1e6:.0f} MB wait to be recorded", self._losses.told
         if failing := self._losses.failing:
             return f"recording fails ({failing}): {waiting}" + (lost and f"; {lost}")
-        if self.waiting_bytes > SLOW_BYTES or self.waiting_s > SLOW_S:
+        if self._slow:
             return f"the disk is slow: {waiting}, the oldest for {self.waiting_s:.0f} s"
         if self._unsure:
             return f"what was written may not be on the disk ({self._unsure})"
@@ -119,8 +119,11 @@ class SessionWriter:
     @property
     def failing(self) -> bool:
         """Whether it cannot write, or keep up, at this moment."""
-        slow = self.waiting_bytes > SLOW_BYTES or self.waiting_s > SLOW_S
-        return slow or bool(self._losses.failing or self._unsure)
+        return self._slow or bool(self._losses.failing or self._unsure)
+
+    @property
+    def _slow(self) -> bool:
+        return self.waiting_bytes > SLOW_BYTES or self.waiting_s > SLOW_S
 
     @property
     def waiting_bytes(self) -> int:

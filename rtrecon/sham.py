@@ -196,7 +196,7 @@ def _read(file: Path) -> dict[str, Any]:
         table = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadConfig(f"cannot read the list of codes {file}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise BadConfig(f"{file} is not TOML: {error}") from error
     codes, trials = table.get("codes"), table.get("trials")
     if not isinstance(codes, dict) or not all(isinstance(value, str) for value in codes.values()):

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from rtrecon import wire
 from rtrecon.draw import LATE_IN_A_ROW, Draw
+from rtrecon.keeper import Keeper
 from rtrecon.mailbox import Mailbox
 from rtrecon.receive import Receiver
 from rtrecon.remote import Publisher
@@ -38,6 +39,11 @@ def watch_told(dogs: Watchdogs, stage: str, tells: Tells) -> None:
     """Watch a stage that knows what is wrong and tells the log; losses are told when it is over."""
     now = fault(lambda: tells.fault if tells.failing else "")
     dogs.add(stage, now, after=lambda: tells.fault, logs=False)
+
+
+def watch_keeper(dogs: Watchdogs, keeper: Keeper) -> None:
+    """Watch that somebody would go on recording after a crash; it tells the log itself."""
+    dogs.add("keeper", fault(lambda: keeper.fault), logs=False)
 
 
 def watch_receiver(dogs: Watchdogs, receiver: Receiver, alive: Callable[[], bool]) -> None:

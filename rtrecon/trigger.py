@@ -15,6 +15,7 @@ import pylsl
 
 from rtrecon import wire
 from rtrecon.errors import BadInput
+from rtrecon.network import expose
 from rtrecon.types import Event, Marker
 
 log = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ def publish(stamps: Iterable[float], name: str, refractory_s: float) -> Pulses:
     """
     source = f"rtrecon-{name}-trigger-{platform.node()}"
     outlet = pylsl.StreamOutlet(wire.marker_info(name, source))
+    expose(wire.marker_stream(name), "the scanner's pulses")
     text = wire.text_of(Marker(Event.TRIGGER))
     pulses = Pulses(refractory_s)
     log.info("waiting for the scanner's first pulse: Ctrl-C ends")

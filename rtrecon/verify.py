@@ -17,10 +17,10 @@ from rtrecon.compatibility import check_stream
 from rtrecon.decode import Decode
 from rtrecon.errors import BadArtifact
 from rtrecon.generators import Generator, load_generator
+from rtrecon.memory import undisturbed
 from rtrecon.redraw import Aimed, Rows, redraw
 from rtrecon.rescore import Rescore, rescored
-from rtrecon.session import undisturbed
-from rtrecon.session_folder import Row, SessionFolder, open_session_folder
+from rtrecon.session_folder import Row, SessionFolder, damage_told, open_session_folder
 from rtrecon.session_writer import versions
 from rtrecon.types import Decoded, Marker, Pattern
 from rtrecon.verdict import Check, Verdict
@@ -55,9 +55,10 @@ def verify(
     decoder = decoder or _decoder_of(session)
     artifact = load_artifact(decoder)
     check_stream(artifact, session.geometry, folder.name)
-    verdict = Verdict([*_other_versions(session), *_other_decoder(session, decoder)])
+    with damage_told(folder):
+        verdict = Verdict([*_other_versions(session), *_other_decoder(session, decoder)])
     drawer = _generator(session, generator or artifact.generator.name, verdict) if frames else None
-    with undisturbed():
+    with undisturbed(), damage_told(folder):
         rows = _decoding(session, artifact, rescored(session, artifact, decoder, verdict), verdict)
         if drawer is not None:
             redraw(session, drawer, rows, verdict)

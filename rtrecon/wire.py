@@ -12,6 +12,7 @@ import pylsl
 from numpy.typing import NDArray
 
 from rtrecon.errors import BadStream
+from rtrecon.network import expose
 from rtrecon.types import Event, Geometry, Marker, Times, Volume, read_only
 
 FORMAT = "rtrecon-volume-1"
@@ -273,6 +274,8 @@ class ScannerOutlet:
         info = volume_info(name, geometry, source, paced, acquired_from)
         self._volumes = pylsl.StreamOutlet(info, max_buffered=buffer_s(geometry))
         self._markers = pylsl.StreamOutlet(marker_info(name, f"{source}-markers"))
+        expose(name, "the person's brain volumes")
+        expose(marker_stream(name), "what the person is shown")
 
     def wait_for_receiver(self, timeout_s: float) -> bool:
         """Whether somebody takes both streams within the time given."""

@@ -205,8 +205,8 @@ class Cable:
             ends.append(thither)
             self._open.add(thither)
             await asyncio.gather(self._pump(reader, thither), self._pump(there, writer))
-        except OSError:
-            pass
+        except (OSError, asyncio.CancelledError):
+            pass  # an end was torn down, or the cable is closed
         finally:
             for end in ends:
                 self._open.discard(end)

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 GRACE_S = 2.0  # what is on its way is lost when an outlet goes, and LSL cannot say whether any is
 _SETTLE_S = 0.2  # a scanner that is killed had sent what came before
+_SETTLED_S = 1.0  # an inlet that has just found it again may connect once more
 _BACK_S = 30.0  # so long a restarted scanner waits for somebody who listens
 _TURN_S = 0.1
 _POLL_S = 0.05
@@ -127,6 +128,8 @@ class Outlets:
     def _begin_again(self) -> None:
         self.now = None
         self.now = ScannerOutlet(self._stream, self._geometry, self._source())
+        self.await_receiver(_BACK_S)
+        self._clock.sleep(_SETTLED_S)
         if not self.await_receiver(_BACK_S):
             log.warning("nobody listens to '%s' any more: sent all the same", self._stream)
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from rtrecon.bids import load_run
 from rtrecon.errors import BadConfig, BadDataset
-from rtrecon.session_folder import is_session_folder, open_session_folder
+from rtrecon.session_folder import damage_told, is_session_folder, open_session_folder
 from rtrecon.types import Event, Geometry, Marker, Volume
 
 
@@ -163,13 +163,11 @@ def of_session(folder: Path) -> Items:
     session = open_session_folder(folder)
     items: list[Volume | Marker] = []
     markers = list(session.markers)
-    try:
-        for index in range(len(session.rows)):
-            while markers and markers[0][0] <= index:
-                items.append(markers.pop(0)[1])
+    for index in range(len(session.rows)):
+        while markers and markers[0][0] <= index:
+            items.append(markers.pop(0)[1])
+        with damage_told(folder / f"volumes.tsv, row {index}"):
             items.append(session.volume(index))
-    except (LookupError, ValueError) as error:
-        raise BadDataset(f"{folder / 'volumes.tsv'}, row {index}: {error}") from error
     items += [marker for _, marker in markers]
     return _checked(folder.name, session.geometry, items, folder)
 

@@ -10,6 +10,7 @@ import pytest
 from calibration.data.dataset import load_runs
 from rtrecon.artifact import load_artifact
 from simulator.scoring import score_session
+from tests.listening import lsl_ports, unnamed, watched
 from tests.offline import assert_live_is_offline
 from tests.person import program
 
@@ -25,19 +26,23 @@ def test_unseen_pictures_are_decoded_and_shown_in_the_window(
     scanner = subprocess.Popen(
         program("simulator", "play", run, "--stream", stream_name, "--speed", SPEED, "--quiet")
     )
+    live = subprocess.Popen(
+        program(
+            "rtrecon", "run", "--decoder", person / "decoder", "--stream", stream_name,
+            "--stimuli", person / "data" / "stimuli", "--output", session,
+            "--screenshots", shots, "--close",
+        ),
+    )  # fmt: skip
     try:
-        subprocess.run(
-            program(
-                "rtrecon", "run", "--decoder", person / "decoder", "--stream", stream_name,
-                "--stimuli", person / "data" / "stimuli", "--output", session,
-                "--screenshots", shots, "--close",
-            ),
-            check=True,
-        )  # fmt: skip
-        assert scanner.wait(timeout=30) == 0
+        with watched(live.pid, scanner.pid) as sockets:
+            assert live.wait() == 0
+            assert scanner.wait(timeout=30) == 0
     finally:
-        scanner.kill()
-        scanner.wait()
+        for process in (live, scanner):
+            process.kill()
+            process.wait()
+    assert any(socket.port in lsl_ports() for socket in sockets)
+    assert unnamed(sockets, lsl_ports()) == []  # nothing beyond docs/security.md
     summary = json.loads((session / "summary.json").read_text())
     volumes = summary["volumes"]
     assert (volumes["lost"], volumes["duplicate"], volumes["rejected"]) == (0, 0, 0)

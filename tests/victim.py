@@ -2,16 +2,22 @@
 
 import json
 import multiprocessing
+from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
 _context: ForkServerContext = multiprocessing.get_context("forkserver")
 
 
-def live_session(arguments: list[str]) -> None:
+def live_session(arguments: list[str], address: str) -> None:
     """`rtrecon run` as from the command line; in a process that is about to be killed."""
     import sys
 
+    # What it begins in turn comes from where it came from: a server of its own would load everything
+    # once more.
+    server = forkserver._forkserver  # type: ignore[attr-defined]
+    server._forkserver_address = address
+    server.ensure_running = lambda: None
     from rtrecon.__main__ import main
 
     sys.exit(main(arguments))
@@ -24,11 +30,13 @@ def begin(
     _context.set_forkserver_preload(
         ["tests.victim", "rtrecon.session", "rtrecon.generators.diffusion"]
     )
+    forkserver.ensure_running()
+    address = forkserver._forkserver._forkserver_address  # type: ignore[attr-defined]
     arguments = [
         "run", "--headless", "--stream", stream, "--decoder", str(decoder),
         "--generator", str(generator), "--output", str(output), "--steps", "2", *more,
     ]  # fmt: skip
-    process = _context.Process(target=live_session, args=(arguments,))
+    process = _context.Process(target=live_session, args=(arguments, address))
     process.start()
     return process
 

@@ -9,7 +9,7 @@ from rtrecon.archive.raw import Names, write_raw
 from rtrecon.archive.report import write_report
 from rtrecon.archive.runs import runs_of
 from rtrecon.errors import BadConfig
-from rtrecon.session_folder import open_session_folder
+from rtrecon.session_folder import damage_told, open_session_folder
 from rtrecon.stimuli import find_pictures
 
 __all__ = ["Names", "finalize"]
@@ -43,24 +43,27 @@ def finalize(
     BadConfig
         The output exists, cannot be written, or a name is none of BIDS.
     BadDataset
-        It is no session, or one without a volume.
+        It is no session, one without a volume, or damaged.
     """
     names, output = names or Names(), output or folder / "bids"
     _check_names(names)
     if stimuli is not None and not stimuli.is_dir():
         raise BadConfig(f"{stimuli} is no folder: name the one of the pictures with --stimuli")
     session = open_session_folder(folder)
-    runs = runs_of(session)
+    with damage_told(folder):
+        runs = runs_of(session)
     part = output.with_name(output.name + ".part")
     for taken in (output, part):
         if taken.exists():
             raise BadConfig(f"{taken} exists and is never overwritten: delete it, or use --output")
     try:
         part.mkdir(parents=True)
-        write_raw(part, session, runs, names, find_pictures(stimuli))
+        pictures = find_pictures(stimuli)
         derived = part / "derivatives" / "rtrecon"
-        write_derived(derived, session, runs, names)
-        write_report(derived, session, runs, names)
+        with damage_told(folder):
+            write_raw(part, session, runs, names, pictures)
+            write_derived(derived, session, runs, names)
+            write_report(derived, session, runs, names)
         part.rename(output)
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)

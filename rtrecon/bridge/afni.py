@@ -106,7 +106,7 @@ def _volumes(reader: "_Reader", header: Header) -> Iterator[Piece]:
     start = min(len(_END), header.n_bytes)
     while (begun := reader.exactly(start)) and begun != _END:
         rest = reader.exactly(header.n_bytes - start)
-        if len(rest) < header.n_bytes - start:
+        if len(begun) + len(rest) < header.n_bytes:
             raise BadStream(f"series '{header.name}' ended within volume {number}")
         sent = np.frombuffer(begun + rest, header.dtype).reshape(header.shape, order="F")
         data = np.empty(header.shape, "f4" if header.dtype.kind == "f" else "i2", order="F")

@@ -10,6 +10,7 @@ from rtrecon.bridge.piece import Piece
 from rtrecon.bridge.run import Assembled, Run, Wanted
 from rtrecon.errors import Error
 from rtrecon.types import Geometry
+from rtrecon.wire import geometry_of, volume_info
 
 log = logging.getLogger(__name__)
 
@@ -161,6 +162,8 @@ class Assembler:
         self._followed = self._waiting.pop(run.series)
         try:
             geometry = run.settle()
+            # Who receives would refuse what docs/wire.md does not allow.
+            geometry_of(volume_info("bridge", geometry, "bridge"))
         except Error as error:
             self._followed = None
             self._leave(run.first, str(error))

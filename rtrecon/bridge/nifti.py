@@ -16,6 +16,7 @@ from rtrecon.bridge.piece import Foreign, Piece, Unfinished
 _HEADER_BYTES = 348
 _MAX_BYTES = 4 << 30  # an hour's run at 2 mm, inflated
 _BEHIND = 1 << 20  # that may follow the voxels
+_PIECE_BYTES = 1 << 20
 _TIME_UNITS_S = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 
 
@@ -26,7 +27,7 @@ def read_nifti(path: Path, raw: bytes) -> list[Piece]:
     name without its number.
     """
     name = path.name
-    content = _inflated(name, raw) if raw[:2] == b"\x1f\x8b" else raw
+    content: bytes | bytearray = _inflated(name, raw) if raw[:2] == b"\x1f\x8b" else raw
     if len(content) < _HEADER_BYTES or not any(content[:_HEADER_BYTES]):
         raise Unfinished(f"{name} ends in its header")
     header = _header(name, content)
@@ -56,13 +57,16 @@ def read_nifti(path: Path, raw: bytes) -> list[Piece]:
     ]
 
 
-def _inflated(name: str, raw: bytes) -> bytes:
+def _inflated(name: str, raw: bytes) -> bytearray:
     """All of a gz stream, whose end carries a checksum: no more than its header promises."""
+    content = bytearray()
     try:
         with gzip.open(BytesIO(raw)) as stream:
-            most = min(_promised(stream.read(_HEADER_BYTES)) + _BEHIND, _MAX_BYTES)
-            stream.seek(0)
-            content = stream.read(most + 1)
+            content += stream.read(_HEADER_BYTES)
+            most = min(_promised(content) + _BEHIND, _MAX_BYTES)
+            # In pieces: asked for all at once, room for the most there may be is made first.
+            while len(content) <= most and (piece := stream.read(_PIECE_BYTES)):
+                content += piece
     except EOFError:
         raise Unfinished(f"{name} ends inside its compressed stream") from None
     except (OSError, zlib.error) as error:
@@ -72,7 +76,7 @@ def _inflated(name: str, raw: bytes) -> bytes:
     return content
 
 
-def _promised(head: bytes) -> int:
+def _promised(head: bytearray) -> int:
     """How many bytes a file with this header has; 0 where that cannot be told."""
     try:
         header = nibabel.Nifti1Header.from_fileobj(BytesIO(head), check=False)
@@ -82,7 +86,7 @@ def _promised(head: bytes) -> int:
         return 0
 
 
-def _header(name: str, content: bytes) -> nibabel.Nifti1Header:
+def _header(name: str, content: bytes | bytearray) -> nibabel.Nifti1Header:
     """As it stands: nibabel's own check would mend it."""
     header = nibabel.Nifti1Header.from_fileobj(BytesIO(content), check=False)
     if int(header["sizeof_hdr"]) != _HEADER_BYTES or header["magic"].item() != b"n+1":
@@ -91,7 +95,7 @@ def _header(name: str, content: bytes) -> nibabel.Nifti1Header:
 
 
 def _values(
-    name: str, content: bytes, header: nibabel.Nifti1Header, shape: tuple[int, ...]
+    name: str, content: bytes | bytearray, header: nibabel.Nifti1Header, shape: tuple[int, ...]
 ) -> NDArray[np.generic]:
     """Values (i, j, k, volumes): int16 where they are stored so, float32 otherwise."""
     dtype, first = header.get_data_dtype(), int(header.get_data_offset())

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QSlider, QVBo
 
 from rtrecon.config import Settings
 from rtrecon.display.keys import Keys
-from rtrecon.display.theme import Words
+from rtrecon.display.theme import Words, explain
 from rtrecon.display.watched import Watched
 from rtrecon.types import Phase, Status
 
@@ -200,7 +200,7 @@ class Controls(QWidget):
 def button(text: str, tip: str) -> QPushButton:
     """One that never has the keyboard focus: no stray Space or Enter presses it."""
     made = QPushButton(text)
-    made.setToolTip(tip)
+    explain(made, tip)
     made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     return made
 

@@ -1,7 +1,5 @@
 """Where the session stands: phase, message, and what it is connected to."""
 
-from html import escape
-
 from pylsl import local_clock
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
@@ -13,7 +11,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from rtrecon.display.theme import Text, Words, mark
+from rtrecon.display.theme import Text, Words, explain, mark
 from rtrecon.display.watched import Watched
 from rtrecon.types import Phase, Status
 
@@ -67,8 +65,7 @@ class Header(QWidget):
         halted = status.paused and not status.phase.over
         mark(self.pill, "phase", "PAUSED" if halted else status.phase.name)
         self.message.say(status.message)
-        told = self.message.text()
-        self.message.setToolTip(f"<p>{escape(told)}</p>" if told else "")
+        explain(self.message, self.message.text())
         self.details.setVisible(bool(status.traceback))
         self.tick()
 

@@ -167,7 +167,7 @@ class SessionWindow(Leaves):
         if self.question is not None:
             return
         self.question = Question(
-            "The session is on. End it?", "Closing the window ends the session and completes its folder.",
+            "The session is on. End it?", "Its folder is completed then, and the window closes. Escape goes on.",
             "Go on", "End the session", self,
         )  # fmt: skip
         self.question.answered.connect(lambda yes: self.leave() if yes else None)

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from rtrecon.display import wording
 from rtrecon.display.picture import Picture
-from rtrecon.display.theme import Text, mark
+from rtrecon.display.theme import Text, explain, mark
 from rtrecon.types import Comparison, Frame, Trial
 
 GAP_PX = 18
@@ -62,7 +62,7 @@ class Comparand(QWidget):
         self.caption.setWordWrap(True)
         self.caption.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
         self.caption.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.setToolTip(f"{title}: {what}")
+        explain(self, f"{title}: {what}")
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(2)

@@ -5,6 +5,8 @@ The colours that mean something are Okabe and Ito's, which colour-blind people t
 """
 # ruff: noqa: N802  (Qt names what it calls)
 
+from html import escape
+
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QFont, QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QWidget
@@ -74,6 +76,14 @@ class Text(Words):
         needed = max(1, self.fontMetrics().horizontalAdvance(self.text()))
         font.setPixelSize(int(font.pixelSize() * max(0.6, min(1.0, width / needed))))
         return font
+
+
+def explain(widget: QWidget, text: str) -> None:
+    """Let a widget say this where the mouse rests: as it stands, and wrapped.
+
+    Qt would guess whether it is mark-up.
+    """
+    widget.setToolTip(f"<p>{escape(text)}</p>" if text else "")
 
 
 def mark(widget: QWidget, name: str, value: object) -> None:

@@ -1,11 +1,9 @@
 """What is wrong at this moment, where nobody overlooks it: a line a stage, the worst first."""
 
-from html import escape
-
 from pylsl import local_clock
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
-from rtrecon.display.theme import Text, Words, mark
+from rtrecon.display.theme import Text, Words, explain, mark
 from rtrecon.types import Trouble
 
 MOST = 4  # lines; a window of 1280 x 720 keeps its pictures with as many
@@ -80,8 +78,8 @@ class _Line(QFrame):
             mark(widget, "loses", loses)
         name = NAMES.get(trouble.stage, trouble.stage[:20])
         self.stage.say(f"\N{WARNING SIGN}\N{VARIATION SELECTOR-15} {name}" if loses else name)
-        self.what.say(f"(+{more}) {trouble.what}" if more else trouble.what)
-        self.what.setToolTip(f"<p>{escape(trouble.what)}</p>")
+        self.what.say(f"(and {more} more) {trouble.what}" if more else trouble.what)
+        explain(self.what, trouble.what)
 
 
 def lasted(seconds: float) -> str:

@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from rtrecon.bounded import bounded_text
 from rtrecon.config import Settings
 from rtrecon.errors import BadGenerator
 from rtrecon.generators import CONFIG, Aim, Newer, Step, check_aim
@@ -165,7 +166,7 @@ def save(folder: Path, plan: Plan, up: Up, down: Down) -> None:
 def _read_plan(folder: Path) -> Plan:
     file = folder / CONFIG
     try:
-        said = json.loads(file.read_text(encoding="utf-8"))
+        said = json.loads(bounded_text(file))
         kind = said.pop("format")
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise BadGenerator(

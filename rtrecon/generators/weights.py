@@ -13,6 +13,7 @@ from huggingface_hub import constants, hf_hub_download, snapshot_download
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 from transformers.utils import logging as transformers_logging
 
+from rtrecon.bounded import bounded_text
 from rtrecon.errors import BadGenerator
 from rtrecon.generators.presets import Preset
 
@@ -61,7 +62,7 @@ def load_pipeline(preset: Preset, name: str) -> tuple[Any, str]:
     """
     folder = locate(preset.repository, name)
     try:
-        parts = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+        parts = json.loads(bounded_text(folder / "model_index.json"))
         if not isinstance(parts, dict):
             raise ValueError("model_index.json holds no table")
         if missing := [part for part in _NEEDED if part not in parts]:

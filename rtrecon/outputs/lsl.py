@@ -8,6 +8,7 @@ from math import isfinite
 import pylsl
 
 from rtrecon.feedback import FEEDBACK_TYPE
+from rtrecon.network import expose
 from rtrecon.outputs.device import Addressee, Item, Plain
 from rtrecon.types import Firing, Person, Score
 
@@ -65,6 +66,7 @@ class ScoreOutlets(Plain):
         for person in self._to.people:
             info = score_info(self._to.stream, person)
             self._outlets[person.name] = pylsl.StreamOutlet(info)
+            expose(info.name(), "scores")
 
     def send(self, item: Item) -> None:
         """One sample."""
@@ -93,6 +95,7 @@ class TriggerOutlet(Plain):
             f"rtrecon-{self._stream}",
         )  # fmt: skip
         self._outlets = [pylsl.StreamOutlet(info)]
+        expose(self._stream, "when triggers fired")
 
     def send(self, item: Item) -> None:
         """One marker."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache
-from math import isfinite, nan
+from math import nan
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -143,7 +143,7 @@ def _scalar(kind: type, value: Any, where: str) -> Any:
     accepted = {int: (int,), float: (int, float), bool: (bool,)}[kind]
     if type(value) not in accepted:
         raise _wrong(where, value, f"of type {kind.__name__}")
-    if not (isfinite(value) and abs(value) <= LARGEST):
+    if not abs(value) <= LARGEST:  # nan is not, either
         raise _wrong(where, value, f"a number up to {LARGEST:g}")
     return kind(value)
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import pylsl
 
 from rtrecon.mailbox import Mailbox
+from rtrecon.network import expose
 from rtrecon.remote.messages import Message, State, Stimulus, text_of
 from rtrecon.types import Comparison, Decoded, Frame, Presentation, Status, Trial
 from rtrecon.wire import VIEW_TYPE, view_stream
@@ -68,6 +69,7 @@ class Publisher:
         self._outlet: pylsl.StreamOutlet | None = pylsl.StreamOutlet(
             _info(name), max_buffered=_BUFFER_S
         )
+        expose(view_stream(name), "guesses, pictures, stimuli and scores")
         self._said: dict[str, tuple[int, str]] = {}  # by kind: a number of what, and the message
         self._state: State | None = None
         self._repeat_at = 0.0

@@ -4,9 +4,10 @@ import math
 from dataclasses import dataclass
 
 from rtrecon.errors import BadConfig
-from simulator.faults.kinds import KINDS, TIMED
+from simulator.faults.kinds import AWAY, KINDS, TIMED
 
 _MOST = 1000  # faults in a list
+_TAKES = {"cut": ("cable",), "second": ("name",)}  # in place of the volumes
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,11 @@ class Faults:
         for fault in self.these:
             if why := scan.refuses(fault):
                 raise BadConfig(f"--faults {fault}: {why}")
-            for place in scan.places(fault):
+            for place in sorted(scan.places(fault)):
                 if other := taken.get(place):
-                    raise BadConfig(f"--faults {fault}: {other} has {place[0]} {place[1]} already")
+                    raise BadConfig(
+                        f"--faults {fault}: {other} has {' '.join(map(str, place))} already"
+                    )
                 taken[place] = fault
 
 
@@ -136,12 +139,12 @@ class Scan:
             return {(f"{fault.kind} from volume", fault.at)}
         if fault.kind == "mark-bad":
             return set()
-        volumes = {fault.at}
-        if fault.kind == "swap":
-            volumes.add(fault.at + 1)
-        if fault.kind in TIMED:
-            volumes.update(range(fault.at, min(fault.at + self.away(fault), self.n_volumes)))
-        return {("volume", number) for number in volumes}
+        last = fault.at + 1 if fault.kind == "swap" else fault.at + max(self.away(fault) - 1, 0)
+        takes = _TAKES.get(
+            fault.kind, ("volume", "cable", "name") if fault.kind in AWAY else ("volume",)
+        )
+        numbers = range(fault.at, min(last + 1, self.n_volumes))
+        return {(what, number) for what in takes for number in numbers}
 
 
 def parse_faults(text: str) -> Faults:

@@ -32,7 +32,6 @@ if "LSLAPICFG" not in os.environ:
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-import rtrecon.generators.diffusion  # noqa: F401  (as the program does before its window is there)
 from rtrecon.config import Session
 from rtrecon.display.visit import VisitWindow
 from rtrecon.display.window import OperatorWindow

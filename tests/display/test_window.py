@@ -262,7 +262,7 @@ def test_troubles_leave_the_layout_alone_however_many_and_long_they_are(
         assert window.stage.reconstruction.picture.height() > 0.2 * size[1]
     shown = [line for line in window.troubles.lines if line.isVisible()]
     assert len(shown) == MOST
-    assert shown[-1].what.text().startswith("(+2) <img src=x> a long")
+    assert shown[-1].what.text().startswith("(and 2 more) <img src=x> a long")
     assert {line.what.textFormat() for line in shown} == {Qt.TextFormat.PlainText}
     assert "&lt;img" in shown[0].what.toolTip()
 

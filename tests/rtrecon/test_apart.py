@@ -319,7 +319,7 @@ from rtrecon.generators.apart import load_apart
 
 if __name__ == "__main__":
     children._LOADED.clear()  # what draws here is light
-    idle, stuck = (load_apart("light", "tests.light:load") for _ in range(2))
+    idle, stuck = (load_apart("8", "tests.light:load") for _ in range(2))
     print(idle._child._process.pid, stuck._child._process.pid, flush=True)
     stuck.encode_captions(["for ever"])
 """

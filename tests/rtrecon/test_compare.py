@@ -21,7 +21,7 @@ from rtrecon.compare import NO_TIME, Compare
 from rtrecon.config import Settings
 from rtrecon.decode import Decode
 from rtrecon.draw import Draw
-from rtrecon.errors import BadInput
+from rtrecon.errors import BadInput, GeneratorLost
 from rtrecon.generators import Aim, Step
 from rtrecon.generators.adversarial import Adversarial
 from rtrecon.generators.diffusion import Diffusion
@@ -236,6 +236,30 @@ def test_a_comparison_that_fails_is_told_and_costs_no_picture(
     assert kept.told == []
     assert beside.absent == "could not be drawn: no room"
     assert caplog.text.count("no comparisons from now on: MemoryError: no room") == 1
+
+
+def test_a_generator_lost_over_a_comparison_is_told_and_not_lost_over_them_for_ever(
+    toy_generator: Diffusion, toy_artifact: Artifact
+) -> None:
+    """Whoever draws has to know it; twice, and pictures are worth more than comparisons."""
+    generator, kept = Watching(toy_generator), Kept()
+    lost = 0
+
+    def crashes(z: NDArray[np.float32]) -> NDArray[np.uint8]:
+        nonlocal lost
+        lost += 1
+        raise GeneratorLost("the generator's process ended (signal 11)")
+
+    generator.decode_latents = crashes
+    beside = compare(generator, toy_artifact, kept)
+    frame = drawn(toy_generator, Decode(toy_artifact)(pattern(toy_artifact)))
+    for _ in range(2):
+        with pytest.raises(GeneratorLost):
+            beside(frame, 0.1)
+    beside(frame, 0.1)
+    assert lost == 2
+    assert kept.told == []
+    assert "the generator was lost" in beside.absent
 
 
 def test_an_adversarial_generator_has_a_control_and_no_picture_of_its_code_alone(

@@ -1,12 +1,14 @@
 """Drawing in a live pipeline: faults, want of memory or time cost quality and no session."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pylsl
 import pytest
 
+from rtrecon.errors import GeneratorLost
 from rtrecon.generators.diffusion import Diffusion
 from rtrecon.standing import FAULTS_IN_A_ROW
 from rtrecon.types import Geometry, Phase, Times, Trial, Volume
@@ -78,6 +80,36 @@ def test_a_generator_that_always_fails_does_not_end_the_recording(
     assert "ValueError: no such kernel" in live.pipeline.status.traceback
     assert summary["volumes"]["received"] == len(volumes)  # type: ignore[index]
     assert len(np.load(live.folder / "volumes.npy")) == len(volumes)
+
+
+def test_after_a_generator_was_lost_the_newest_volume_is_drawn(
+    live: Live, toy: Toy, toy_geometry: Geometry
+) -> None:
+    """And none of those that came while it was begun again; nobody waits for it at the end."""
+    last, waited = 19, []
+
+    def again(over: Callable[[], bool]) -> None:
+        waited.append(over())
+        _until(lambda: live.pipeline.decoded and live.pipeline.decoded.volume == last)
+        live.pipeline.stop()
+        _until(over)
+
+    toy.fails, toy.failure = {1}, GeneratorLost("gone; it is started again", again)
+    live.begin()
+    items = list(toy_run(toy_geometry, last + 1))[:-1]  # its end is not sent: it is stopped
+    send(live.outlet, iter(items), pylsl.local_clock())
+    live.finish()
+    assert waited == [False]
+    assert {row["volume"] for row in rows(live.folder / "frames.tsv")} == {f"{last}"}
+    assert "gone; it is started again" in live.pipeline.status.message
+    assert not live.pipeline.failed
+
+
+def _until(true: Callable[[], object]) -> None:
+    deadline = pylsl.local_clock() + 20
+    while not true():
+        assert pylsl.local_clock() < deadline
+        threading.Event().wait(0.005)
 
 
 def test_the_noise_is_fixed_within_a_trial(live: Live, toy_generator: Diffusion) -> None:

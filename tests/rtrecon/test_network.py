@@ -1,6 +1,7 @@
 """Streams stay among those that were named, and claim no more than can be."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from rtrecon import marker_inlets, wire
 from rtrecon.__main__ import main
 from rtrecon.connect import open_volumes
 from rtrecon.errors import BadStream
+from rtrecon.feedback import Feedback
 from rtrecon.marker_inlets import MarkerInlets
 from rtrecon.network import BASE_PORT, PORTS, check_claim, configuration
 from rtrecon.streams import describe
@@ -155,6 +157,21 @@ def test_marker_streams_that_claim_too_much_or_are_too_many_are_not_heard(
     assert inlets.heard == 1
     inlets.close()
     del hostile, outlets
+
+
+def test_an_outlet_says_what_it_tells(
+    stream_name: str, caplog: pytest.LogCaptureFixture, toy_geometry: Geometry
+) -> None:
+    caplog.set_level(logging.INFO, "rtrecon")
+    outlets = [wire.ScannerOutlet(stream_name, toy_geometry), Feedback(stream_name, ("dog", "cat"))]
+    said = [record.getMessage() for record in caplog.records]
+    for name, what in (
+        (stream_name, "the person's brain volumes"),
+        (f"{stream_name}-markers", "what the person is shown"),
+        (f"{stream_name}-feedback", "what was decoded of the person, as probabilities"),
+    ):
+        assert f"stream '{name}' tells {what} to whoever can reach this machine" in said
+    del outlets
 
 
 def test_no_library_reports_or_looks_for_anything() -> None:

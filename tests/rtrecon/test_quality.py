@@ -128,3 +128,16 @@ def test_no_later_volume_changes_an_earlier_judgement(
         assert (a.weight, a.reason) == (b.weight, b.reason)
         assert np.float64(a.dvars).tobytes() == np.float64(b.dvars).tobytes()
         assert a.usable.tobytes() == b.usable.tobytes()
+
+
+def test_voxels_whose_squares_are_no_numbers_are_dead_and_spoil_nothing_after_them() -> None:
+    data = volumes()
+    spoilt = data.copy()
+    spoilt[20, : N // 2] = 1e30
+    found, undisturbed = walk(spoilt), walk(data)
+    assert not found[20].usable[: N // 2].any()
+    assert found[20].usable[N // 2 :].all()
+    assert found[20].reason == f"{N // 2} of {N} voxels are dead"
+    for n in range(22, 40):
+        assert found[n].usable.all()
+        assert abs(found[n].dvars - undisturbed[n].dvars) < 0.05

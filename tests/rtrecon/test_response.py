@@ -23,3 +23,9 @@ def test_the_response_is_that_of_spm() -> None:
 def test_a_delay_moves_the_response() -> None:
     late, early = Response(delay_s=1.5), Response()
     assert late.at(7.5, 6.0) == pytest.approx(early.at(6.0, 6.0))
+
+
+def test_a_block_that_was_on_for_ages_is_as_one_that_goes_on() -> None:
+    for age_s in (1e3, 1e7, 1e30, 1e300):
+        assert Response().at(age_s, 2e300) == pytest.approx(1.0, abs=1e-9)
+        assert Response().at(age_s, 6.0) == pytest.approx(0.0, abs=1e-9)

@@ -1,12 +1,16 @@
 """What can be made to go wrong: as text, as data, and what becomes of a run."""
 
-from dataclasses import replace
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from rtrecon.errors import BadConfig
+from rtrecon.receive import Receiver
 from rtrecon.types import Event, Geometry, Marker, Volume
 from simulator.faults import KINDS, Fault, Faults, Scan, parse_faults
 from simulator.faults.drawing import drawn
@@ -14,6 +18,7 @@ from simulator.faults.effect import Effect, effect_of
 from simulator.faults.plan import Random
 from simulator.faults.script import disturbed
 from simulator.recording import Items
+from simulator.scanner import play, scan_of
 from simulator.schedule import Raw, Sending, Turn, schedule
 from tests.toy import toy_run
 
@@ -68,6 +73,7 @@ def test_what_is_no_fault_is_refused(text: str, why: str) -> None:
         ("lose=4,nan=4", "lose=4 has volume 4 already"),
         ("swap=4,double=5", "swap=4:? ?has volume 5|swap=4 has volume 5"),
         ("restart=4:0.2,lose=13", "has volume 13 already"),
+        ("replace=4:0.1,second=8", "has name 8 already"), ("cut=4:1,restart=9", "has cable 9 already"),
         ("mark-lose=3,mark-double=4", "mark-lose=3 has trial 1 already"),
         ("jump=4,jump=4:5", "jump from volume 4"),
         ("swap=29", "none after it"), ("mark-lose=28", "no trial begins there"), ("die=30", "last is 29"),
@@ -76,7 +82,7 @@ def test_what_is_no_fault_is_refused(text: str, why: str) -> None:
 def test_two_faults_of_one_thing_are_refused(text: str, why: str) -> None:
     with pytest.raises(BadConfig, match=why):
         parse_faults(text).check(SCAN)
-    parse_faults("lose=4,nan=5,jump=4,jitter=4,mark-lose=4,mark-bad=4").check(SCAN)
+    parse_faults("lose=4,nan=5,jump=4,jitter=4,mark-lose=4,mark-bad=4,cut=3,second=3").check(SCAN)
 
 
 def test_what_takes_time_needs_a_speed_in_numbers_and_a_cut_a_cable() -> None:
@@ -201,3 +207,101 @@ def test_random_plans_fit_and_can_be_repeated_by_hand() -> None:
         plan.check(slow)
         seen |= {fault.kind for fault in plan.these}
     assert seen == KINDS.keys() - {"die"}
+
+
+# --- over real streams ---------------------------------------------------------------------------
+
+
+@dataclass
+class Heard:
+    """What a receiver made of a disturbed run, and what should have become of it."""
+
+    effect: Effect
+    rows: list[list[tuple[int, str]]] = field(default_factory=lambda: [[]])  # of each run
+    trials: list[float] = field(default_factory=list)
+
+    def take(self, item: Volume | Marker) -> None:
+        if isinstance(item, Volume):
+            self.rows[-1].append((item.number, item.fault.partition(" (")[0]))
+        elif item.event is Event.TRIAL:
+            self.trials.append(item.onset_s)
+        elif item.event is Event.RUN_START and self.rows[-1]:
+            self.rows.append([])
+
+    def promised(self) -> list[list[tuple[int, str]]]:
+        """The rows of each run, sorted."""
+        runs: list[list[tuple[int, str]]] = [[] for _ in self.rows]
+        for fate in self.effect.fates:
+            if fate.times:
+                runs[fate.run].append((fate.sent_as, fate.fault))
+            runs[fate.run] += [(fate.sent_as, "came again")] * (fate.times - 1)
+        return [sorted(run) for run in runs]
+
+
+def heard(
+    stream: str, geometry: Geometry, text: str, count: int, speed: float
+) -> tuple[Heard, Receiver]:
+    """Play a toy run with these faults into a receiver; all is as it was promised."""
+    recording = Items("toy", geometry, tuple(toy_run(geometry, count)))
+    scan = scan_of(recording, speed)
+    faults = drawn(parse_faults(text), scan)
+    got = Heard(effect_of(list(schedule(recording)), faults, scan))
+    with ThreadPoolExecutor(1) as lab:
+        playing = lab.submit(play, recording, stream, speed, 20, faults)
+        receiver = Receiver(stream, 20.0, 20.0, threading.Event())
+        for item in receiver:
+            got.take(item)
+        receiver.close()
+        playing.result(30)
+    assert [sorted(run) for run in got.rows] == got.promised()
+    counts = receiver.counts
+    assert counts.received == sum(not fault for run in got.rows for _, fault in run)
+    return got, receiver
+
+
+def test_what_is_wrong_with_volumes_and_markers_is_told_counted_and_recorded(
+    stream_name: str, toy_geometry: Geometry, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = (
+        "double=0,late=1,truncate=5:0.3,truncate=6:0.2,nan=8,constant=9,double=12,late=14:4,swap=22,"
+        "spike=26,shift=28,clock=30:3600,jitter=31:0.5,lose=33,mark-lose=11,mark-double=16,"
+        "mark-early=20:100,mark-bad=10:json,mark-bad=10:huge,mark-bad=11:control,mark-bad=12:utf8,"
+        "mark-bad=13:types,mark-bad=14:event,second=3:3.4"
+    )  # fmt: skip
+    with caplog.at_level(logging.WARNING):
+        got, receiver = heard(stream_name, toy_geometry, text, 40, 20.0)
+    counts = receiver.counts
+    assert counts.received + counts.lost + counts.rejected == 40
+    assert (counts.lost, counts.duplicate, counts.rejected) == (1, 2, 7)
+    assert caplog.text.count("a marker was skipped") == 6
+    for told in (
+        "volume 1 came late", "volume 14 came late", "volume 22 came late", "volume 0 came again",
+        "volume 5 is truncated", "volume 8 is not finite", "volume 9 is constant",
+        "1 volume(s) lost before volume 34", "step by +3600.0 s",
+        f"source id 'rtrecon-{stream_name}-second'", "only the first is heard",
+    ):  # fmt: skip
+        assert told in caplog.text
+    onsets = [n * 2.0 + 0.3 for n in range(2, 40, 5)]
+    lost, doubled = onsets[2], onsets[3]
+    assert sorted(got.trials) == sorted([*(t for t in onsets if t != lost), doubled])
+
+
+def test_another_source_that_counts_from_0_takes_the_place_of_the_one_that_was_killed(
+    stream_name: str, toy_geometry: Geometry, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        got, receiver = heard(stream_name, toy_geometry, "replace-zero=15:0.5", 40, 20.0)
+    assert [number for number, _ in got.rows[1]] == list(range(20))
+    assert f"'rtrecon-{stream_name}-1'" in caplog.text
+    assert "has taken the place" in caplog.text
+    assert receiver.counts.duplicate == 0
+
+
+def test_the_right_matrix_is_waited_for(
+    stream_name: str, toy_geometry: Geometry, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        _, receiver = heard(stream_name, toy_geometry, "shape=10:2.5", 60, 20.0)
+    assert receiver.counts.lost == 25
+    assert "sends 90 voxels a volume and not 120" in caplog.text
+    assert "was started anew and is heard again" in caplog.text

@@ -21,7 +21,7 @@ from rtrecon.display.eeg.row import PersonRow
 from rtrecon.display.eeg.watched import WatchedEeg
 from rtrecon.display.screenshots import Screenshots
 from rtrecon.display.session_window import SessionWindow
-from rtrecon.display.theme import Text, Words, mark
+from rtrecon.display.theme import Text, Words, explain, mark
 from rtrecon.display.troubles import Troubles
 from rtrecon.protocol.blocks import Moment
 from rtrecon.types import Block, Phase, Status
@@ -83,7 +83,7 @@ class EegWindow(SessionWindow):
         ]
         self.pausing, self.stopping = QPushButton("Pause"), QPushButton("Stop")
         self.pausing.setToolTip("Tell nothing and stand still, or go on (P)")
-        self.stopping.setToolTip(f"End the session ({STOP_KEYS})")
+        explain(self.stopping, f"End the session ({STOP_KEYS})")
         self.pausing.clicked.connect(self.toggle_pause)
         self.stopping.clicked.connect(self.stop)
         for button in (self.pausing, self.stopping):

@@ -55,7 +55,7 @@ class SetUp(QWidget):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
-        self._whole = False
+        self._whole = self._missed = False
         self._settling = QTimer(self)
         self._settling.setSingleShot(True)
         self._settling.timeout.connect(self.asked)
@@ -182,7 +182,7 @@ class SetUp(QWidget):
 
     def show_seen(self, seen: tuple[Source, ...]) -> None:
         """Show what is on the network now; a stream that was missing and came is looked at."""
-        before = self.streams.is_there
+        before = self.streams.is_there and not self._missed
         self.streams.show_seen(seen)
         if self._whole and not before and self.streams.is_there:
             self.outdated()
@@ -204,6 +204,7 @@ class SetUp(QWidget):
     def begin_look(self) -> None:
         """What was found before is of no worth any more."""
         self._whole = False
+        self._missed = not self.streams.is_there  # it may come while it is looked for
         self.accept.setChecked(False)
         self.findings.clear()
         self._offer()
@@ -213,6 +214,7 @@ class SetUp(QWidget):
         self.findings.show_all(found)
         if whole and not self._whole:
             self._whole = True
+            self._missed &= any(f.name == "stream" and f.ok is False for f in found)
             self._offer()
 
     def show_failure(self, finding: Finding) -> None:
@@ -240,6 +242,8 @@ def _verdict(red: int, amber: int) -> str:
 
 def _label(text: str, buddy: QWidget) -> QLabel:
     """A name whose underlined letter leads to its field."""
-    label = QLabel(text)
+    label = QLabel()
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setText(text)
     label.setBuddy(buddy)
     return label

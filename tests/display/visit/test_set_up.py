@@ -129,6 +129,22 @@ def test_a_chosen_stream_stays_chosen_while_it_is_away(page: SetUp) -> None:
     assert page.streams.item(0).text().startswith("scanner\n     not on the network")
 
 
+def test_a_stream_that_comes_while_it_is_looked_for_is_looked_at(page: SetUp, qtbot: QtBot) -> None:
+    here = (Source("scanner", "console", fault="does not answer"),)
+    missing = Finding("stream", False, "there is none", "start it")
+    page.streams.chosen = "scanner"
+    page.look()
+    page.begin_look()
+    page.show_seen(here)
+    page.show_found([GOOD, missing], whole=True)
+    with qtbot.waitSignal(page.asked):
+        page.show_seen(here)
+    page.begin_look()
+    page.show_found([GOOD, missing], whole=True)  # twice of one name, say: not for ever
+    page.show_seen(here)
+    assert page.verdict.text() == "1 to mend before a run can start"
+
+
 @pytest.fixture
 def window(
     toy_artifact: Artifact, toy_folder: Path, stream_name: str, tmp_path: Path, qtbot: QtBot

@@ -198,6 +198,16 @@ def test_counts_of_no_scanner_are_refused(tmp_path: Path) -> None:
         image.add_new(tag, "DS", str(had or 1))
 
 
+def test_a_small_gz_makes_no_room_for_the_largest(tmp_path: Path) -> None:
+    path = exports.write_nifti(tmp_path / "a.nii.gz", DATA)
+    tracemalloc.start()
+    result = outcome(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert result == "1 pieces"
+    assert peak < 4 << 20
+
+
 @pytest.mark.parametrize(
     "syntax", [pydicom.uid.DeflatedExplicitVRLittleEndian, pydicom.uid.JPEG2000Lossless]
 )
