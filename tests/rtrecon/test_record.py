@@ -240,24 +240,24 @@ def test_what_is_beyond_the_memory_for_it_is_lost_and_numbered(
     volume_bytes = 4 * int(np.prod(toy_geometry.shape))
     monkeypatch.setattr(session_writer, "RAW_BYTES", 3.5 * (volume_bytes + lane._TASK_BYTES))
     recorder = Recorder(tmp_path, toy_geometry, {})
-    with files_end_at(700):
-        for n in range(7):
-            recorder.volume(Volume(n, np.full(toy_geometry.shape, n, np.float32)))
-            if n == 0:
-                until(lambda: recorder.waiting_bytes == 0)  # for this one there is room
-        until(lambda: recorder.fault.startswith("recording fails (File too large)"))
-        assert "3 not recorded, the last volume 6" in recorder.fault
+    recorder.volume(Volume(0, np.zeros(toy_geometry.shape, np.float32)))
     until(lambda: recorder.waiting_bytes == 0)
-    assert recorder.fault.startswith("recording again; 3 not recorded, the last volume 6")
-    recorder.volume(Volume(7, np.full(toy_geometry.shape, 7, np.float32)))
+    with files_end_at(700):
+        for n in range(1, 6):
+            recorder.volume(Volume(n, np.full(toy_geometry.shape, n, np.float32)))
+        until(lambda: recorder.fault.startswith("recording fails (File too large)"))
+        assert "2 not recorded, the last volume 5" in recorder.fault
+    until(lambda: recorder.waiting_bytes == 0)
+    assert recorder.fault.startswith("recording again; 2 not recorded, the last volume 5")
+    recorder.volume(Volume(6, np.full(toy_geometry.shape, 6, np.float32)))
     recorder.summary({})
     recorder.close()
     session = open_session_folder(tmp_path)
-    assert [row["number"] for row in session.rows] == ["0", "1", "2", "3", "7"]
-    assert session.volumes[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 7]
+    assert [row["number"] for row in session.rows] == ["0", "1", "2", "3", "6"]
+    assert session.volumes[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 6]
     recording = json.loads((tmp_path / "summary.json").read_text())["recording"]
-    assert recording["lost"] == ["volume 4", "volume 5", "volume 6"]
-    assert recording["failed_writes"] == 3
+    assert recording["lost"] == ["volume 4", "volume 5"]
+    assert recording["failed_writes"] == 2
 
 
 def test_a_disk_that_stays_full_does_not_keep_the_session_from_ending(
@@ -312,6 +312,18 @@ def test_a_disk_whose_writes_fail_now_and_then_gets_every_row_once(
     recorder.summary({})
     recorder.close()
     assert check_all_there(tmp_path, 20)["lost"] == []
+
+
+def test_a_summary_is_written_when_nothing_else_is_any_more(
+    tmp_path: Path, toy_geometry: Geometry
+) -> None:
+    recorder = Recorder(tmp_path, toy_geometry, {})
+    recorded(recorder, 0)
+    recorder.withdraw()
+    recorder.volume(Volume(1, np.ones(toy_geometry.shape, np.float32)))
+    recorder.summary({"withdrawn": True})
+    recorder.close()
+    assert check_all_there(tmp_path, 1)["lost"] == []
 
 
 def test_a_slow_disk_is_told_early(
