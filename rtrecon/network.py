@@ -26,8 +26,8 @@ PEERS: dict[str, Any] = {
 """The option of every command that uses LSL."""
 
 BASE_PORT = 16_572  # LSL's own
-# LSL has 32: whoever keeps to that is found all the same, and so are the first 32 of these.
-PORTS = 64
+# LSL has 32, of which a session with its scanner and its keeper takes most: others find the first 32.
+PORTS = 128
 _HOST = re.compile(r"(?!-)[A-Za-z0-9.-]{1,253}(?<!-)")
 _LEVEL = -2  # of liblsl's log: errors
 _MOST_RATE_HZ = 1e6
