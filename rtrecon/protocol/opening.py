@@ -12,6 +12,7 @@ from rtrecon.config import Session, read_table
 from rtrecon.errors import BadConfig
 from rtrecon.generators import Generator
 from rtrecon.outputs.kinds import read_devices
+from rtrecon.outputs.light import check_colour
 from rtrecon.protocol.blocks import Blocks
 from rtrecon.protocol.measures import (
     REGION,
@@ -127,4 +128,6 @@ def _person(tables: Mapping[str, Any]) -> Person:
     people = tables.get("person", [{}])
     if not isinstance(people, list) or len(people) != 1:
         raise BadConfig("[[person]]: one is in the scanner, so write at most one such table")
-    return read_table(Person, people[0], "[[person]]")
+    person = read_table(Person, people[0], "[[person]]")
+    check_colour("[[person]] colour", person.colour)
+    return person

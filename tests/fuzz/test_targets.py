@@ -12,8 +12,8 @@ from tests.fuzz.targets import TARGETS
 from tests.fuzz.trial import Trial, watched
 
 CORPUS = Path(__file__).parent / "corpus"
-INPUTS = {"session-folder": 6, "xdf": 30, "feeder": 40, "config": 100}  # of the slow ones
-INPUTS_OF_OTHERS = 150
+INPUTS = {"session-folder": 6, "xdf": 20, "feeder": 25, "dicom": 50, "markers": 60, "config": 80}
+INPUTS_OF_OTHERS = 120
 
 
 @pytest.fixture(scope="module", params=TARGETS)

@@ -25,7 +25,6 @@ _FMRI = """
 decoder = "people/sub-01"
 stream = "scanner"
 generator = "sd-turbo"
-output = "out/x"
 wait_s = 30
 until_idle_s = 10.5
 view = false
@@ -54,12 +53,14 @@ kind = "lsl"
 [[output]]
 kind = "artnet"
 host = "127.0.0.1"
-channels = [1, 2, 3]
+channel = 1
+layout = "rgb"
 [[output]]
 kind = "sound"
 [[trigger]]
 kind = "serial"
 port = "/dev/ttyS0"
+write = "A"
 [[trigger]]
 kind = "command"
 command = ["true", "x"]
@@ -130,6 +131,9 @@ def opened(folder: Path) -> Iterator[Target]:
             tried(lambda: session.settings(Settings()))
             tried(lambda: open_protocol(session, artifact))
 
+    file.write_text(_FMRI)
+    read_devices("output", read_toml(file), "scanner", (Person("Ann"),), folder)  # it is valid
+    read_devices("trigger", read_toml(file), "scanner", (Person("Ann"),), folder)
     fmri = [_FMRI, *(file.read_text() for file in sorted(_EXAMPLES.glob("*.toml")))]
     yield Target((text, text), [[t.encode(), _CODES.encode()] for t in (*fmri, _EEG)], run)
 
