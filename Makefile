@@ -3,11 +3,13 @@
 # make test   lint, types, walls, tests
 # make lint   the first three of these
 # make docs   the documentation as a site, in out/site
+# make faults every fault that is promised to be survived, done to real sessions
 # make bench  the tables in docs/
 # make audit  known vulnerabilities of what is installed; says so where it could not ask
 # make sbom   what is installed, as a bill of materials, in out/sbom.json
 # make release  wheel, sources and bill of materials, in dist/
 # make fuzz   all readers of what is untrusted, fuzzed for 10 minutes of the processor each
+# make soak   a simulated day of eight hours through the whole program, in a quarter of an hour
 # PYTHON chooses the interpreter for the virtual environment (3.11 or newer).
 
 PYTHON ?= python3
@@ -39,6 +41,10 @@ docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "open out/site/index.html"
 
+# A case takes seconds, most of them waiting; the table is in out/faults (docs/promises.md).
+faults: $(READY)
+	$(BIN)/python -m tests.faults
+
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.recorded
 	$(BIN)/python -m tests.benchmarks.evidence
@@ -51,6 +57,7 @@ bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.generators
 	$(BIN)/python -m tests.benchmarks.bridge
 	$(BIN)/python -m tests.benchmarks.kills
+	$(BIN)/python -m tests.benchmarks.load
 	$(BIN)/python -m tests.benchmarks.screens
 	$(BIN)/python -m tests.benchmarks.window --person out/demo-person  # which make demo makes
 
@@ -58,6 +65,10 @@ fuzz: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fuzz]' \
 		|| echo "fuzz: atheris cannot be installed here: inputs are changed by chance alone"
 	$(BIN)/python -m tests.fuzz --minutes 10
+
+# Its bound on latency asks for a machine on which nothing else runs.
+soak: $(READY)
+	$(BIN)/python -m tests.soak
 
 audit: $(READY) $(TOOLS)/.installed
 	$(TOOLS)/bin/python tools/audit.py $(TOOLS)/bin/pip-audit \

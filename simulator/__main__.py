@@ -253,7 +253,10 @@ def _add_rehearse(parser: argparse.ArgumentParser) -> None:
         help=f"name=volume or name=volume:seconds, several as kill=20,suspend=40:5. {kinds}",
     )  # fmt: skip
     parser.add_argument(
-        "session", nargs=argparse.REMAINDER, metavar="-- run ...", help="as rtrecon takes it"
+        "session",
+        nargs=argparse.REMAINDER,
+        metavar="-- run ...",
+        help="as rtrecon takes it: run --decoder DIR ...",
     )
 
 

@@ -1,6 +1,9 @@
 """What is promised of faults: the page says what the cases hold, and no fault is without a case."""
 
 import re
+import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +12,18 @@ from simulator.faults.machine import KINDS as MACHINE
 from tests.faults.case import Case
 from tests.faults.cases import CASES
 from tests.faults.document import PAGE, with_tables
+from tests.faults.matrix import run_matrix
+
+QUICK = ("nan", "generator-crash", "disk-full")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at processes as Linux shows them")
+def test_a_few_of_them_in_earnest(tmp_path: Path) -> None:
+    """All of them: python -m tests.faults."""
+    short = {"count": 24, "whens": ("middle",)}
+    chosen = [replace(case, **short) for case in CASES if case.name in QUICK]
+    lines = run_matrix(tmp_path, chosen, jobs=3)
+    assert [(line.case.name, line.broken) for line in lines] == [(name, "") for name in QUICK]
 
 
 def test_the_page_says_what_the_cases_hold() -> None:

@@ -28,7 +28,6 @@ from rtrecon.config import Settings
 from rtrecon.errors import BadConfig
 from rtrecon.generators import Aim, Generator, Newer, Step, load_generator
 from rtrecon.generators.apart import Apart, load_apart
-from rtrecon.growing import replace_file
 
 if TYPE_CHECKING:  # torch takes seconds
     from rtrecon.generators.compute import Compute
@@ -53,7 +52,7 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {
-    "generator-slow": Kind("each step of the next pictures takes so many seconds more", 0.5),
+    "generator-slow": Kind("each step of the next two pictures takes so many seconds more", 0.5),
     "generator-stuck": Kind("the generator never answers again"),
     "generator-memory": Kind("the generator runs out of memory"),
     "generator-raise": Kind("the generator fails with an error"),
@@ -67,7 +66,7 @@ KINDS: dict[str, Kind] = {
     "kill": Kind("the session's process is killed"),
     "suspend": Kind("the session's process is suspended for so many seconds", 5.0),
 }
-_SLOW_PICTURES = 5
+_SLOW_PICTURES = 2
 _SLOW_WRITE_S = 0.5
 _REFUSED = {"disk-full": errno.ENOSPC, "disk-readonly": errno.EROFS}
 
@@ -199,7 +198,9 @@ class _Machine:
 
     def _begin(self, fault: MachineFault) -> None:
         if fault.name.startswith("generator-"):
-            replace_file(self._asked / fault.name, f"{fault.seconds}".encode())
+            part = self._asked / f"{fault.name}.part"
+            part.write_text(f"{fault.seconds}")  # past the seam of the disk, which may be full
+            part.replace(self._asked / fault.name)
         elif fault.name.startswith("disk-"):
             self._until[fault.name] = time.monotonic() + fault.seconds
         elif fault.name.startswith("display-"):

@@ -21,6 +21,7 @@ if __name__ == "__main__":  # before the first use of LSL; all that is started i
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["OMP_NUM_THREADS"] = "1"
 
+from tests.faults.cases import CASES
 from tests.faults.document import write
 from tests.faults.matrix import run_matrix
 
@@ -48,7 +49,9 @@ def main() -> int:
         seeds = range(given.seed, given.seed + given.plans)
         broken, done = run_plans(given.output, seeds, given.jobs)
     else:
-        broken, done = run_matrix(given.output, given.only, given.jobs)
+        chosen = [case for case in CASES if not given.only or case.name in given.only]
+        lines = run_matrix(given.output, chosen, given.jobs)
+        broken, done = sum(bool(line.broken) for line in lines), len(lines)
     print(
         f"{done} {'plans' if given.plans else 'cases'} in {time.monotonic() - began:.0f} s: {broken or 'none'} broken"
     )

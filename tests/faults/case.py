@@ -70,7 +70,7 @@ class Case:
     window: bool = False
     count: int = COUNT
     speed: float = 20.0
-    limit_s: float = 60.0
+    limit_s: float = 120.0
     whens: tuple[str, ...] = WHEN
 
     @property

@@ -1,17 +1,22 @@
 """What a record is held to."""
 
 import json
+import math
 import threading
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rtrecon.errors import Error
+from rtrecon.types import Event
 from rtrecon.verify import verify
 from tests.faults.outcome import Outcome
+from tests.faults.scan import TR_S
 
 Check = Callable[[Outcome], str]
 DECODED = ("patterns", "z", "c", "probabilities")
+HEARD_S = 6.0
 ALIGNED = {
     "volumes.tsv": ("volumes",), "trials.tsv": DECODED, "comparisons.tsv": (), "frames.tsv": (),
     "quality.tsv": (),
@@ -56,32 +61,43 @@ def whole(outcome: Outcome) -> str:
 
 
 def to_the_bit(outcome: Outcome) -> str:
-    """Every volume on disk is as it was sent."""
-    for run, row, volume in zip(
-        outcome.runs, outcome.folder.rows, outcome.folder.volumes, strict=True
-    ):
-        number, sent = int(row["number"]), outcome.sent.runs
-        if run >= len(sent) or number not in sent[run]:
-            if row["fault"] == "n/a":
-                return f"volume {number} of run {run + 1} on disk was never sent"
-        elif not np.array_equal(volume, sent[run][number], equal_nan=True):
+    """Every volume on disk is as one of its number was sent."""
+    for row, volume in zip(outcome.folder.rows, outcome.folder.volumes, strict=True):
+        number = int(row["number"])
+        sent = [run[number] for run in outcome.sent.runs if number in run]
+        if not any(np.array_equal(volume, one, equal_nan=True) for one in sent):
             return f"volume {number} on disk is not as it was sent"
     return ""
 
 
 def all_recorded(outcome: Outcome) -> str:
     """No volume that was sent, and that somebody could hear, is missing on disk."""
-    there = {
-        (run, int(row["number"]))
-        for run, row in zip(outcome.runs, outcome.folder.rows, strict=True)
-    }
+    there: dict[int, list[NDArray[np.generic]]] = {}
+    for row, volume in zip(outcome.folder.rows, outcome.folder.volumes, strict=True):
+        there.setdefault(int(row["number"]), []).append(volume)
     missing = [
         number
-        for run, volumes in enumerate(outcome.sent.runs)
-        for number in volumes
-        if (run, number) not in there
+        for run in outcome.sent.runs
+        for number, sent in run.items()
+        if not any(np.array_equal(sent, one, equal_nan=True) for one in there.get(number, ()))
     ]
     return f"volumes {missing} are not on disk" if missing else ""
+
+
+def marker_late(outcome: Outcome) -> bool:
+    """Whether a trial's marker was read after a volume that it should have come before.
+
+    LSL keeps no order between two streams: where the machine is too busy to run this test in time, a
+    marker may be more than a volume late, and what is decoded is another thing.
+    """
+    rows = outcome.folder.rows
+    for row, marker in outcome.folder.markers:
+        first = (
+            math.ceil(marker.onset_s / TR_S - 0.5) if math.isfinite(marker.onset_s) else math.inf
+        )
+        if marker.event is Event.TRIAL and row and int(rows[row - 1]["number"]) >= first:
+            return True
+    return False
 
 
 def as_undisturbed(reference: Outcome, until: float, cut: bool = False) -> Check:
@@ -125,6 +141,30 @@ def counts(received: int = 0, lost: int = 0, duplicate: int = 0, rejected: int =
         return "; ".join(wrong)
 
     return check
+
+
+def away(volumes: int, lost: bool) -> Check:
+    """So many volumes, or what is left of the run, were never sent; in the same run they are lost.
+
+    Those are lost too that a scanner sends before it is heard again: a few seconds' worth.
+    """
+
+    def check(outcome: Outcome) -> str:
+        total, told = len(outcome.scan.volumes), outcome.counts
+        missing = min(volumes, total - outcome.at)
+        fewer = total - told["received"]
+        if not missing <= fewer <= missing + HEARD_S / outcome.volume_s:
+            return f"{told['received']} of {total} received, where {missing} were never sent"
+        if told["lost"] > fewer or (lost and told["lost"] != fewer):
+            return f"{told['lost']} lost, where {fewer} are missing"
+        return ""
+
+    return check
+
+
+def if_it_goes_on(check: Check) -> Check:
+    """Held only where something is sent after the fault."""
+    return lambda outcome: check(outcome) if outcome.goes_on else ""
 
 
 def faulty(text: str, count: int = 1) -> Check:

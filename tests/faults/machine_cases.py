@@ -9,10 +9,10 @@ _ALL = "everything; each volume is decoded as without it, to the bit"
 
 MACHINE = (
     Case(
-        "generator-slow", "each step of five pictures takes a second more",
+        "generator-slow", "each step of two pictures takes three seconds more",
         shown="how slow pictures are, as long as it lasts",
         recorded=_ALL, recovers="with the next picture that is drawn in time", within_s=15.0,
-        machine=lambda at: f"generator-slow={at}:1", count=LONG,
+        machine=lambda at: f"generator-slow={at}:3", count=LONG,
         back=Outcome.pictures_back_s, harmless=True,
         checks=(counts(), all_recorded, troubled("draw")),
     ),
@@ -104,7 +104,7 @@ MACHINE = (
         "suspend", "the session's process is suspended for 30 s",
         shown="how long it stood still", recorded=_ALL,
         recovers="what was sent meanwhile is read at once", within_s=32.0,
-        machine=lambda at: f"suspend={at}:30", count=120, speed=4.0, limit_s=150.0,
+        machine=lambda at: f"suspend={at}:30", count=120, speed=4.0, limit_s=200.0,
         back=Outcome.volumes_back_s, harmless=True,
         checks=(counts(), all_recorded, logged("stood still")),
     ),

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from rtrecon.errors import Error
 from rtrecon.session_folder import Row, SessionFolder, open_session_folder
-from rtrecon.types import Event
 from tests.faults.scan import TR_S, Scan
 from tests.faults.sent import Sent
 
@@ -81,7 +80,8 @@ class Outcome:
     def observed(self) -> str:
         """The counts and how it ended, in a few words."""
         try:
-            counts = self.counts
+            rows = len(self.folder.rows)
+            counts = self.counts if self.summary else {"on disk": rows}
         except (Error, OSError, LookupError):
             return f"no record; exit {self.exit_code}"
         told = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
@@ -108,12 +108,6 @@ class Outcome:
         rows = self.folder.rows[: max(1, self.at)]
         starts = [float(row["acquired"]) - int(row["number"]) * self.volume_s for row in rows]
         return min(starts, default=nan) + self.at * self.volume_s
-
-    @property
-    def runs(self) -> list[int]:
-        """Of which run each row of volumes.tsv is, from 0."""
-        begins = [row for row, marker in self.folder.markers if marker.event is Event.RUN_START]
-        return [max(0, sum(at <= row for at in begins) - 1) for row in range(len(self.folder.rows))]
 
     def rows_after(self) -> list[Row]:
         """The volumes that came after the fault and were used."""

@@ -1,11 +1,21 @@
 """Faults of the scanner, its network and the programs that send markers."""
 
 from tests.faults.case import Case
-from tests.faults.checks import all_recorded, counts, faulty, logged, phases, troubled
+from tests.faults.checks import (
+    all_recorded,
+    away,
+    counts,
+    faulty,
+    if_it_goes_on,
+    logged,
+    phases,
+    troubled,
+)
 from tests.faults.outcome import Outcome
 
 LONG = 120  # volumes: 12 s
 _NEXT = "with the next volume"
+_HEARD = "with its first volume once it is heard again, about 2 s after it is back"
 _AT_ONCE = "at once: what is decoded is as without it, to the bit"
 
 WIRE = (
@@ -100,20 +110,20 @@ WIRE = (
         "mark-lose", "the marker of a trial is lost",
         shown="the trial before goes on", recorded="everything that came",
         recovers="with the next trial", within_s=1.0,
-        wire=lambda at: f"mark-lose={min(at, 54)}", back=Outcome.volumes_back_s,
+        wire=lambda at: f"mark-lose={min(at, 53)}", back=Outcome.volumes_back_s,
         checks=(counts(), all_recorded),
     ),
     Case(
         "mark-double", "the marker of a trial comes twice",
         shown="nothing", recorded="both", recovers="at once", within_s=1.0,
-        wire=lambda at: f"mark-double={min(at, 54)}", back=Outcome.volumes_back_s,
+        wire=lambda at: f"mark-double={min(at, 53)}", back=Outcome.volumes_back_s,
         checks=(counts(), all_recorded),
     ),
     Case(
         "mark-early", "the marker of a trial comes ten volumes early",
         shown="nothing: the trial begins when it was to begin", recorded="everything",
         recovers=_AT_ONCE, within_s=1.0,
-        wire=lambda at: f"mark-early={min(at, 54)}:10", back=Outcome.volumes_back_s,
+        wire=lambda at: f"mark-early={min(at, 53)}:10", back=Outcome.volumes_back_s,
         checks=(counts(), all_recorded),
     ),
     Case(
@@ -129,44 +139,50 @@ WIRE = (
         recorded="everything until then", recovers="ends by itself with --until-idle, else by hand",
         within_s=10.0,
         wire=lambda at: f"die={at}", options=("--until-idle", "4"),
-        checks=(phases("stream silent", "ended"), troubled("receive")),
+        checks=(phases("stream silent", "ended"), troubled("receive"), all_recorded),
     ),
     Case(
         "restart", "the scanner is killed and is back after 3 s, in the middle of its count",
         shown="'stream silent', then what was lost",
         recorded="everything but what it did not send meanwhile",
-        recovers="with its next volume", within_s=12.0,
+        recovers=_HEARD, within_s=12.0,
         wire=lambda at: f"restart={at}:3", back=Outcome.volumes_back_s, count=LONG,
-        checks=(phases("stream silent", "ended"), logged("volume(s) lost")),
+        checks=(phases("stream silent", "ended"), away(30, lost=True)),
     ),
     Case(
         "restart-zero", "the same, and it counts from 0",
         shown="'stream silent', then a new run",
-        recorded="both runs, one after the other", recovers="with its next volume", within_s=12.0,
+        recorded="both runs, one after the other", recovers=_HEARD, within_s=12.0,
         wire=lambda at: f"restart-zero={at}:3", back=Outcome.volumes_back_s, count=LONG,
-        checks=(phases("stream silent", "ended"), logged("began again at 0")),
+        checks=(
+            phases("stream silent", "ended"), away(30, lost=False),
+            if_it_goes_on(logged("began again at 0")),
+        ),
     ),
     Case(
         "replace", "the scanner is killed, and another source sends in its place",
         shown="'stream silent', then what was lost",
         recorded="everything but what was not sent meanwhile",
-        recovers="with its next volume", within_s=12.0,
+        recovers=_HEARD, within_s=12.0,
         wire=lambda at: f"replace={at}:3", back=Outcome.volumes_back_s, count=LONG,
-        checks=(phases("stream silent", "ended"), logged("volume(s) lost")),
+        checks=(phases("stream silent", "ended"), away(30, lost=True)),
     ),
     Case(
         "replace-zero", "the same, and it counts from 0",
         shown="'stream silent', then a new run",
-        recorded="both runs, one after the other", recovers="with its next volume", within_s=12.0,
+        recorded="both runs, one after the other", recovers=_HEARD, within_s=12.0,
         wire=lambda at: f"replace-zero={at}:3", back=Outcome.volumes_back_s, count=LONG,
-        checks=(phases("stream silent", "ended"), logged("began again at 0")),
+        checks=(
+            phases("stream silent", "ended"), away(30, lost=False),
+            if_it_goes_on(logged("began again at 0")),
+        ),
     ),
     Case(
         "shape", "the scanner is restarted with another matrix for 3 s, then is itself again",
         shown="that the stream does not fit", recorded="none of what does not fit",
         recovers="with the first volume that fits", within_s=12.0,
         wire=lambda at: f"shape={at}:3", back=Outcome.volumes_back_s, count=LONG,
-        checks=(phases("stream silent", "ended"),),
+        checks=(phases("stream silent", "ended"), away(30, lost=True)),
     ),
     Case(
         "second", "another scanner sends under the same name for 3 s",
@@ -180,6 +196,13 @@ WIRE = (
         shown="'stream silent'", recorded="everything: what waited comes when the cable is mended",
         recovers="when it is mended", within_s=10.0,
         wire=lambda at: f"cut={at}:5", back=Outcome.volumes_back_s, count=LONG,
-        checks=(phases("stream silent", "ended"),),
+        checks=(phases("stream silent", "ended"), counts(), all_recorded),
+    ),
+    Case(
+        "cut-60", "the cable is cut for 60 s",
+        shown="'stream silent'", recorded="everything: what waited comes when the cable is mended",
+        recovers="when it is mended", within_s=70.0,
+        wire=lambda at: f"cut={at}:60", back=Outcome.volumes_back_s, count=150, speed=4.0,
+        limit_s=200.0, checks=(phases("stream silent", "ended"), counts(), all_recorded),
     ),
 )  # fmt: skip
