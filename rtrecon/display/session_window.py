@@ -155,6 +155,11 @@ class SessionWindow(Leaves):
         else:
             self.leave()
 
+    @property
+    def leaving(self) -> bool:
+        """Whether it closes as soon as its session has ended."""
+        return self._leaving
+
     def leave(self) -> None:
         """Ask the session to stop and close when it has; called once more, close at once."""
         if self._leaving or self._run.ended or self._startable:

@@ -254,7 +254,7 @@ class VisitWindow(Leaves):
         self.current.run = None
         if live is None or self._gone:
             return
-        self._leaving |= not self._ending or self._close_when_ended
+        self._leaving |= live.leaving or not self._ending or self._close_when_ended
         self._wait_page("Completing the run's folder")
         self.pages.removeWidget(live)
         live.deleteLater()
@@ -311,7 +311,8 @@ class VisitWindow(Leaves):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Close at once where nothing runs, else when the run's folder is complete."""
-        if self._leaving or self._gone or not self._busy:
+        answered = self.live is not None and self.live.leaving
+        if answered or self._leaving or self._gone or not self._busy:
             self._go()
             event.accept()
             return
