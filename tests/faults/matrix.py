@@ -82,6 +82,7 @@ def in_time(work: Callable[[str], Outcome], wrong: Callable[[Outcome], str]) -> 
         told = wrong(outcome)
         if not told or problem((_not_busy,), outcome):
             break
+        print(f"{outcome.output.parent.name}: a marker came a volume late ({told})", flush=True)
     return outcome, told
 
 
