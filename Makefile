@@ -9,6 +9,7 @@
 # make sbom   what is installed, as a bill of materials, in out/sbom.json
 # make release  wheel, sources and bill of materials, in dist/
 # make fuzz   all readers of what is untrusted, fuzzed for 10 minutes of the processor each
+# make soak   a simulated day of eight hours through the whole program, in a quarter of an hour
 # PYTHON chooses the interpreter for the virtual environment (3.11 or newer).
 
 PYTHON ?= python3
@@ -56,6 +57,7 @@ bench: $(READY)
 	$(BIN)/python -m tests.benchmarks.generators
 	$(BIN)/python -m tests.benchmarks.bridge
 	$(BIN)/python -m tests.benchmarks.kills
+	$(BIN)/python -m tests.benchmarks.load
 	$(BIN)/python -m tests.benchmarks.screens
 	$(BIN)/python -m tests.benchmarks.window --person out/demo-person  # which make demo makes
 
@@ -63,6 +65,10 @@ fuzz: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fuzz]' \
 		|| echo "fuzz: atheris cannot be installed here: inputs are changed by chance alone"
 	$(BIN)/python -m tests.fuzz --minutes 10
+
+# Its bound on latency asks for a machine on which nothing else runs.
+soak: $(READY)
+	$(BIN)/python -m tests.soak
 
 audit: $(READY) $(TOOLS)/.installed
 	$(TOOLS)/bin/python tools/audit.py $(TOOLS)/bin/pip-audit \

@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 FORMAT = 3
 ARRAYS, ABOUT = "decoder.safetensors", "decoder.json"
-_LARGEST = 1e12  # of a number in the description
+_LARGEST = 1e12  # of a number in the description, or in an array
 _MOST_TRIALS = 100
 _MAPS = ("z", "c", "null.z", "null.c")
 
@@ -319,8 +319,8 @@ def _is(name: str, array: NDArray[Any], kind: type, shape: tuple[int, ...]) -> N
     if array.dtype != kind or array.shape != shape:
         wanted = f"{np.dtype(kind)} {shape}"
         raise ValueError(f"{name} is {array.dtype} {array.shape}, not {wanted}")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} has values that are no numbers")
+    if not (np.abs(array) < _LARGEST).all():  # products of larger ones would be no numbers
+        raise ValueError(f"{name} has values that are no numbers, or none of a decoder")
 
 
 def _maps(artifact: Artifact) -> tuple[LinearMap | None, ...]:

@@ -192,7 +192,10 @@ def _typed(key: str, value: Any, hint: Any, where: str) -> Any:
     wrong_bool = isinstance(value, bool) and hint is not bool
     if wrong_bool or not isinstance(value, _ACCEPTED.get(hint, (hint,))):
         raise BadConfig(f"{key} = {value!r}: must be of type {hint.__name__.lower()}")
-    return hint(value)
+    try:
+        return hint(value)
+    except OverflowError as error:  # a whole number where there may be a broken one
+        raise BadConfig(f"{key} is a number of {len(str(value))} digits: too large") from error
 
 
 def _require(holds: bool, key: str, value: object, range_: str) -> None:

@@ -44,11 +44,14 @@ class Count:
     def begins_anew(self, one: tuple[int, float], other: tuple[int, float]) -> bool:
         """Whether a number that did not fit begins a new run, as the volume after it tells.
 
-        Both are number and stamp. Two that were missing are two that come late.
+        Both are number and stamp. Two that were missing are two that come late; and where the next
+        is the one that was expected, this run goes on.
         """
         (number, stamp), (next_number, next_stamp) = one, other
         follows = next_number == number + 1 and next_stamp - stamp > self._tr_s / 2
-        return follows and not {number, next_number} <= self._missing
+        return (
+            follows and next_number < self.expected and not {number, next_number} <= self._missing
+        )
 
     def late(self, number: int, stamp: float) -> bool:
         """Take a number of before; returns whether it was missing until now."""

@@ -54,6 +54,11 @@ class Keeper:
         self._thread = threading.Thread(target=self._work, name="rtrecon-keeper", daemon=True)
         self._thread.start()
 
+    @property
+    def failing(self) -> bool:
+        """Whether a crash would end the recording, at this moment."""
+        return bool(self.fault)
+
     def goodbye(self) -> None:
         """Nothing is to be recorded but by the session, whatever becomes of it; returns at once."""
         self._leaving.set()

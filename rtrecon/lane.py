@@ -150,9 +150,14 @@ class Lane:
         """Write what was given so far, and nothing that is given from now on."""
         self._refuses = True
 
-    def close(self) -> None:
-        """Write what still waits and end the thread; a disk that takes nothing is given up."""
+    def close(self, last: str = "", write: Callable[[], None] = lambda: None) -> None:
+        """Write what still waits, and a last thing, and end the thread.
+
+        A disk that takes nothing is given up after a while.
+        """
         self._ends = time.monotonic() + STUCK_S
+        if last:
+            self._tasks.put(_Task(last, write, 0, time.monotonic()))
         self._tasks.put(None)
         while self._thread.is_alive():
             written = self._written

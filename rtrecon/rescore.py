@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 
 from rtrecon.artifact import Artifact
+from rtrecon.bounded import bounded_text
 from rtrecon.config import Session
 from rtrecon.errors import Error
 from rtrecon.protocol.opening import open_protocol
@@ -108,7 +109,7 @@ def rescored(
 def _scorer(session: SessionFolder, artifact: Artifact, decoder: Path) -> Scorer:
     """Of the protocol as it is recorded."""
     truth = session.folder / "feedback.json"
-    if truth.is_file() and json.loads(truth.read_text(encoding="utf-8"))["sham"]:
+    if truth.is_file() and json.loads(bounded_text(truth))["sham"]:
         raise ValueError("they are of another session's decoded volumes (--yoked)")
     about = session.about
     tables = {key: about["tables"][key] for key in _OURS if key in about["tables"]}

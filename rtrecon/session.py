@@ -111,6 +111,8 @@ def open_session(
         watch_keeper(pipeline.watchdogs, keeper)
         if xdf is not None:
             pipeline.at_withdrawal.append(xdf.withdraw)
+        pipeline.at_withdrawal.append(keeper.goodbye)
+        watch_told(pipeline.watchdogs, "keeper", keeper)
         if outputs is not None:
             watch_told(pipeline.watchdogs, "outputs", outputs)
         with told_to_views(session.stream, pipeline, session.view) as views:

@@ -97,7 +97,7 @@ class SessionFolder:
     def whole(self) -> bool:
         """Whether the session's own process came to its end: else what is derived may lack its last."""
         try:
-            summary = json.loads((self.folder / "summary.json").read_text(encoding="utf-8"))
+            summary = json.loads(bounded_text(self.folder / "summary.json"))
         except (OSError, ValueError):
             return False
         return isinstance(summary, dict) and "kept_by" not in summary

@@ -167,9 +167,10 @@ class SessionWriter:
     def close(self) -> None:
         """Write what still waits, and the summary, and close the files."""
         self._derived.close()
-        if self._summary is not None:
-            self._raw.put("summary.json", self._write_summary)
-        self._raw.close()
+        if self._summary is None:
+            self._raw.close()
+        else:
+            self._raw.close("summary.json", self._write_summary)
         with suppress(OSError):  # network file systems may complain here of earlier writes
             self._files.close()
 

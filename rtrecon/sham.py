@@ -21,6 +21,7 @@ import pylsl
 from numpy.typing import NDArray
 
 from rtrecon.artifact import Artifact
+from rtrecon.bounded import bounded_text
 from rtrecon.errors import BadConfig, BadInput, Mismatch
 from rtrecon.mailbox import Mailbox
 from rtrecon.session_folder import Row, SessionFolder, open_session_folder
@@ -193,7 +194,7 @@ def coded_feedback(code: str, file: Path, artifact: Artifact) -> Coded:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        table = tomllib.loads(bounded_text(file))
     except OSError as error:
         raise BadConfig(f"cannot read the list of codes {file}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:

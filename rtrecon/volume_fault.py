@@ -9,9 +9,8 @@ log = logging.getLogger(__name__)
 
 CAME_LATE = "came late"
 """The fault of a volume that was counted as lost before it came."""
-_SLICES = (
-    2  # that a volume lacks at its end: one may be a border of the scanner's motion correction
-)
+# That a volume lacks at its end: fewer may be the border of a scanner's motion correction.
+_SLICES = 2
 _IN_A_ROW = 3  # alike: then it is how the scanner sends them
 
 

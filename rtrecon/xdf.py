@@ -3,6 +3,7 @@
 A file is "XDF:" and then chunks, each [length][tag][content]. Numbers are little-endian.
 """
 
+import re
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -158,7 +159,7 @@ def channels_of(header_xml: str) -> tuple[int, np.dtype | None]:
     kind, count = info.findtext("channel_format", ""), info.findtext("channel_count", "")
     if kind != "string" and kind not in DTYPES:
         raise ValueError(f"channel format '{kind[:40]}' is not one of {', '.join(DTYPES)}, string")
-    if not (count.isascii() and count.isdigit() and 0 < int(count[:20]) < 1 << 31):
+    if not (re.fullmatch("[0-9]{1,10}", count) and 0 < int(count) < 1 << 31):
         raise ValueError(f"channel count '{count[:40]}' is no number of channels")
     return int(count), None if kind == "string" else np.dtype(DTYPES[kind])
 

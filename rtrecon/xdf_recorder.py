@@ -28,6 +28,7 @@ _SEARCH_S = 0.2
 _WAIT_S = 5.0  # for an answer from a stream
 _BUFFER_S = 60
 _TAIL_S = 2.0
+_MOST_HEADER = 16 << 20
 _MOST_STREAMS = 64  # whoever is on the network can make more, and each has a thread
 _CHUNK_VALUES = 1 << 16  # a volume comes alone, other streams some samples at once
 _CHUNK_SAMPLES = 1024
@@ -161,6 +162,8 @@ class XdfRecorder:
                 return
             inlet.open_stream(timeout=_WAIT_S)
             header = info.as_xml()
+            if len(header) > _MOST_HEADER:
+                raise ValueError(f"its description has {len(header):,} characters")
             self._write(XdfWriter.stream, number, header)
         except (*_GONE, Error, ValueError) as error:
             log.warning(

@@ -1,7 +1,7 @@
-"""Generators that go wrong in their process: a name is "fault|flag|folder" of a real one.
+"""Generators that go wrong in their process: a name is "fault+fault|flag|folder" of a real one.
 
-Each goes wrong once, at the second step of a picture of more than one: it leaves `flag`, and the
-process after it draws on. With a flag "always" each process goes wrong.
+Each fault comes once, one in each picture of more than one step, at its second. With the last one it
+leaves `flag`, and the process after it draws on; with a flag "always" each process goes wrong.
 """
 
 import ctypes
@@ -26,28 +26,30 @@ from rtrecon.generators.diffusion import Diffusion
 class Faulty:
     """The real one up to the step that goes wrong."""
 
-    def __init__(self, real: Diffusion, fault: Callable[[], None], flag: str) -> None:
+    def __init__(self, real: Diffusion, faults: list[Callable[[], None]], flag: str) -> None:
         self.name, self.identity, self.size_px = real.name, real.identity, real.size_px
         self.latent, self.conditioning = real.latent, real.conditioning
         self.defaults, self.takes, self.compute = real.defaults, real.takes, real.compute
         self.settle, self.decode_latents = real.settle, real.decode_latents
         self.encode_images, self.encode_captions = real.encode_images, real.encode_captions
-        self._real, self._fault, self._flag = real, fault, Path(flag)
+        self._real, self._faults, self._flag = real, faults, Path(flag)
 
     def images(
         self, aim: Aim, seed: int, settings: Settings, newer: Newer | None = None
     ) -> Iterator[Step]:
         for step in self._real.images(aim, seed, settings, newer):
-            if step.step > 1 and not self._flag.exists():
-                if self._flag.name != "always":
+            if step.step > 1 and self._faults and not self._flag.exists():
+                fault = self._faults.pop(0)
+                if not self._faults and self._flag.name != "always":
                     self._flag.touch()
-                self._fault()
+                fault()
             yield step
 
 
 def load(name: str, compute: Compute | None) -> Faulty:
-    fault, flag, folder = name.split("|")
-    return Faulty(load_generator(folder, compute), FAULTS[fault], flag)  # type: ignore[arg-type]
+    faults, flag, folder = name.split("|")
+    real = load_generator(folder, compute)
+    return Faulty(real, [FAULTS[fault] for fault in faults.split("+")], flag)  # type: ignore[arg-type]
 
 
 def load_badly(name: str, compute: Compute | None) -> NoReturn:

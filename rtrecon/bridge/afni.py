@@ -6,6 +6,7 @@ tested with a sender of our own: neither program was at hand.
 """
 
 import logging
+import re
 import socket
 import threading
 import uuid
@@ -92,7 +93,7 @@ def _data_port(text: str) -> int:
     line, *program = text.split("\n")
     kind, _, where = line.strip().partition(":")
     port = where.rpartition(":")[2]
-    if kind != "tcp" or not port.isdecimal() or not 1024 <= int(port) <= 65535:
+    if kind != "tcp" or not re.fullmatch("[0-9]{4,5}", port) or not 1024 <= int(port) <= 65535:
         raise BadStream(f"data channel {line[:80]!r}: tcp:HOST:PORT is read, no shared memory")
     if "".join(program).strip():
         raise BadStream(f"info program {program[0][:80]!r} is not run: send the commands as data")

@@ -134,10 +134,7 @@ def _until_closed(connection: Connection, generator: Generator) -> None:
         except _Abandoned:
             pass
         except Exception as error:
-            broken = _broken()
-            send(connection, "error", **of_error(error), broken=broken)
-            if broken:
-                return
+            send(connection, "error", **of_error(error), broken=_broken())
 
 
 def _do(connection: Connection, generator: Generator, word: Word) -> None:

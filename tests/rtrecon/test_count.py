@@ -59,6 +59,7 @@ def test_one_that_is_stamped_when_it_came_is_late_all_the_same() -> None:
     count = counted(0, 1, 4, 5)
     assert not begins(count, (2, on_time(6)), (3, on_time(7)))  # two were missing: both come late
     assert not begins(counted(0, 1, 2), (0, on_time(4)), (1, on_time(4) + 0.01))  # sent anew
+    assert not begins(counted(0, 1, 2), (2, on_time(3)), (3, on_time(4)))  # the newest, twice
 
 
 def test_a_long_run_forgets_its_beginning() -> None:

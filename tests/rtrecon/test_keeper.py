@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pylsl
@@ -22,6 +23,9 @@ from rtrecon.record import Recorder
 from rtrecon.session_folder import open_session_folder
 from rtrecon.types import Geometry, Marker, Volume
 from rtrecon.wire import ScannerOutlet
+from simulator.pace import MAX_SPEED
+from simulator.recording import Items
+from simulator.scanner import play
 from tests.toy import send, toy_run
 
 
@@ -33,6 +37,7 @@ class Beside:
     receiver: Receiver
     recorder: Recorder
     keeper: Keeper | None = None
+    process: Any = None
 
     def take(self, count: int) -> None:
         """Record so many volumes and the markers before them, as a session would."""
@@ -59,7 +64,7 @@ def beside(
         recorder = Recorder(tmp_path / "s", toy_geometry, {})
         keeper = Keeper(receiver, recorder)
         made.append(Beside(outlet, receiver, recorder, keeper))
-        assert keeper.listening.wait(60)
+        assert keeper.listening.wait(120)
         return made[-1], keeper, _pid(keeper)
 
     yield make
@@ -154,9 +159,9 @@ def kept(
         ends.append(lambda: process.kill() if process.is_alive() else None)
         asked = [stream_name, str(tmp_path / "s"), until_idle_s]
         ours.send_bytes(keeping.LISTEN + json.dumps(asked).encode())
-        assert ours.poll(60)
+        assert ours.poll(120)
         assert ours.recv_bytes() == keeping.LISTENS + b"0"
-        return Beside(outlet, receiver, recorder), ours
+        return Beside(outlet, receiver, recorder, process=process), ours
 
     yield make
     for end in ends:
@@ -219,3 +224,62 @@ def test_the_run_goes_on_in_the_folder_of_a_session_that_is_gone(
     status = [json.loads(line) for line in (folder / "status.jsonl").read_text().splitlines()]
     assert [line["phase"] for line in status] == ["running", "ended"]
     assert "recorded after the session's end" in (folder / "log.txt").read_text()
+
+
+@pytest.mark.parametrize("how", ["silence", "asked"])
+def test_a_run_without_an_end_marker_ends(
+    how: str, kept: Callable[..., tuple[Beside, Connection]], toy_geometry: Geometry
+) -> None:
+    session, pipe = kept(until_idle_s=0.5 if how == "silence" else 60.0)
+    send(session.outlet, iter(list(toy_run(toy_geometry, 3))[:-1]), pylsl.local_clock())
+    session.take(2)
+    session.recorder.close()
+    pipe.close()
+    folder = session.recorder.folder
+    until(lambda: len(open_session_folder(folder).rows) == 3)
+    if how == "asked":
+        log = (folder / "log.txt").read_text()
+        os.kill(int(log.split("process ")[-1].split()[0]), signal.SIGTERM)
+    until((folder / "summary.json").exists)
+    assert [row["number"] for row in open_session_folder(folder).rows] == ["0", "1", "2"]
+    assert json.loads((folder / "summary.json").read_text())["kept_by"]["volumes"] == 1
+
+
+def test_a_complete_folder_is_left_as_it_is(
+    kept: Callable[..., tuple[Beside, Connection]], toy_geometry: Geometry
+) -> None:
+    """A session that crashes when all is written, while it draws its overview."""
+    session, pipe = kept()
+    send(session.outlet, toy_run(toy_geometry, 3), pylsl.local_clock())
+    session.take(3)
+    session.recorder.summary({"volumes": {"received": 3}})
+    session.recorder.close()
+    before = (session.recorder.folder / "summary.json").read_bytes()
+    pipe.close()
+    session.process.join(30)
+    assert session.process.exitcode == 0
+    assert (session.recorder.folder / "summary.json").read_bytes() == before
+
+
+def test_a_paced_sender_waits_for_the_session_and_not_for_its_keeper(
+    stream_name: str, toy_geometry: Geometry, tmp_path: Path
+) -> None:
+    """The session takes every volume late, and gets each once; the keeper has all that is not on disk."""
+    run = Items("toy", toy_geometry, tuple(toy_run(toy_geometry, 30)))
+    player = threading.Thread(target=play, args=(run, stream_name, MAX_SPEED))
+    player.start()
+    receiver = Receiver(stream_name, 10.0, 20.0, threading.Event())
+    recorder = Recorder(tmp_path / "s", toy_geometry, {})
+    keeper = Keeper(receiver, recorder)
+    assert keeper.listening.wait(120)
+    taken: list[Volume | Marker] = []
+    for item in receiver:
+        taken.append(item)
+        (recorder.marker if isinstance(item, Marker) else recorder.volume)(item)  # type: ignore[arg-type]
+    assert told_apart(taken, Volume) == list(range(30))
+    assert keeper.fault == ""
+    keeper.close()
+    receiver.close()
+    recorder.close()
+    player.join(30)
+    assert not player.is_alive()

@@ -186,3 +186,21 @@ def test_a_volume_in_which_the_head_is_lost_counts_for_nothing() -> None:
     assert preprocess.arrival is not None
     assert preprocess.arrival.weight == 0
     assert preprocess.arrival.reason
+
+
+def test_markers_that_come_twice_or_far_ahead_change_nothing(toy_geometry: Geometry) -> None:
+    items = list(toy_run(toy_geometry, 30))
+    trials = [i for i in items if isinstance(i, Marker) and i.event is Event.TRIAL]
+    odd: list[Volume | Marker] = [items[0], trials[4], trials[2]]
+    for item in items[1:]:
+        if not any(item is early for early in (trials[2], trials[4])):
+            odd.append(item)
+        if isinstance(item, Volume) and item.number in {3, 9}:
+            odd.append(trials[0] if item.number == 3 else trials[1])  # again, when it had begun
+    one, other = (walk(fresh(toy_geometry), each) for each in (items, odd))
+    assert sum(pattern is not None for pattern in one) > 15
+    for a, b in zip(one, other, strict=True):
+        assert (a is None) == (b is None)
+        if a is not None and b is not None:
+            np.testing.assert_array_equal(a.voxels, b.voxels)
+            assert (a.trial.trial_type, a.age_s) == (b.trial.trial_type, b.age_s)

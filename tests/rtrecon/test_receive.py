@@ -156,6 +156,43 @@ def test_a_restarted_scanner_begins_a_new_run(
     assert "taken as a new run" in caplog.text
 
 
+def test_a_number_that_comes_again_is_no_new_run_whatever_its_stamp(
+    stream_name: str, toy_geometry: Geometry
+) -> None:
+    """Of a bridge that stamps what it sends when it sends it; volume 12 comes when all else has."""
+    data = {v.number: v.data for v in volumes(toy_run(toy_geometry, 13))}
+    order = [0, 0, 1, 3, 2, 4, 5, 4, 6, 7, 8, 3, 9, 11, 10]
+    tr_wall_s = TR_S / toy_geometry.speed
+
+    def scan(outlet: ScannerOutlet) -> None:
+        start = pylsl.local_clock()
+        for n, number in enumerate(order):
+            outlet.send_volume(number, data[number], start + n * tr_wall_s)
+        outlet.send_volume(0, data[0], start + 300)  # nothing tells what it is
+        outlet.send_marker(Marker(Event.RUN_END, volumes=13), start + 300)
+
+    got, receiver = listening(stream_name, toy_geometry, 20.0, scan)
+    assert [v.number for v in volumes(got)] == [0, 1, 3, 4, 5, 6, 7, 8, 9, 11]
+    late, again = "came late", "came again"
+    assert sorted(for_the_record(got)) == [
+        (0, again), (0, again), (2, late), (3, again), (4, again), (10, late)
+    ]  # fmt: skip
+    assert not [i for i in got if isinstance(i, Marker) and i.event is Event.RUN_START]
+    counts = receiver.counts
+    assert (counts.received, counts.lost, counts.duplicate, counts.rejected) == (10, 1, 4, 2)
+
+
+def test_markers_that_no_volume_came_for_are_recorded(
+    stream_name: str, toy_geometry: Geometry
+) -> None:
+    def scan(outlet: ScannerOutlet) -> None:
+        outlet.send_text(b"dog", pylsl.local_clock())
+        outlet.send_marker(Marker(Event.RUN_END, volumes=0), pylsl.local_clock())
+
+    got, _ = listening(stream_name, toy_geometry, 20.0, scan)
+    assert [m.trial_type for m in trials(got)] == ["dog"]
+
+
 def test_a_silent_stream_ends_when_told_to(
     stream_name: str, toy_geometry: Geometry, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -241,20 +241,22 @@ def test_what_is_beyond_the_memory_for_it_is_lost_and_numbered(
     monkeypatch.setattr(session_writer, "RAW_BYTES", 3.5 * (volume_bytes + lane._TASK_BYTES))
     recorder = Recorder(tmp_path, toy_geometry, {})
     with files_end_at(700):
-        for n in range(6):
+        for n in range(7):
             recorder.volume(Volume(n, np.full(toy_geometry.shape, n, np.float32)))
+            if n == 0:
+                until(lambda: recorder.waiting_bytes == 0)  # for this one there is room
         until(lambda: recorder.fault.startswith("recording fails (File too large)"))
-        assert "3 not recorded, the last volume 5" in recorder.fault
+        assert "3 not recorded, the last volume 6" in recorder.fault
     until(lambda: recorder.waiting_bytes == 0)
-    assert recorder.fault.startswith("recording again; 3 not recorded, the last volume 5")
-    recorder.volume(Volume(6, np.full(toy_geometry.shape, 6, np.float32)))
+    assert recorder.fault.startswith("recording again; 3 not recorded, the last volume 6")
+    recorder.volume(Volume(7, np.full(toy_geometry.shape, 7, np.float32)))
     recorder.summary({})
     recorder.close()
     session = open_session_folder(tmp_path)
-    assert [row["number"] for row in session.rows] == ["0", "1", "2", "6"]
-    assert session.volumes[:, 0, 0, 0].tolist() == [0, 1, 2, 6]
+    assert [row["number"] for row in session.rows] == ["0", "1", "2", "3", "7"]
+    assert session.volumes[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 7]
     recording = json.loads((tmp_path / "summary.json").read_text())["recording"]
-    assert recording["lost"] == ["volume 3", "volume 4", "volume 5"]
+    assert recording["lost"] == ["volume 4", "volume 5", "volume 6"]
     assert recording["failed_writes"] == 3
 
 

@@ -10,7 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from rtrecon.errors import BadConfig
+from rtrecon.evidence import Evidence
+from rtrecon.preprocess import Preprocess
 from rtrecon.receive import Receiver
+from rtrecon.response import Response
 from rtrecon.types import Event, Geometry, Marker, Volume
 from simulator.faults import KINDS, Fault, Faults, Scan, parse_faults
 from simulator.faults.drawing import drawn
@@ -207,6 +210,22 @@ def test_random_plans_fit_and_can_be_repeated_by_hand() -> None:
         plan.check(slow)
         seen |= {fault.kind for fault in plan.these}
     assert seen == KINDS.keys() - {"die"}
+
+
+def test_spiked_and_shifted_volumes_count_less(run: list[Sending], toy_geometry: Geometry) -> None:
+    voxels, sd = np.arange(toy_geometry.n_voxels), np.full(toy_geometry.n_voxels, 8, np.float32)
+    preprocess = Preprocess(voxels, sd, Evidence(sd, Response(6.0)), 2.0)
+    weights, spiked = {}, {}
+    for sending in sent(run, "spike=12:0.05,spike=17:0.5,shift=22:2"):
+        if isinstance(sending.what, Volume):
+            preprocess.add(sending.what)
+            assert preprocess.arrival is not None
+            weights[sending.of] = preprocess.arrival.weight
+            spiked[sending.of] = preprocess.arrival.reason
+    assert weights[17] == weights[22] == 0
+    assert "voxels spike" in spiked[12]  # a few: these alone are left out
+    for number in (*range(4, 12), 13, 14, 15, 16, 19, 20, 21, 24, 25):
+        assert weights[number] > 0.5
 
 
 # --- over real streams ---------------------------------------------------------------------------

@@ -27,8 +27,16 @@ def draw(seen: Seen, file: Path) -> None:
     whole = np.arange(1, len(by_hour) + 1)
     memory.plot(whole, [h.at_end.sample.rss for h in by_hour], "o-", color="#d55e00",
                 label="on the set-up page")  # fmt: skip
-    counts.plot(at, [t.sample.fds for t in anywhere], lw=0.8, color="#999999")
-    counts.plot(at, [t.sample.threads for t in anywhere], lw=0.8, color="#56b4e9")
+    counts.plot(
+        at, [t.sample.fds for t in anywhere], lw=0.8, color="#999999", label="handles, at any time"
+    )
+    counts.plot(
+        at,
+        [t.sample.threads for t in anywhere],
+        lw=0.8,
+        color="#56b4e9",
+        label="threads, at any time",
+    )
     counts.plot(whole, [h.at_end.sample.fds for h in by_hour], "o-", color="#d55e00",
                 label="handles, on the set-up page")  # fmt: skip
     counts.plot(whole, [h.at_end.sample.threads for h in by_hour], "o-", color="#0072b2",

@@ -22,7 +22,8 @@ from tests.soak import people
 from tests.soak.day import TR_S, Day, Run, read
 
 LONGEST_S = 120.0
-GRACE_S = 0.3  # what was sent last is taken by then
+GRACE_S = 1.0  # what was sent last is taken by then
+AGAIN_S = 5.0  # from being switched on again to the first volume; by then it is found again
 
 
 @dataclass
@@ -46,6 +47,7 @@ class Scanner:
             if part:
                 threading.Event().wait(GRACE_S)
                 self.switch_on(source)
+                threading.Event().wait(AGAIN_S)
             assert self.outlet is not None
             _until(lambda: self.outlet.wait_for_receiver(0.1))
             self._send(run, part)
