@@ -37,8 +37,6 @@ class Case:
         Of `rtrecon run`.
     options : tuple of str
         More for `rtrecon run`.
-    again : bool
-        Whether the scanner is started once more when it has ended.
     harmless : bool
         Of a fault of the machine: whether all that is decoded is as without it, to the bit.
     window : bool
@@ -65,7 +63,6 @@ class Case:
     checks: tuple[Check, ...] = ()
     exit_code: int = 0
     options: tuple[str, ...] = ()
-    again: bool = False
     harmless: bool = False
     window: bool = False
     count: int = COUNT

@@ -1,7 +1,7 @@
 """Faults of the session's own machine."""
 
 from tests.faults.case import Case
-from tests.faults.checks import all_recorded, counts, logged, troubled
+from tests.faults.checks import all_recorded, counts, logged, shows, troubled
 from tests.faults.outcome import Outcome
 
 LONG = 120  # volumes: 12 s
@@ -30,7 +30,7 @@ MACHINE = (
         recorded=_ALL, recovers="the same picture is drawn cheaper", within_s=5.0,
         machine=lambda at: f"generator-memory={at}",
         back=Outcome.pictures_back_s, harmless=True,
-        checks=(counts(), all_recorded),
+        checks=(counts(), all_recorded, shows("out of memory")),
     ),
     Case(
         "generator-raise", "the generator fails with an error",
@@ -38,7 +38,7 @@ MACHINE = (
         recorded=_ALL, recovers="with the next picture", within_s=5.0,
         machine=lambda at: f"generator-raise={at}",
         back=Outcome.pictures_back_s, harmless=True,
-        checks=(counts(), all_recorded, logged("could not be drawn")),
+        checks=(counts(), all_recorded, shows("could not be drawn")),
     ),
     Case(
         "generator-crash", "the generator's process crashes, or the system ends it",
@@ -46,7 +46,7 @@ MACHINE = (
         recorded=_ALL, recovers="its process is started again", within_s=15.0,
         machine=lambda at: f"generator-crash={at}", count=LONG,
         back=Outcome.pictures_back_s, harmless=True,
-        checks=(counts(), all_recorded),
+        checks=(counts(), all_recorded, shows("generator's process")),
     ),
     Case(
         "disk-slow", "each write takes half a second, for 3 s",
@@ -60,14 +60,14 @@ MACHINE = (
         shown="'record' in trouble, with the reason", recorded=_ALL,
         recovers="what waits in memory is written when the disk takes something again", within_s=5.0,
         machine=lambda at: f"disk-full={at}:3",
-        harmless=True, checks=(counts(), all_recorded, logged("recording to")),
+        harmless=True, checks=(counts(), all_recorded, troubled("record"), logged("recording to")),
     ),
     Case(
         "disk-readonly", "the disk is read-only for 3 s",
         shown="'record' in trouble, with the reason", recorded=_ALL,
         recovers="what waits in memory is written when the disk takes something again", within_s=5.0,
         machine=lambda at: f"disk-readonly={at}:3",
-        harmless=True, checks=(counts(), all_recorded, logged("recording to")),
+        harmless=True, checks=(counts(), all_recorded, troubled("record"), logged("recording to")),
     ),
     Case(
         "display-close", "somebody closes the window while a run is on",
@@ -106,6 +106,6 @@ MACHINE = (
         recovers="what was sent meanwhile is read at once", within_s=32.0,
         machine=lambda at: f"suspend={at}:30", count=120, speed=4.0, limit_s=200.0,
         back=Outcome.volumes_back_s, harmless=True,
-        checks=(counts(), all_recorded, logged("stood still")),
+        checks=(counts(), all_recorded, shows("stood still")),
     ),
 )  # fmt: skip

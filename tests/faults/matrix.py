@@ -21,6 +21,7 @@ from tests.faults.checks import (
     whole,
 )
 from tests.faults.outcome import Outcome
+from tests.faults.processes import get_ready
 from tests.faults.rig import run_case
 from tests.faults.scan import write_scan
 
@@ -64,6 +65,7 @@ def run_matrix(output: Path, chosen: Sequence[Case], jobs: int) -> list[Line]:
 
 def undisturbed(count: int, output: Path) -> Outcome:
     """A session to which nothing happens, of so many volumes: what the others are compared with."""
+    get_ready()
     scan = write_scan(output / f"scan-{count}", count)
     checks = ended(0), whole, to_the_bit, counts(), all_recorded
     outcome, wrong = in_time(
@@ -82,6 +84,7 @@ def in_time(work: Callable[[str], Outcome], wrong: Callable[[Outcome], str]) -> 
         told = wrong(outcome)
         if not told or problem((_not_busy,), outcome):
             break
+        print(f"{outcome.output.parent.name}: a marker came a volume late ({told})", flush=True)
     return outcome, told
 
 

@@ -14,13 +14,20 @@ _LOADED = [
 ]  # fmt: skip
 
 
+def get_ready() -> None:
+    """Have everything loaded: on a busy machine that takes longer than a case."""
+    _context.set_forkserver_preload(_LOADED)
+    process = _context.Process(target=int)
+    process.start()
+    process.join()
+
+
 def begin(program: str, arguments: list[str], said: Path) -> ForkServerProcess:
     """Start `rtrecon` or `rtrecon-simulate`; what it says goes to a file.
 
     What it starts in turn comes from the same process as it does, and its number is noted in a file
     beside `said`, so that whoever is left behind is known.
     """
-    _context.set_forkserver_preload(_LOADED)
     forkserver.ensure_running()
     address = forkserver._forkserver._forkserver_address  # type: ignore[attr-defined]
     process = _context.Process(target=_work, args=(program, arguments, str(said), address))

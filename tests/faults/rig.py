@@ -44,12 +44,9 @@ def run(scan: Scan, folder: Path, at: int, wire: str, machine: str, case: Case) 
             folder / "scanner.txt",
         ) as scanner,
     ):  # fmt: skip
-        if case.again:
-            scanner.join(max(0.0, deadline - time.monotonic()))
-            with _begun("rtrecon-simulate", play, folder / "scanner-2.txt"):
-                session.join(max(0.0, deadline - time.monotonic()))
         session.join(max(0.0, deadline - time.monotonic()))
         exit_code, took_s = session.exitcode, time.monotonic() - began
+        scanner.join(max(0.0, deadline - time.monotonic()))  # what records on waits for its end
         left = _still_there(started_by(folder / "session.txt"))
     said = "".join(file.read_text(errors="replace") for file in sorted(folder.glob("*.txt")))
     sent = sent_of(scan, parse_faults(wire), case.speed)
