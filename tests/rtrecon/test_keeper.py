@@ -154,6 +154,7 @@ def kept(
         theirs.close()
         ends.extend([ours.close, receiver.close, recorder.close, lambda: process.join(30)])
         ends.append(lambda: process.kill() if process.is_alive() else None)
+        ends.append(lambda: outlet.uid and None)  # until then it stays: who is joining waits for it
         asked = [stream_name, str(tmp_path / "s"), until_idle_s]
         ours.send_bytes(keeping.LISTEN + json.dumps(asked).encode())
         assert ours.poll(120)
