@@ -88,6 +88,7 @@ class Receiver:
         self._last_stamp = -np.inf
         self._onsets = Onsets(self.geometry.speed, self._silent_s)
         self._end: Marker | None = None
+        self._end_came = np.inf  # LSL clock, s
         self._lookout = Lookout(found, self.geometry, self._silent_s, lambda: self.last_received)
 
     def __iter__(self) -> Iterator[Volume | Marker]:
@@ -145,9 +146,11 @@ class Receiver:
         self._watch(idle_s)
         if self._end is not None:
             promised = self._end.volumes
+            # After a cut the marker may be through before the volumes that waited with it.
+            tail_s = min(idle_s, now - self._end_came)
             return (
                 promised is not None and self._count.expected >= promised
-            ) or idle_s > TAIL_S + tr_s
+            ) or tail_s > TAIL_S + tr_s
         if self.until_idle_s is None or idle_s <= self.until_idle_s:
             return False
         log.warning(
@@ -272,6 +275,7 @@ class Receiver:
             log.warning("a marker was skipped: it is stamped %s, which is no time", marker.stamp)
         elif marker.event is Event.RUN_END:
             self._end = marker  # passed on when the last volume is through
+            self._end_came = pylsl.local_clock()
         elif marker.event is Event.RUN_START:
             if marker.stamp <= self._last_stamp:
                 log.info("a run's start marker came when its volumes did already")
