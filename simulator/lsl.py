@@ -58,10 +58,12 @@ def behind_a_cable(config: str) -> str:
     )
 
 
-def isolated(session: str) -> str:
+def isolated(session: str, seat: int | None = None) -> str:
     """A configuration for liblsl whose streams nobody else finds, and which finds no others.
 
     Without multicast, streams are found by their ports alone, and a stream takes several of the 32 that
-    liblsl uses by default, of the whole machine. So each process that starts a session has its own.
+    liblsl uses by default, of the whole machine. So each process that starts a session has its own;
+    one that starts several gives each a seat.
     """
-    return configuration((), _LOWEST + os.getpid() % _SESSIONS * PORTS, PORTS, session)
+    seat = os.getpid() if seat is None else seat
+    return configuration((), _LOWEST + seat % _SESSIONS * PORTS, PORTS, session)

@@ -7,20 +7,18 @@ import argparse
 import os
 import shutil
 import sys
-import tempfile
 import time
-import uuid
 from pathlib import Path
 
-from simulator.lsl import isolated
-
 if __name__ == "__main__":  # before the first use of LSL; all that is started inherits it
-    os.environ["LSLAPICFG"] = str(Path(tempfile.mkdtemp(prefix="rtrecon-lsl-")) / "lsl_api.cfg")
-    Path(os.environ["LSLAPICFG"]).write_text(isolated(f"faults-{uuid.uuid4().hex}"))
+    os.environ["LSLAPICFG"] = "lsl_api.cfg"  # of the folder in which a case works
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["OMP_NUM_THREADS"] = "1"
 
+import pylsl
+
+from simulator.lsl import isolated
 from tests.faults.cases import CASES
 from tests.faults.document import write
 from tests.faults.matrix import run_matrix
@@ -30,7 +28,7 @@ def main() -> int:
     """Run what is asked for; 1 where a promise is broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--only", action="append", metavar="NAME", help="this fault; several times")
-    parser.add_argument("--jobs", type=int, default=4, metavar="N", help="sessions at once [4]")
+    parser.add_argument("--jobs", type=int, default=6, metavar="N", help="sessions at once [6]")
     parser.add_argument("--plans", type=int, metavar="COUNT", help="so many plans drawn by chance")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the first plan [0]")
     parser.add_argument(
@@ -41,6 +39,8 @@ def main() -> int:
     if given.document:
         write()
         return 0
+    given.output = given.output.resolve()
+    pylsl.set_config_content(isolated("faults"))  # for this process, which sends and hears nothing
     began = time.monotonic()
     shutil.rmtree(given.output, ignore_errors=True)
     if given.plans:

@@ -12,6 +12,8 @@ _LOADED = [
     "tests.faults.processes", "rtrecon.session", "rtrecon.visit", "rtrecon.generators.diffusion",
     "simulator.scanner", "simulator.recording",
 ]  # fmt: skip
+LSL = "lsl_api.cfg"
+"""Looked for where a process works: with it, streams of different cases do not meet."""
 
 
 def get_ready() -> None:
@@ -63,6 +65,7 @@ def _work(program: str, arguments: list[str], said: str, address: str) -> None:
             file.write(f"{self.pid}\n")
 
     popen_forkserver.Popen._launch = noted  # type: ignore[attr-defined]
+    os.chdir(Path(said).parent)  # as do those that it starts
     with Path(said).open("w") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)

@@ -5,16 +5,20 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from simulator.faults import parse_faults
+from simulator.lsl import isolated
 from tests.faults.case import Case
 from tests.faults.outcome import Outcome
-from tests.faults.processes import alive, begin, started_by
+from tests.faults.processes import LSL, alive, begin, started_by
 from tests.faults.scan import Scan
 from tests.faults.sent import sent_of
 
+_SEATS = count(os.getpid())
+"""Ports of each case: those of one that is over are not free for a minute, and streams are found by them."""
 _LEAVE_S = 10.0  # for what a session has started, after its end
 
 
@@ -28,6 +32,7 @@ def run(scan: Scan, folder: Path, at: int, wire: str, machine: str, case: Case) 
     """A session with these faults in its scanner and in its machine."""
     folder.mkdir(parents=True)
     stream, output = f"faults-{os.getpid()}-{folder.name}", folder / "session"
+    (folder / LSL).write_text(isolated(stream, next(_SEATS)))
     live = [
         "run", "--stream", stream, "--decoder", str(scan.decoder), "--output", str(output),
         "--generator", str(scan.generator), "--steps", "2", *case.options,
