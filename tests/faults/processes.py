@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import sys
+import threading
 from multiprocessing import forkserver, popen_forkserver
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
@@ -12,6 +13,7 @@ _LOADED = [
     "tests.faults.processes", "rtrecon.session", "rtrecon.visit", "rtrecon.generators.diffusion",
     "simulator.scanner", "simulator.recording",
 ]  # fmt: skip
+_starting = threading.Lock()
 LSL = "lsl_api.cfg"
 """Looked for where a process works: with it, streams of different cases do not meet."""
 
@@ -33,7 +35,11 @@ def begin(program: str, arguments: list[str], said: Path) -> ForkServerProcess:
     forkserver.ensure_running()
     address = forkserver._forkserver._forkserver_address  # type: ignore[attr-defined]
     process = _context.Process(target=_work, args=(program, arguments, str(said), address))
-    process.start()
+    with _starting:
+        process.start()
+        # Who starts the next one would look whether this one has ended, and take its exit code away
+        # from the thread that waits for it.
+        multiprocessing.process._children.discard(process)  # type: ignore[attr-defined]
     return process
 
 
