@@ -46,7 +46,8 @@ def opened(_folder: Path) -> Iterator[Target]:
 
     def items(coming: list[Any]) -> Iterator[Volume | Marker]:
         heard = copy.copy(receiver)
-        heard._held = []
+        for part in ("_count", "_onsets", "_fault_of"):  # what it has understood so far
+            setattr(heard, part, copy.deepcopy(getattr(receiver, part)))
         for kind, *told in filter(_can_come, coming[:_MOST]):
             try:
                 if kind == "volume":
