@@ -28,7 +28,7 @@ def main() -> int:
     """Run what is asked for; 1 where a promise is broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--only", action="append", metavar="NAME", help="this fault; several times")
-    parser.add_argument("--jobs", type=int, default=6, metavar="N", help="sessions at once [6]")
+    parser.add_argument("--jobs", type=int, default=8, metavar="N", help="sessions at once [8]")
     parser.add_argument("--plans", type=int, metavar="COUNT", help="so many plans drawn by chance")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the first plan [0]")
     parser.add_argument(
