@@ -171,9 +171,16 @@ def nifti_order(
 
     NIfTI's j runs against DICOM's rows, and its x and y against DICOM's; the slices come along
     the normal (columns x rows). docs/bridge.md, "Voxel order".
+
+    Raises
+    ------
+    Foreign
+        A corner that is no number.
     """
     affine = np.eye(4)
     affine[:3, :3] = steps * [1, -1, 1]
     affine[:3, 3] = corner + steps[:, 1] * (frames.shape[1] - 1)
     affine[:2] *= -1
+    if not np.isfinite(affine).all():
+        raise Foreign("the image's position is none")
     return np.ascontiguousarray(frames[:, ::-1].transpose(2, 1, 0)), affine

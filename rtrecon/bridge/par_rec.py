@@ -74,6 +74,8 @@ def read_par_rec(path: Path) -> list[Piece]:
         )
         for at in kept
     ]
+    if min(min(piece.volume + 1, piece.echo) for piece in pieces) < 1:
+        raise Foreign(f"{par.name} does not count its time points and echoes from 1")
     if len({(piece.volume, piece.echo) for piece in pieces}) < len(pieces):
         raise Foreign(f"{par.name} has several images of one time point and echo")
     return pieces

@@ -22,7 +22,6 @@ NAMES = (
     "xdf", "session-folder", "view", "eeg",
 )  # fmt: skip
 OUTPUT = Path("out") / "fuzz"
-_AT_ONCE = 2
 _STUCK_CPU_S, _STUCK_S = 30.0, 300.0  # within one input: then it is ended and counts as a hang
 _TURN_S = 1.0
 
@@ -118,6 +117,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--minutes", type=float, default=10.0, help="of the processor, for each target"
     )
     parser.add_argument("--fresh", action="store_true", help="begin anew, also where time is left")
+    parser.add_argument("--at-once", type=int, default=2, metavar="N", help="targets at a time [2]")
     asked = parser.parse_args(arguments)
     if unknown := set(asked.targets) - set(NAMES):
         parser.error(f"no target '{min(unknown)}': there are {', '.join(NAMES)}")
@@ -129,14 +129,14 @@ def main(arguments: list[str] | None = None) -> int:
         flush=True,
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    _run(round_, cpu_s)
+    _run(round_, cpu_s, asked.at_once)
     table = summary(names)
     (OUTPUT / "summary.md").write_text(table)
     print(table)
     return int(any(_findings(name) or round_[name].ended for name in names))
 
 
-def _run(round_: dict[str, Progress], cpu_s: float) -> None:
+def _run(round_: dict[str, Progress], cpu_s: float, at_once: int) -> None:
     running: list[Running] = []
     try:
         while True:
@@ -146,7 +146,7 @@ def _run(round_: dict[str, Progress], cpu_s: float) -> None:
             (OUTPUT / "summary.md").write_text(summary(list(round_)))
             busy = {one.name for one in running}
             waiting = [n for n, p in round_.items() if n not in busy and _has_time(n, p, cpu_s)]
-            places = _AT_ONCE - len(running)
+            places = at_once - len(running)
             running += [Running(name, cpu_s, round_[name]) for name in waiting[:places]]
             if not running:
                 return

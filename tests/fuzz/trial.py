@@ -49,8 +49,10 @@ class Trial:
     def __init__(self, target: Target, bounded: bool = False) -> None:
         self._target, self._bounded = target, bounded
         self.executions = 0
+        for seed in target.seeds:  # valid ones; what is made or imported once is so by now
+            target.run(seed)
         self._peak = _peak_bytes()
-        for seed in target.seeds:  # valid ones, and what is made once is made by now
+        for seed in target.seeds if bounded else ():
             target.run(seed)
             assert (grown := self._grown(packed(seed))) is None, grown
         self._handles = _handles()

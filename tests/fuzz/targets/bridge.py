@@ -16,12 +16,13 @@ from pydicom.datadict import DicomDictionary
 from rtrecon.bridge.afni import _data_port, _Reader, _volumes, header_of
 from rtrecon.bridge.formats import read
 from rtrecon.bridge.piece import Piece
-from rtrecon.errors import BadStream
+from rtrecon.errors import BadStream, Error
 from tests import exports
 from tests.fuzz.mutate import ODD_NUMBERS, blind, odd_text, text
 from tests.fuzz.target import Parts, Target
 
 DATA = exports.noise((6, 5, 4))
+_REFUSALS = (Error, OSError)  # as `read` says
 _TAGS = sorted(DicomDictionary)
 _INSIDE = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 
@@ -52,7 +53,8 @@ def dicom(folder: Path) -> Iterator[Target]:
         "ge": lambda: exports.write_slices(folder / "s", DATA)[1].rename(path),
         "philips": lambda: exports.write_slices(folder / "s", DATA, vendor=exports.PHILIPS)[1].rename(path),
     }  # fmt: skip
-    yield Target((element,), [[write().read_bytes()] for write in whole.values()], _reading(path))
+    seeds = [[write().read_bytes()] for write in whole.values()]
+    yield Target((element,), seeds, _reading(path), _REFUSALS)
 
 
 @contextmanager
