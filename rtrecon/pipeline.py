@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, wait
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from rtrecon.receive import Receiver
 from rtrecon.record import Recorder
 from rtrecon.sham import Coded
 from rtrecon.stages import watch_display, watch_drawing, watch_receiver, watch_told
-from rtrecon.standing import Standing
+from rtrecon.standing import FAULTS_IN_A_ROW, Standing
 from rtrecon.stimuli import find_pictures, read_picture
 from rtrecon.streams import told
 from rtrecon.summary import Summary
@@ -317,26 +317,40 @@ class Pipeline:
             self._yoked.until_closed(self.frames, self._recorder.folder / "feedback.tsv")
 
     def _receive(self) -> None:
-        """The ingest thread. Whatever fails behind it, raw volumes go on being recorded."""
+        """The ingest thread. Whatever fails in it or behind it, what comes goes on being recorded."""
         faults = 0
-        for item in self._receiver:
+        for item in self._items():
             if self._withdrawn.is_set():
                 break
-            if isinstance(item, Marker):
-                self._take_marker(item)
-                continue
-            self._recorder.volume(item)
-            if item.fault:
-                continue
             try:
-                self._take_volume(item)
-                faults = 0
+                if self._take(item):
+                    faults = 0
             except Exception as error:  # one bad volume must not end a scan: told, counted, bounded
                 faults += 1
-                self._standing.fault(f"volume {item.number} could not be worked on", error, faults)
+                what = "a marker" if isinstance(item, Marker) else f"volume {item.number}"
+                self._standing.fault(f"{what} could not be worked on", error, faults)
         if self._scoring is not None:
             self._scoring.finish(self._standing.now.paused)
         self._newest.close()
+
+    def _items(self) -> Iterator[Volume | Marker]:
+        """What comes; should receiving itself fail, it is begun again where it was."""
+        for faults in range(1, FAULTS_IN_A_ROW + 1):
+            try:
+                yield from self._receiver
+                return
+            except Exception as error:  # a fault of ours, or of a library's: the scan goes on
+                self._standing.fault("receiving failed and is begun again", error, faults)
+
+    def _take(self, item: Volume | Marker) -> bool:
+        """Record it and work on it; whether a volume was worked on."""
+        if isinstance(item, Marker):
+            self._take_marker(item)
+            return False
+        self._recorder.volume(item)
+        if not item.fault:
+            self._take_volume(item)
+        return not item.fault
 
     def _take_marker(self, marker: Marker) -> None:
         self._recorder.marker(marker)

@@ -42,7 +42,7 @@ class Line:
     @property
     def cells(self) -> tuple[str, ...]:
         """As in `HEAD`."""
-        back = "-" if self.back_s is None else f"{self.back_s:.2f} s"
+        back = "-" if self.back_s in (None, inf) else f"{self.back_s:.2f} s"
         promised = f"{self.case.recovers}, within {self.case.within_s:g} s"
         kept = f"BROKEN: {self.broken}" if self.broken else "kept"
         return (self.case.name, self.when, promised, self.observed, back, kept)

@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,12 @@ import pytest
 from PIL import Image
 
 from calibration.data.samples import patterns_of
-from rtrecon import lane
+from rtrecon import lane, wire
 from rtrecon.artifact import Artifact
 from rtrecon.bids import Run
 from rtrecon.decode import Decode
 from rtrecon.generators import Step
+from rtrecon.preprocess import Preprocess
 from rtrecon.session_folder import open_session_folder
 from rtrecon.stimuli import find_pictures
 from rtrecon.types import Event, Geometry, Marker, Phase, Volume
@@ -200,6 +202,35 @@ def test_a_rejected_volume_is_recorded_and_takes_part_in_nothing(
     assert (told[0], told[-1]) == (Phase.WAITING.value, Phase.ENDED.value)
     times = [line["time"] for line in phases]
     assert times == sorted(times)
+
+
+@pytest.mark.parametrize("where", ["marker", "volume", "receiving"])
+def test_a_fault_of_ours_in_the_ingest_thread_costs_what_it_befell_and_no_more(
+    live: Live, toy_geometry: Geometry, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Whatever raises, and wherever: the volumes and markers that follow are recorded."""
+    seams = {
+        "marker": (Preprocess, "mark"), "volume": (Preprocess, "add"), "receiving": (wire, "volume_of"),
+    }  # fmt: skip
+    owner, name = seams[where]
+    right, times = getattr(owner, name), count(1)
+
+    def wrong_once(*arguments: object) -> object:
+        if next(times) == 3:
+            raise ZeroDivisionError("a mistake")
+        return right(*arguments)
+
+    monkeypatch.setattr(owner, name, wrong_once)
+    live.begin()
+    send(live.outlet, toy_run(toy_geometry, 20), pylsl.local_clock())
+    summary = live.finish()
+    lost = int(where == "receiving")
+    assert summary["volumes"]["received"] == 20 - lost  # type: ignore[index]
+    assert live.pipeline.status.phase is Phase.ENDED
+    assert "ZeroDivisionError: a mistake" in live.pipeline.status.traceback
+    session = open_session_folder(live.folder)
+    assert len(session.rows) == 20 - lost
+    assert sum(marker.event is Event.TRIAL for _, marker in session.markers) == 4
 
 
 def test_a_full_disk_ends_no_session(
