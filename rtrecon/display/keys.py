@@ -5,16 +5,14 @@ from collections.abc import Callable
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import (
-    QColor,
     QKeyEvent,
     QKeySequence,
     QMouseEvent,
-    QPainter,
-    QPaintEvent,
     QShortcut,
 )
-from PySide6.QtWidgets import QFrame, QGridLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QWidget
 
+from rtrecon.display.over import Over
 from rtrecon.display.theme import Words
 
 
@@ -50,16 +48,12 @@ class Keys:
             self.told.append((keys, does))
 
 
-class KeyList(QWidget):
+class KeyList(Over):
     """All keys over the window, which is dimmed; any key or click closes it."""
 
     def __init__(self, keys: Keys, window: QWidget) -> None:
         super().__init__(window)
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        panel = QFrame()
-        panel.setProperty("role", "panel")
-        grid = QGridLayout(panel)
+        grid = QGridLayout(self.panel)
         grid.setContentsMargins(36, 28, 36, 28)
         grid.setHorizontalSpacing(24)
         rows = -(-len(keys.told) // 2)
@@ -70,12 +64,7 @@ class KeyList(QWidget):
             grid.addWidget(name, n % rows, column)
             grid.addWidget(Words(does), n % rows, column + 1)
         grid.setColumnMinimumWidth(2, 24)
-        middle = QGridLayout(self)
-        middle.addWidget(panel, 0, 0, Qt.AlignmentFlag.AlignCenter)
-        self.setGeometry(window.rect())
-        self.show()
-        self.raise_()
-        self.setFocus()
+        self.open()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Close."""
@@ -84,7 +73,3 @@ class KeyList(QWidget):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Close."""
         self.close()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """Dim what is behind."""
-        QPainter(self).fillRect(self.rect(), QColor(0, 0, 0, 170))

@@ -2,13 +2,14 @@
 # ruff: noqa: N802  (Qt names what it calls)
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from rtrecon.display.over import Over
 from rtrecon.display.theme import Words
 
 
-class Question(QWidget):
+class Question(Over):
     """Asks something whose yes cannot be taken back; Escape and Return say no.
 
     Parameters
@@ -25,16 +26,12 @@ class Question(QWidget):
 
     def __init__(self, asked: str, told: str, no: str, yes: str, window: QWidget) -> None:
         super().__init__(window)
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        panel = QFrame()
-        panel.setProperty("role", "panel")
         self.no, self.yes = QPushButton(no), QPushButton(yes)
         for press in (self.no, self.yes):
             press.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.no.clicked.connect(lambda: self._answer(False))
         self.yes.clicked.connect(lambda: self._answer(True))
-        rows, row = QVBoxLayout(panel), QHBoxLayout()
+        rows, row = QVBoxLayout(self.panel), QHBoxLayout()
         rows.setContentsMargins(36, 28, 36, 28)
         rows.setSpacing(18)
         rows.addWidget(Words(asked, "headline"))
@@ -43,12 +40,7 @@ class Question(QWidget):
         row.addWidget(self.yes)
         row.addWidget(self.no)
         rows.addLayout(row)
-        middle = QGridLayout(self)
-        middle.addWidget(panel, 0, 0, Qt.AlignmentFlag.AlignCenter)
-        self.setGeometry(window.rect())
-        self.show()
-        self.raise_()
-        self.setFocus()
+        self.open()
 
     def _answer(self, yes: bool) -> None:
         self.close()
@@ -58,7 +50,3 @@ class Question(QWidget):
         """No; other keys are no answer."""
         if event.key() in (Qt.Key.Key_Escape, Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self._answer(False)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """Dim what is behind."""
-        QPainter(self).fillRect(self.rect(), QColor(0, 0, 0, 170))
