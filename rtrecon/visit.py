@@ -17,7 +17,6 @@ from typing import Any
 
 from rtrecon.check import Finding, More, check
 from rtrecon.config import Session
-from rtrecon.memory import give_back
 from rtrecon.models import Models
 from rtrecon.pipeline import Pipeline
 from rtrecon.session import default_output, open_session
@@ -125,8 +124,6 @@ class Visit:
         self._run.close()
         self.stop.clear()
         self.runs.append(ended(pipeline))
-        del pipeline
-        give_back()
         return self.runs[-1]
 
     def close(self) -> None:

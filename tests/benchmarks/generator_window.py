@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-from PySide6.QtCore import QEventLoop, QTimer
+from PySide6.QtCore import QEvent, QEventLoop, QTimer
 from PySide6.QtWidgets import QApplication
 
 from rtrecon.display import OperatorWindow
@@ -59,6 +59,8 @@ def _watched(
     worker.close(timeout_s=10)
     session.ended = True
     window.close()
+    window.deleteLater()
+    QApplication.sendPostedEvents(window, QEvent.Type.DeferredDelete)
     return gaps_ms, finished
 
 

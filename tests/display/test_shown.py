@@ -108,9 +108,10 @@ def test_leaving_twice_does_not_wait(session: HandFed, window: OperatorWindow) -
     assert session.stopped == 1
 
 
-def live_widgets() -> set[int]:
+def live_widgets() -> list[QWidget]:
+    """Themselves: an address may be another's later."""
     gc.collect()
-    return {id(widget) for widget in QApplication.topLevelWidgets()}
+    return QApplication.topLevelWidgets()
 
 
 @pytest.fixture
@@ -120,7 +121,7 @@ def no_leaks(qapp: QApplication) -> Iterator[None]:
     yield
     gc.collect()
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-    left = [w for w in QApplication.topLevelWidgets() if id(w) not in before]
+    left = [w for w in QApplication.topLevelWidgets() if w not in before]
     assert left == []
     timers = [o for o in gc.get_objects() if issubclass(type(o), QTimer) and _running(o)]
     assert timers == []

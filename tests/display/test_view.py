@@ -70,7 +70,8 @@ def test_a_view_waits_shows_and_outlives_its_session(
         qtbot.waitUntil(lambda: not stage.reconstruction.picture.empty, timeout=5_000)
         assert not stage.stimulus.picture.empty
         assert "dog 46 %" in stage.reconstruction.headline.text()
-        assert window(view).counts.numbers["received"].text() == "1"
+        received = window(view).counts.numbers["received"]
+        qtbot.waitUntil(lambda: received.text() == "1", timeout=5_000)
     pill = window(view).header.pill
     qtbot.waitUntil(lambda: pill.text() == "Session not heard", timeout=5_000)
     assert not window(view).stage.reconstruction.picture.empty  # it stays

@@ -30,6 +30,7 @@ from rtrecon.display.visit.set_up import SetUp
 from rtrecon.display.visit.style import page_style
 from rtrecon.display.window import TICK_MS, OperatorWindow
 from rtrecon.errors import BadInput
+from rtrecon.memory import give_back
 from rtrecon.pipeline import Pipeline
 from rtrecon.streams import Sources
 from rtrecon.visit import Ended, Visit, free_folder
@@ -262,6 +263,7 @@ class VisitWindow(Leaves):
 
     def _run_ended(self, ended: Ended | None) -> None:
         self.ended = ended
+        give_back()  # in Qt's thread: of widgets that another one finds to be garbage some would stay
         self.setWindowTitle("rtrecon")
         if self._leaving:
             self._go()
