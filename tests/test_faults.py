@@ -14,7 +14,7 @@ from tests.faults.cases import CASES
 from tests.faults.document import PAGE, with_tables
 from tests.faults.matrix import run_matrix
 
-QUICK = ("nan", "generator-crash", "disk-full")
+QUICK = ("nan", "disk-full")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at processes as Linux shows them")
@@ -22,7 +22,7 @@ def test_a_few_of_them_in_earnest(tmp_path: Path) -> None:
     """All of them: python -m tests.faults."""
     short = {"count": 24, "whens": ("middle",)}
     chosen = [replace(case, **short) for case in CASES if case.name in QUICK]
-    lines = run_matrix(tmp_path, chosen, jobs=3)
+    lines = run_matrix(tmp_path, chosen, jobs=2)
     assert [(line.case.name, line.broken) for line in lines] == [(name, "") for name in QUICK]
 
 
