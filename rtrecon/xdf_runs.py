@@ -123,6 +123,8 @@ class _Recording:
     ) -> Iterator[_Sample]:
         count, at = _length(self.data, chunk.start)
         for _ in range(count):
+            if at >= chunk.end:
+                raise ValueError(f"the samples at byte {chunk.start} are damaged")
             if self.data[at]:  # else the stamp is one interval after the one before
                 (last,) = struct.unpack_from("<d", self.data, at + 1)
                 at += 9
