@@ -24,7 +24,7 @@ from tests.victim import begin
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no such signals here")
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(3))
 def test_a_kill_loses_no_volume(
     seed: int,
     stream_name: str,
