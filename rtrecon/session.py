@@ -26,6 +26,7 @@ from rtrecon.errors import BadDataset
 from rtrecon.feedback import Feedback
 from rtrecon.generators import Generator
 from rtrecon.keeper import keeper_beside
+from rtrecon.kept_volumes import KeptVolumes
 from rtrecon.log_file import log_file
 from rtrecon.memory import undisturbed
 from rtrecon.models import Models, check_tie
@@ -99,7 +100,7 @@ def open_session(
         log_file(folder),
         closing(Feedback(session.stream, artifact.candidates)) as feedback,
         _xdf(session, folder, receiver) as xdf,
-        keeper_beside(receiver, recorder) as keeper,
+        keeper_beside(receiver, recorder, KeptVolumes) as keeper,
         undisturbed(),
     ):
         # In here, so that what it works out beforehand is the same however many cores there are.

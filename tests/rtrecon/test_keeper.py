@@ -6,7 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,8 @@ import pytest
 
 from rtrecon import keeper as keeper_module
 from rtrecon import keeping
-from rtrecon.children import children
 from rtrecon.keeper import Keeper
+from rtrecon.kept_volumes import KeptVolumes
 from rtrecon.receive import Receiver
 from rtrecon.record import Recorder
 from rtrecon.session_folder import open_session_folder
@@ -62,7 +62,7 @@ def beside(
         outlet = ScannerOutlet(stream_name, toy_geometry)
         receiver = Receiver(stream_name, 10.0, 20.0, threading.Event())
         recorder = Recorder(tmp_path / "s", toy_geometry, {})
-        keeper = Keeper(receiver, recorder)
+        keeper = Keeper(receiver, recorder, KeptVolumes)
         made.append(Beside(outlet, receiver, recorder, keeper))
         assert keeper.listening.wait(120)
         return made[-1], keeper, _pid(keeper)
@@ -120,14 +120,14 @@ def test_a_keeper_that_dies_is_begun_anew_and_writes_nothing_when_said_goodbye_t
 def test_a_keeper_that_cannot_be_begun_harms_nothing(
     stream_name: str, toy_geometry: Geometry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(pipe: object) -> object:
+    def refused(*_: object) -> object:
         raise OSError(11, "Resource temporarily unavailable")
 
     monkeypatch.setattr(keeper_module, "_begin", refused)
     outlet = ScannerOutlet(stream_name, toy_geometry)
     receiver = Receiver(stream_name, 10.0, 20.0, threading.Event())
     recorder = Recorder(tmp_path / "s", toy_geometry, {})
-    keeper = Keeper(receiver, recorder)
+    keeper = Keeper(receiver, recorder, KeptVolumes)
     until(lambda: "cannot be begun: [Errno 11]" in keeper.fault)
     session = Beside(outlet, receiver, recorder)
     send(outlet, toy_run(toy_geometry, 3), pylsl.local_clock())
@@ -149,13 +149,13 @@ def kept(
         outlet = ScannerOutlet(stream_name, toy_geometry)
         receiver = Receiver(stream_name, 10.0, 20.0, threading.Event())
         recorder = Recorder(tmp_path / "s", toy_geometry, {})
-        ours, theirs = children().Pipe()
-        process = keeper_module._begin(theirs)
+        ours, theirs = Pipe()
+        process = keeper_module._begin(theirs, KeptVolumes)
         theirs.close()
         ends.extend([ours.close, receiver.close, recorder.close, lambda: process.join(30)])
         ends.append(lambda: process.kill() if process.is_alive() else None)
         ends.append(lambda: outlet.uid and None)  # until then it stays: who is joining waits for it
-        asked = [stream_name, str(tmp_path / "s"), until_idle_s]
+        asked = [[stream_name], str(tmp_path / "s"), until_idle_s]
         ours.send_bytes(keeping.LISTEN + json.dumps(asked).encode())
         assert ours.poll(120)
         assert ours.recv_bytes() == keeping.LISTENS + b"0"
@@ -173,7 +173,7 @@ def join(session: Beside, pipe: Connection) -> None:
         pipe.send_bytes(keeping.JOINED + source.encode())
 
     def joined() -> bool:
-        pipe.send_bytes(keeping.RECORDED + keeping.RECORDED_AS.pack(-1, 0.0))
+        pipe.send_bytes(keeping.RECORDED + b"[-1, 0.0]")
         return pipe.recv_bytes() == keeping.LISTENS + b"1"
 
     until(joined)
@@ -267,7 +267,7 @@ def test_a_paced_sender_waits_for_the_session_and_not_for_its_keeper(
     player.start()
     receiver = Receiver(stream_name, 10.0, 20.0, threading.Event())
     recorder = Recorder(tmp_path / "s", toy_geometry, {})
-    keeper = Keeper(receiver, recorder)
+    keeper = Keeper(receiver, recorder, KeptVolumes)
     assert keeper.listening.wait(120)
     taken: list[Volume | Marker] = []
     for item in receiver:
