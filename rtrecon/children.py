@@ -21,3 +21,11 @@ def children(loaded: str = "") -> BaseContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([loaded] if loaded else _LOADED)
     return context
+
+
+def ready(loaded: str = "") -> None:
+    """Have them come at once from now on: beginning that process holds up every thread of this one."""
+    if children(loaded).get_start_method() == "forkserver":
+        from multiprocessing import forkserver
+
+        forkserver.ensure_running()

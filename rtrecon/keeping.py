@@ -244,11 +244,11 @@ class _Keeping:
         with self._changing:
             if self._recorder is None:
                 self._kept.hold(item)
+            elif pylsl.local_clock() > self._over:
+                self._stop.set()
             elif not self._withdrawn:
                 self._kept.take(item)
                 self._heed(item)
-        if pylsl.local_clock() > self._over:
-            self._stop.set()
 
     def _heed(self, item: Any) -> None:
         """A participant stops the recording by a marker, as in the session."""

@@ -21,7 +21,7 @@ from rtrecon.kept_volumes import KeptVolumes
 from rtrecon.receive import Receiver
 from rtrecon.record import Recorder
 from rtrecon.session_folder import open_session_folder
-from rtrecon.types import Geometry, Marker, Volume
+from rtrecon.types import Event, Geometry, Marker, Volume
 from rtrecon.wire import ScannerOutlet
 from simulator.pace import MAX_SPEED
 from simulator.recording import Items
@@ -240,6 +240,27 @@ def test_a_run_without_an_end_marker_ends(
     until((folder / "summary.json").exists)
     assert [row["number"] for row in open_session_folder(folder).rows] == ["0", "1", "2"]
     assert json.loads((folder / "summary.json").read_text())["kept_by"]["volumes"] == 1
+
+
+def test_a_participant_who_stops_is_heard_after_the_sessions_end(
+    kept: Callable[..., tuple[Beside, Connection]], toy_geometry: Geometry
+) -> None:
+    session, pipe = kept()
+    join(session, pipe)
+    items = list(toy_run(toy_geometry, 6))
+    send(session.outlet, iter(items[:4]), pylsl.local_clock())
+    session.take(2)
+    session.recorder.close()
+    pipe.close()
+    folder = session.recorder.folder
+    there = len([item for item in items[:4] if isinstance(item, Volume)])
+    until(lambda: len(open_session_folder(folder).rows) == there)
+    session.outlet.send_marker(Marker(Event.WITHDRAW), pylsl.local_clock())
+    until(lambda: "stopped by the participant" in (folder / "status.jsonl").read_text())
+    send(session.outlet, iter(items[4:]), pylsl.local_clock())
+    until((folder / "summary.json").exists)
+    assert json.loads((folder / "summary.json").read_text())["withdrawn"]
+    assert len(open_session_folder(folder).rows) == there
 
 
 def test_a_complete_folder_is_left_as_it_is(
