@@ -21,6 +21,7 @@ import pylsl
 
 from rtrecon.errors import BadConfig, BadDataset, BadStream, StreamMissing
 from rtrecon.log_file import log_file
+from rtrecon.priority import give_way
 from rtrecon.types import Event, Marker, Phase, Status, VolumeCounts
 
 log = logging.getLogger(__name__)
@@ -171,6 +172,7 @@ def keep(pipe: Connection, kept: type[Kept], lsl_configuration: str | None) -> N
     """
     if lsl_configuration is not None:
         os.environ["LSLAPICFG"] = lsl_configuration
+    give_way()
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):  # whoever reads what the session says must not wait for this process
         os.dup2(nowhere, standard)
