@@ -130,6 +130,10 @@ def _run_eeg(options: argparse.Namespace) -> int:
                 session, screenshots=options.screenshots, close_when_ended=options.close,
                 screens=screens,
             )  # fmt: skip
+    if options.finalize:
+        from rtrecon.archive import finalize
+
+        log.info("the data set is in %s", finalize(folder))
     return 1 if session.failed else 0
 
 

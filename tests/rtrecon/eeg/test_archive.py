@@ -75,9 +75,8 @@ def test_samples_labels_units_and_events_are_read_by_another_program(tmp_path: P
         volts = samples.astype(np.float64).T * np.array([[1e-6], [1e-3], [1e-6]])
         np.testing.assert_allclose(raw.get_data(), volts, rtol=1e-6)
         told = [(a["description"], round(a["onset"] * RATE_HZ)) for a in raw.annotations]
-        assert told == [
-            ("New Segment/", 0), ("Comment/dog, big", 125), ("New Segment/boundary", HOLE),
-            ("Comment/trigger", HOLE + 10),
+        assert told == [  # the first segment is where the date is, and no event
+            ("Comment/dog, big", 125), ("New Segment/boundary", HOLE), ("Comment/trigger", HOLE + 10),
         ]  # fmt: skip
         events = table(Path(f"{stem}_events.tsv"))
         assert [(e["onset"], e["duration"], e["trial_type"]) for e in events] == [

@@ -393,8 +393,11 @@ def test_a_session_ends_when_nothing_comes(
     toml = tmp_path / "session.toml"
     toml.write_text(ONE.replace("STREAM", stream).replace("duration_s = 10", "duration_s = 6000"))
     people(Plan(duration_s=10))
-    summary = run(toml, tmp_path / "session", "--until-idle", "1")
+    summary = run(toml, tmp_path / "session", "--until-idle", "1", "--finalize")
     assert 2000 < summary["people"]["Ada"]["samples"] <= 2500
+    eeg = tmp_path / "session" / "bids" / "sub-01" / "eeg" / "sub-01_task-view_run-1_eeg.eeg"
+    there = np.fromfile(eeg, "<f4").reshape(-1, 8)
+    np.testing.assert_array_equal(there, np.load(tmp_path / "session" / "eeg-1.npy"))
 
 
 def test_ctrl_c_leaves_a_whole_folder(
