@@ -19,7 +19,7 @@ from tests.fuzz.target import LARGEST
 
 NAMES = (
     "wire", "receiver", "markers", "config", "decoder", "dicom", "par-rec", "nifti", "afni", "feeder",
-    "xdf", "session-folder", "view", "eeg",
+    "xdf", "session-folder", "view", "eeg", "eeg-folder",
 )  # fmt: skip
 OUTPUT = Path("out") / "fuzz"
 _STUCK_CPU_S, _STUCK_S = 30.0, 300.0  # within one input: then it is ended and counts as a hang

@@ -7,6 +7,7 @@ from tests.fuzz.targets import (
     bridge,
     decoder,
     eeg,
+    eeg_folder,
     feeder,
     markers,
     receiver,
@@ -32,4 +33,5 @@ TARGETS: Mapping[str, Opening] = {
     "session-folder": session_folder.opened,
     "view": view.opened,
     "eeg": eeg.opened,
+    "eeg-folder": eeg_folder.opened,
 }
