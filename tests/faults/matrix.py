@@ -8,6 +8,7 @@ from math import inf
 from pathlib import Path
 
 from rtrecon.errors import Error
+from simulator.faults.machine import parse_machine_faults
 from tests.benchmarks.document import table
 from tests.faults.case import WHEN, Case, Check
 from tests.faults.cases import NONE
@@ -16,27 +17,40 @@ from tests.faults.checks import (
     as_undisturbed,
     counts,
     ended,
+    logged,
     marker_late,
     to_the_bit,
     whole,
 )
 from tests.faults.outcome import Outcome
 from tests.faults.processes import get_ready
+from tests.faults.recorded import all_marked
 from tests.faults.rig import run_case
 from tests.faults.scan import write_scan
 
 AGAIN = 2
-HEAD = ("fault", "when", "promised", "observed", "recovery", "kept")
+HEAD = ("fault", "when", "promised", "observed", "recovery", "tries", "kept")
 
 
 @dataclass(frozen=True)
 class Line:
-    """What one case came to. `back_s`: None where nothing was away; `broken`: "" where it is kept."""
+    """What one case came to.
+
+    Attributes
+    ----------
+    back_s : float or None
+        None where nothing was away.
+    tries : int
+        How often it was done: more than once where the machine was too busy for it.
+    broken : str
+        What is, in words; "": the promise is kept.
+    """
 
     case: Case
     when: str
     observed: str
     back_s: float | None
+    tries: int
     broken: str
 
     @property
@@ -45,7 +59,9 @@ class Line:
         back = "-" if self.back_s in (None, inf) else f"{self.back_s:.2f} s"
         promised = f"{self.case.recovers}, within {self.case.within_s:g} s"
         kept = f"BROKEN: {self.broken}" if self.broken else "kept"
-        return (self.case.name, self.when, promised, self.observed, back, kept)
+        return (
+            self.case.name, self.when, promised, self.observed, back, str(self.tries), kept,
+        )  # fmt: skip
 
 
 def run_matrix(output: Path, chosen: Sequence[Case], jobs: int) -> list[Line]:
@@ -67,29 +83,39 @@ def undisturbed(count: int, output: Path) -> Outcome:
     """A session to which nothing happens, of so many volumes: what the others are compared with."""
     get_ready()
     scan = write_scan(output / f"scan-{count}", count)
-    checks = ended(0), whole, to_the_bit, counts(), all_recorded
-    outcome, wrong = in_time(
+    held = ended(0), whole, to_the_bit, counts(), all_recorded, all_marked
+    outcome, wrong, _ = tried(
         lambda again: run_case(NONE, "start", scan, output / f"none-{count}{again}"),
-        lambda outcome: problem(checks, outcome) or "a marker is late" * marker_late(outcome),
+        lambda outcome: held,
+        lambda outcome: [lambda outcome: "a marker is late" * marker_late(outcome)],
     )
     if wrong:
         raise SystemExit(f"the undisturbed run is no reference: {wrong}\n{outcome.said}")
     return outcome
 
 
-def in_time(work: Callable[[str], Outcome], wrong: Callable[[Outcome], str]) -> tuple[Outcome, str]:
-    """What is done, and what is wrong with it; again where the machine was too busy for it."""
-    for again in ("", *(f"-again-{n + 1}" for n in range(AGAIN))):
-        outcome = work(again)
-        told = wrong(outcome)
-        if not told or problem((_not_busy,), outcome):
+Checks = Callable[[Outcome], Sequence[Check]]
+
+
+def tried(
+    work: Callable[[str], Outcome], held: Checks, in_time: Checks
+) -> tuple[Outcome, str, int]:
+    """What is done, what is wrong with it, and how often it was done.
+
+    It is done again, `AGAIN` times at the most, where a marker came a volume late and nothing but
+    `in_time` is broken, which that explains. What is broken of `held` is broken.
+    """
+    for tries in range(1, AGAIN + 2):
+        outcome = work("" if tries == 1 else f"-again-{tries - 1}")
+        wrong = problem(held, outcome)
+        if wrong:
             break
-        print(f"{outcome.output.parent.name}: a marker came a volume late ({told})", flush=True)
-    return outcome, told
-
-
-def _not_busy(outcome: Outcome) -> str:
-    return "" if marker_late(outcome) else "it is its own fault"
+        wrong = problem(in_time, outcome)
+        if not wrong or not marker_late(outcome):
+            break
+        name = outcome.output.parent.name
+        print(f"{name}: a marker came a volume late ({wrong})", flush=True)
+    return outcome, wrong, tries
 
 
 def _lines(
@@ -107,9 +133,10 @@ def _lines(
 
 def _line(case: Case, when: str, output: Path, reference: Outcome) -> Line:
     folder = output / f"{case.name}-{when}"
-    outcome, broken = in_time(
+    outcome, broken, tries = tried(
         lambda again: run_case(case, when, reference.scan, folder.with_name(folder.name + again)),
-        lambda outcome: problem(_checks(case, outcome, reference), outcome),
+        lambda outcome: _held(case, outcome),
+        lambda outcome: _in_time(case, outcome, reference),
     )
     try:
         back_s = case.back and case.back(outcome)
@@ -118,18 +145,23 @@ def _line(case: Case, when: str, output: Path, reference: Outcome) -> Line:
     if not broken:
         for done in output.glob(f"{folder.name}*"):
             shutil.rmtree(done)
-    return Line(case, when, outcome.observed, back_s, broken)
+    return Line(case, when, outcome.observed, back_s, tries, broken)
 
 
-def _checks(case: Case, outcome: Outcome, reference: Outcome) -> tuple[Check, ...]:
-    return (
-        ended(case.exit_code),
-        whole,
-        to_the_bit,
-        as_undisturbed(reference, _until(case, outcome), cut=case.exit_code < 0),
-        _in_time(case),
-        *case.checks,
+def _held(case: Case, outcome: Outcome) -> tuple[Check, ...]:
+    """What a machine that is too busy is no excuse for."""
+    marked = (all_marked,) if all_recorded in case.checks else ()
+    rehearsed = tuple(
+        logged(f"rehearsed: {fault.name} (volume")
+        for fault in parse_machine_faults(case.machine(outcome.at))
     )
+    return (ended(case.exit_code), whole, to_the_bit, *rehearsed, *marked, *case.checks)
+
+
+def _in_time(case: Case, outcome: Outcome, reference: Outcome) -> tuple[Check, ...]:
+    """What only a machine keeps that has time for it."""
+    until = _until(case, outcome)
+    return as_undisturbed(reference, until, cut=case.exit_code < 0), _back_in_time(case)
 
 
 def _until(case: Case, outcome: Outcome) -> float:
@@ -140,7 +172,7 @@ def _until(case: Case, outcome: Outcome) -> float:
     return inf if differs_from is None else differs_from
 
 
-def _in_time(case: Case) -> Check:
+def _back_in_time(case: Case) -> Check:
     def check(outcome: Outcome) -> str:
         back_s = 0.0 if case.back is None else case.back(outcome)
         if back_s is None or back_s <= case.within_s:
@@ -152,9 +184,9 @@ def _in_time(case: Case) -> Check:
     return check
 
 
-def problem(checks: Sequence[Check], outcome: Outcome) -> str:
+def problem(checks: Checks, outcome: Outcome) -> str:
     """The first promise that is broken; a record that cannot be read is one."""
     try:
-        return next((wrong for check in checks if (wrong := check(outcome))), "")
+        return next((wrong for check in checks(outcome) if (wrong := check(outcome))), "")
     except (Error, OSError, LookupError, ValueError) as error:
         return f"{type(error).__name__}: {error}"

@@ -12,6 +12,7 @@ from tests.faults.checks import (
     troubled,
 )
 from tests.faults.outcome import Outcome
+from tests.faults.recorded import stamps_jitter, stamps_step
 
 LONG = 120  # volumes: 12 s
 _NEXT = "with the next volume"
@@ -24,7 +25,7 @@ WIRE = (
         shown="one more lost", recorded="all the others; the gap in their numbers is the loss",
         recovers=_NEXT, within_s=1.0,
         wire=lambda at: f"lose={at}", back=Outcome.volumes_back_s,
-        checks=(counts(-1, lost=1), logged("1 volume(s) lost")),
+        checks=(counts(-1, lost=1), logged("1 volume(s) lost"), all_recorded),
     ),
     Case(
         "double", "a volume comes twice",
@@ -97,14 +98,14 @@ WIRE = (
         "jitter", "every volume from there on is late by up to half a TR",
         shown="nothing", recorded="everything", recovers=_AT_ONCE, within_s=1.0,
         wire=lambda at: f"jitter={at}", back=Outcome.volumes_back_s,
-        checks=(counts(), all_recorded),
+        checks=(counts(), all_recorded, stamps_jitter(0.5)),
     ),
     Case(
         "clock", "the scanner's clock steps forward by a minute",
         shown="nothing", recorded="everything, with the stamps that came",
         recovers=_AT_ONCE, within_s=1.0,
         wire=lambda at: f"clock={at}:60", back=Outcome.volumes_back_s,
-        checks=(counts(), all_recorded),
+        checks=(counts(), all_recorded, stamps_step(60.0)),
     ),
     Case(
         "mark-lose", "the marker of a trial is lost",
