@@ -241,7 +241,7 @@ class EegSession:
         scores = {
             seat.person.name: replace(newest, told=nan) if quiet else newest
             for seat in self._seats
-            if (newest := seat.newest) is not None
+            if (newest := seat.newest) is not None and status.phase is not Phase.WITHDRAWN
         }
         return Presentation(
             status.phase, scores=scores, people=self.people, block=moment.kind,

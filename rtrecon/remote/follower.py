@@ -255,8 +255,13 @@ class Follower:
             if sample is not None:
                 self._take(sample[0], correction_s, found)
 
+    def _be_asked_again(self) -> None:
+        """Another run: who stopped the one before sees this one, and may stop it as well."""
+        if self._withdrawal is not None and not self._withdrawal.is_alive():
+            self._withdrawal = None
+
     def _forget(self) -> None:
-        """Pictures of another session are no pictures of this one."""
+        """Pictures of another session are no pictures of this one, and a participant may have stopped."""
         self._frame = self._presented = self._stimulus = self.comparison = None
         self._texts.clear()
         self.frames.take()
@@ -291,7 +296,10 @@ class Follower:
         self.decoder_text, self.generator_text = state.decoder_text, state.generator_text
         self.tr_s, self.speed = state.tr_s, state.speed
         self._state = state
+        if state.status.phase is Phase.WITHDRAWN:
+            self._forget()
         if self.session != found.uid():
+            self._be_asked_again()
             log.info("session '%s' is heard, from %s", self.name, found.hostname())
             self.session = found.uid()  # after the rest, which a window that sees it reads
         self._heard_at = pylsl.local_clock()
