@@ -79,6 +79,8 @@ class _Keeping:
         self._log = ExitStack()
         for number in (signal.SIGINT, signal.SIGTERM):  # a terminal's go to all of its processes
             signal.signal(number, self._asked_to_end)
+        if hasattr(signal, "SIGHUP"):  # the terminal's end is the session's, and not the scan's
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def _asked_to_end(self, *_: object) -> None:
         if self._alone.is_set():

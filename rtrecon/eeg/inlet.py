@@ -175,17 +175,16 @@ class EegInlet:
 
     def _reopen(self, info: pylsl.StreamInfo) -> None:
         """In a thread of its own: it takes up to seconds, which other people must not wait."""
+        opened = None
         try:
             opened = _Opened(info)
-        except StreamMissing:  # listed still, though it is gone
-            self._reopened.put(None)
-            return
+        except (StreamMissing, RuntimeError) as error:  # listed still, though it is gone
+            log.debug("stream '%s' is not back yet: %s", self.name, error)
         except BadStream as error:
             log.warning("stream '%s' is back and cannot be used: %s", self.name, error)
             self._refused.add(info.uid())
-            self._reopened.put(None)
-            return
-        self._reopened.put(opened)
+        finally:  # it is waited for
+            self._reopened.put(opened)
 
     def _take_reopened(self) -> None:
         try:

@@ -107,6 +107,7 @@ def test_a_keeper_that_dies_is_begun_anew_and_writes_nothing_when_said_goodbye_t
     assert min(priorities(second)) >= 10  # the session goes first
     os.kill(second, signal.SIGTERM)  # as a terminal's, which goes to all of its processes
     os.kill(second, signal.SIGINT)
+    os.kill(second, signal.SIGHUP)  # as a terminal that is closed
     send(session.outlet, toy_run(toy_geometry, 5), pylsl.local_clock())
     session.take(3)
     session.recorder.close()

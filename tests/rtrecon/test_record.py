@@ -154,6 +154,21 @@ def test_a_file_on_a_full_disk_is_replaced_whole_or_not_at_all(tmp_path: Path, e
     assert not (tmp_path / "y.npy").exists()
 
 
+def test_a_file_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut may else leave the name of a session and nothing behind it."""
+    real, synced = os.fsync, []
+
+    def fsync(descriptor: int) -> None:
+        synced.append((os.fstat(descriptor).st_size, (tmp_path / "x.json").exists()))
+        real(descriptor)
+
+    monkeypatch.setattr(growing.os, "fsync", fsync)
+    replace_file(tmp_path / "x.json", b"whole")
+    assert synced == [(5, False)]
+
+
 def decoded_at(volume: int, trial_type: str = "dog") -> tuple[Decoded, Pattern]:
     trial = Trial(1, trial_type, 4.0, 6.0)
     z, c, scores = np.ones((4, 2, 2), np.float32), np.ones((2, 2), np.float32), np.zeros(2)
@@ -271,6 +286,30 @@ def test_a_disk_that_stays_full_does_not_keep_the_session_from_ending(
         recorder.close()
     assert "2 not recorded, the last volume 2" in recorder.fault
     assert [row["number"] for row in open_session_folder(tmp_path).rows] == ["0"]
+
+
+_STUCK = """
+import sys, threading
+from pathlib import Path
+import numpy as np
+from rtrecon import growing, lane
+from rtrecon.record import Recorder
+from rtrecon.types import Event, Geometry, Marker
+lane.STUCK_S = 0.05
+recorder = Recorder(Path(sys.argv[1]), Geometry((2, 2, 2), np.eye(4), 2.0), {})
+growing.disk_write = lambda file, content: threading.Event().wait()
+recorder.marker(Marker(Event.RUN_START))
+recorder.close()
+print(recorder.fault)
+"""
+
+
+def test_a_disk_that_never_answers_does_not_keep_the_program_from_ending(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _STUCK, str(tmp_path / "s")],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert "not recorded, the last marker run_start and what followed" in done.stdout
 
 
 def test_files_whose_handles_have_gone_bad_are_opened_again(
