@@ -15,6 +15,7 @@ from pylsl.util import TimeoutError as LslTimeoutError
 from rtrecon.connect import POLL_S, Clock
 from rtrecon.eeg.signal import Signal, check, signal_of
 from rtrecon.errors import BadStream, StreamMissing
+from rtrecon.network import check_claim
 
 log = logging.getLogger(__name__)
 
@@ -230,6 +231,7 @@ class _Opened:
         check(info)  # before anything is made in its size
         rate, channels = info.nominal_srate(), info.channel_count()
         buffer_s = min(60, max(2, int(BUFFER_BYTES / (rate * channels * 8))))
+        check_claim(info, buffer_s)
         self.uid = info.uid()
         self.inlet = pylsl.StreamInlet(info, max_buflen=buffer_s, recover=False)
         try:

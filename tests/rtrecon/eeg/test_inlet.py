@@ -82,6 +82,12 @@ def test_what_is_no_eeg_is_refused_in_one_line(
     del outlet
 
 
+def test_samples_that_lsl_cannot_take_are_refused_before_anything_is_made_for_them() -> None:
+    """Of the largest and fastest that EEG has, liblsl would write behind its memory."""
+    with pytest.raises(BadStream, match="claims 1024 channels at 200000 Hz"):
+        inlet_module._Opened(make_info("amplifier", 1024, 200_000, "double64"))
+
+
 def test_a_missing_stream_says_what_is_there(name: str) -> None:
     outlet = pylsl.StreamOutlet(make_info(name))
     with pytest.raises(StreamMissing, match=f"no EEG stream 'nobody' within 0.5 s .*'{name}'"):
