@@ -65,7 +65,7 @@ def test_a_row_cut_off_by_a_kill_harms_no_other(tmp_path: Path) -> None:
 def test_a_killed_recorder_leaves_what_it_was_given(tmp_path: Path) -> None:
     """A process records five volumes and is killed without closing anything."""
     program = f"""
-import os, signal, numpy as np
+import os, signal, threading, numpy as np
 from pathlib import Path
 from rtrecon.record import Recorder
 from rtrecon.types import Geometry, Volume
@@ -73,6 +73,7 @@ recorder = Recorder(Path({str(tmp_path)!r}), Geometry((4, 4, 3), np.eye(4), 2.0)
 for n in range(5):
     recorder.volume(Volume(n, np.full((4, 4, 3), n, np.int16)))
 recorder._raw.put("", lambda: os.kill(os.getpid(), signal.SIGKILL))
+threading.Event().wait()  # as a session would
 """
     done = subprocess.run([sys.executable, "-c", program], check=False, timeout=60)
     assert done.returncode == -9
