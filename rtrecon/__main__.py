@@ -106,7 +106,8 @@ def _configuration(named: Path) -> Path:
 
 def _run_eeg(options: argparse.Namespace) -> int:
     """A session whose score comes from EEG; it needs no decoder."""
-    from rtrecon.eeg.opening import open_eeg_session, read_plan
+    from rtrecon.eeg.opening import open_eeg_session
+    from rtrecon.eeg.plan import read_plan
 
     plan = read_plan(options.config, {key: getattr(options, key) for key in _SESSION})
     if not options.headless:

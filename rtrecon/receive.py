@@ -125,6 +125,16 @@ class Receiver:
         return self._count.expected - 1
 
     @property
+    def streams(self) -> tuple[str]:
+        """What is listened to."""
+        return (self.name,)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the end was asked for."""
+        return self.stop.is_set()
+
+    @property
     def marker_sources(self) -> tuple[str, ...]:
         """Source ids of the marker streams that are heard."""
         return self._markers.sources

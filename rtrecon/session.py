@@ -26,6 +26,7 @@ from rtrecon.errors import BadDataset
 from rtrecon.feedback import Feedback
 from rtrecon.generators import Generator
 from rtrecon.keeper import keeper_beside
+from rtrecon.kept_volumes import KeptVolumes
 from rtrecon.log_file import log_file
 from rtrecon.memory import undisturbed
 from rtrecon.models import Models, check_tie
@@ -95,14 +96,16 @@ def open_session(
         opened.enter_context(log_file(folder))
         feedback = opened.enter_context(closing(Feedback(session.stream, artifact.candidates)))
         xdf = opened.enter_context(_xdf(session, folder, receiver))
-        keeper = opened.enter_context(keeper_beside(receiver, recorder))
+        keeper = opened.enter_context(keeper_beside(receiver, recorder, KeptVolumes))
         opened.enter_context(undisturbed())
         # In here, so that what it works out beforehand is the same however many cores there are.
         pipeline = Pipeline(
             receiver, artifact, generator, models.painter, recorder, chosen.settings, session.fixed,
             session.stimuli, session.free_viewing, feedback, coded, scoring, compares=True,
         )  # fmt: skip
-        pipeline.at_withdrawal.append(keeper.goodbye)
+        pipeline.at_withdrawal += [keeper.goodbye, feedback.close]
+        if scoring is not None:
+            pipeline.at_withdrawal.append(scoring.withdraw)
         watch_keeper(pipeline.watchdogs, keeper)
         if xdf is not None:
             pipeline.at_withdrawal.append(xdf.withdraw)

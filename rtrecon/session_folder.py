@@ -32,48 +32,17 @@ _DAMAGE = (
 
 
 @dataclass(frozen=True)
-class SessionFolder:
-    """A session's folder. Every table is cut to what is whole on disk; nothing is ever written.
+class RecordedFolder:
+    """What every session leaves, whatever it was fed by.
 
     Attributes
     ----------
     about : dict
-        The content of session.json: settings, versions, generator, decoder.
-    geometry : Geometry
-    volumes : int16 or float32 (n_rows, i, j, k), memory-mapped
-        All raw volumes as they came, rejected ones too.
-    rows : list of dict
-        volumes.tsv: number, acquired, received, and fault, why one was rejected ("n/a": it was not).
-    markers : list of (int, Marker)
-        In the order in which they came, each with the number of rows that had come before it.
+        The content of session.json: settings, versions, and what the session was made with.
     """
 
     folder: Path
     about: dict[str, Any]
-    geometry: Geometry
-    volumes: NDArray[np.generic]
-    rows: list[Row]
-    markers: list[tuple[int, Marker]]
-
-    def walk(self) -> Iterator[Volume | Marker]:
-        """Accepted volumes and all markers, as the receiver passed them on."""
-        return (item for item in self.all() if isinstance(item, Marker) or not item.fault)
-
-    def all(self) -> Iterator[Volume | Marker]:
-        """All volumes and markers, as the receiver passed them on."""
-        markers = list(self.markers)
-        for index in range(len(self.rows)):
-            while markers and markers[0][0] <= index:
-                yield markers.pop(0)[1]
-            yield self.volume(index)
-        yield from (marker for _, marker in markers)
-
-    def volume(self, index: int) -> Volume:
-        """The volume of one row, rejected or not."""
-        row = self.rows[index]
-        times = Times(float(row["acquired"]), float(row["received"]))
-        fault = "" if row["fault"] == "n/a" else row["fault"]
-        return Volume(int(row["number"]), read_only(self.volumes[index]), times, fault)
 
     def table(self, name: str) -> list[Row]:
         """The whole rows of one of its tables (`trials.tsv`); none where there is no such file."""
@@ -114,6 +83,47 @@ class SessionFolder:
             return [dict(json.loads(line)) for line in _whole_lines(self.folder / name)]
 
 
+@dataclass(frozen=True)
+class SessionFolder(RecordedFolder):
+    """A session's folder. Every table is cut to what is whole on disk; nothing is ever written.
+
+    Attributes
+    ----------
+    geometry : Geometry
+    volumes : int16 or float32 (n_rows, i, j, k), memory-mapped
+        All raw volumes as they came, rejected ones too.
+    rows : list of dict
+        volumes.tsv: number, acquired, received, and fault, why one was rejected ("n/a": it was not).
+    markers : list of (int, Marker)
+        In the order in which they came, each with the number of rows that had come before it.
+    """
+
+    geometry: Geometry
+    volumes: NDArray[np.generic]
+    rows: list[Row]
+    markers: list[tuple[int, Marker]]
+
+    def walk(self) -> Iterator[Volume | Marker]:
+        """Accepted volumes and all markers, as the receiver passed them on."""
+        return (item for item in self.all() if isinstance(item, Marker) or not item.fault)
+
+    def all(self) -> Iterator[Volume | Marker]:
+        """All volumes and markers, as the receiver passed them on."""
+        markers = list(self.markers)
+        for index in range(len(self.rows)):
+            while markers and markers[0][0] <= index:
+                yield markers.pop(0)[1]
+            yield self.volume(index)
+        yield from (marker for _, marker in markers)
+
+    def volume(self, index: int) -> Volume:
+        """The volume of one row, rejected or not."""
+        row = self.rows[index]
+        times = Times(float(row["acquired"]), float(row["received"]))
+        fault = "" if row["fault"] == "n/a" else row["fault"]
+        return Volume(int(row["number"]), read_only(self.volumes[index]), times, fault)
+
+
 @contextmanager
 def damage_told(path: Path) -> Iterator[None]:
     """While what a session recorded is read: whatever is not as it was written ends in one line.
@@ -151,7 +161,7 @@ def open_session_folder(folder: Path) -> SessionFolder:
         volumes = open_rows(folder / "volumes.npy")
         rows = [{"fault": "n/a"} | row for row in read_table(folder / "volumes.tsv")]
         whole = min(len(rows), len(volumes))
-        markers = _markers(folder / "markers.jsonl", rows)
+        markers = read_markers(folder / "markers.jsonl", rows)
     except (OSError, BadStream, *_DAMAGE) as error:
         raise BadDataset(f"{folder} cannot be read as a session: {error}") from error
     if volumes.shape[1:] != geometry.shape:
@@ -212,7 +222,8 @@ def _geometry(told: dict[str, Any]) -> Geometry:
     return geometry
 
 
-def _markers(file: Path, rows: list[Row]) -> list[tuple[int, Marker]]:
+def read_markers(file: Path, rows: list[Row]) -> list[tuple[int, Marker]]:
+    """The markers of a file that are whole, each with how many of the rows had come before it."""
     found = []
     for line in _whole_lines(file):
         try:
