@@ -63,9 +63,9 @@ def open_volumes(found: pylsl.StreamInfo) -> tuple[Geometry, pylsl.StreamInlet]:
         raise StreamMissing(f"stream '{found.name()}' went away: start its source again") from error
     # No processing flags: LSL's dejitter counts samples, not time, so that one lost volume
     # would move all later stamps.
-    buffer_s = wire.buffer_s(geometry)
-    check_claim(found, buffer_s)
-    inlet = pylsl.StreamInlet(found, max_buflen=buffer_s, max_chunklen=1, recover=True)
+    room_s = wire.room_s(geometry)
+    check_claim(found, room_s)
+    inlet = pylsl.StreamInlet(found, max_buflen=room_s, max_chunklen=1, recover=True)
     try:
         inlet.open_stream(timeout=10.0)
     except (LslTimeoutError, LostError) as error:

@@ -27,7 +27,10 @@ _MAX_EDGE = 1024
 _MAX_VOXELS = 1 << 24
 _MAX_TEXT = 4096
 _MAX_ECHOES = 16
-_BUFFER_BYTES = 256e6
+_BUFFER_S, _BUFFER_BYTES = (
+    90.0,
+    256e6,
+)  # more than the minute's cut that is promised to lose nothing
 _FIELD_TYPES: dict[str, tuple[type, ...]] = {
     "trial_type": (str,), "stim_file": (str,), "caption": (str,),
     "onset_s": (int, float), "duration_s": (int, float), "volumes": (int,),
@@ -50,14 +53,24 @@ def view_stream(name: str) -> str:
 
 
 def buffer_s(geometry: Geometry) -> int:
-    """Seconds of volumes that either end of the stream keeps.
+    """Seconds of volumes that a sender keeps of what cannot be sent.
 
-    A minute or 256 MB, but never under 4 volumes: with a queue of one sample `pull_chunk`
+    A minute and a half or 256 MB, but never under 4 volumes: with a queue of one sample `pull_chunk`
     ignores its timeout for ever (FACTS: int(rate x buffer) <= 1), and overflow drops the oldest.
     """
     rate = geometry.speed / geometry.tr_s
     affordable = _BUFFER_BYTES / (geometry.n_voxels * np.dtype(geometry.dtype).itemsize * rate)
-    return math.ceil(max(4 / rate, min(60.0, affordable)))
+    return math.ceil(max(4 / rate, min(_BUFFER_S, affordable)))
+
+
+def room_s(geometry: Geometry) -> int:
+    """Seconds of volumes that a receiver has room for.
+
+    After a cut all that the sender and the network kept comes at once, and what is sent from then
+    on. On a busy machine it may all be there before the first is read, so that room for as much as
+    the sender keeps would be too little by one.
+    """
+    return 2 * buffer_s(geometry)
 
 
 def volume_info(

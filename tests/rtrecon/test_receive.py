@@ -3,11 +3,13 @@
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import numpy as np
 import pylsl
 import pytest
 
+from rtrecon import wire
 from rtrecon.errors import BadStream, StreamMissing
 from rtrecon.receive import Receiver
 from rtrecon.types import Event, Geometry, Marker, Volume
@@ -78,6 +80,33 @@ def test_a_run_arrives_whole_and_in_order(stream_name: str, toy_geometry: Geomet
     assert got[-1] == Marker(Event.RUN_END, volumes=30, stamp=got[-1].stamp)  # type: ignore[union-attr]
     counts = receiver.counts
     assert (counts.received, counts.lost, counts.duplicate, counts.rejected) == (30, 0, 0, 0)
+
+
+def test_what_waited_at_a_cut_is_not_lost_while_nobody_reads(
+    stream_name: str, toy_geometry: Geometry
+) -> None:
+    """All that the sender keeps comes at once, and what is sent from then on, before the first is read."""
+    geometry = replace(toy_geometry, speed=4.0)  # 2 volumes a second
+    kept = round(wire.buffer_s(geometry) * geometry.speed / geometry.tr_s)
+    assert kept > 2 * 60 + 1  # of a cut of a minute, and the one after it
+    outlet = ScannerOutlet(stream_name, geometry)
+    receiver = Receiver(stream_name, 10.0, 20.0, threading.Event())
+    assert outlet._volumes.wait_for_consumers(10.0)
+    sent = volumes(toy_run(geometry, kept + 20))
+    arrived = threading.Event()
+    for part in range(0, len(sent), 50):
+        send(outlet, iter(sent[part : part + 50]), pylsl.local_clock())
+        deadline = pylsl.local_clock() + 10
+        while receiver.waiting < min(part + 50, len(sent)) and pylsl.local_clock() < deadline:
+            arrived.wait(0.01)
+    assert receiver.waiting == len(sent)
+    got: list[int] = []
+    for item in receiver:
+        got += [item.number] if isinstance(item, Volume) else []
+        if len(got) == len(sent):
+            break
+    receiver.close()
+    assert got == list(range(len(sent)))
 
 
 def test_times_are_on_the_local_clock(stream_name: str, toy_geometry: Geometry) -> None:
