@@ -28,7 +28,7 @@ from rtrecon.types import Marker, Phase, Status, Volume
 
 log = logging.getLogger(__name__)
 
-LISTEN, JOINED, RECORDED, OVER, GOODBYE = b"L", b"J", b"R", b"O", b"B"  # what the session says
+LISTEN, HEARS, RECORDED, OVER, GOODBYE = b"L", b"H", b"R", b"O", b"B"  # what the session says
 LISTENS = b"L"  # the answer, with the number of marker streams that are heard; else why it does not
 RECORDED_AS = struct.Struct("<qd")  # number and stamp of the newest volume on disk
 MOST_BYTES = 1 << 16
@@ -66,7 +66,7 @@ class _Keeping:
         self._alone = threading.Event()  # the session is no more
         self._changing = threading.Lock()
         self._held = Held()
-        self._joined: set[str] = set()
+        self._heard: set[str] = set()  # uids of the outlets that the session hears
         self._stream, self._folder = "", Path()
         self._until_idle_s = SILENT_S
         self._ends = float("inf")  # LSL clock: without a stream until then the run is over
@@ -103,7 +103,7 @@ class _Keeping:
             self._finish(self._recorder)
 
     def _receive(self) -> None:
-        receiver = Receiver(self._stream, _FIND_S, None, self._stop, after=self._may_join)
+        receiver = Receiver(self._stream, _FIND_S, None, self._stop, after=self._hears)
         with self._changing:
             self._receiver = receiver
             self._held.near_s = receiver.geometry.tr_s / receiver.geometry.speed / 2
@@ -116,9 +116,9 @@ class _Keeping:
         finally:
             receiver.close()
 
-    def _may_join(self, source: str) -> bool:
-        """A marker stream's program may begin once it is heard, and that has to be by the session."""
-        return self._alone.is_set() or source in self._joined
+    def _hears(self, outlet: str) -> bool:
+        """A scanner or program may begin once it is heard, and that has to be by the session."""
+        return self._alone.is_set() or outlet in self._heard
 
     def _take(self, item: Volume | Marker) -> None:
         with self._changing:
@@ -149,14 +149,14 @@ class _Keeping:
             self._stream, folder, until_idle_s = json.loads(what)
             self._folder, self._until_idle_s = Path(folder), until_idle_s or SILENT_S
             self._asked.set()
-        elif kind == JOINED:
-            self._joined.add(what.decode())
+        elif kind == HEARS:
+            self._heard.add(what.decode())
         elif kind == RECORDED:
             with self._changing:
                 self._held.forget(*RECORDED_AS.unpack(what))
                 receiver = self._receiver
-            if receiver is not None:
-                self._say(LISTENS + b"%d" % len(receiver.marker_sources))
+            if receiver is not None and not receiver.silent:  # else it does not hear what it should
+                self._say(LISTENS + b"%d" % len(receiver.marker_outlets))
         elif kind == OVER:
             self._stop.set()
 

@@ -23,6 +23,7 @@ VIEW_TYPE = "View"
 HEADER = 4  # values before the voxels: number % 2**15, number // 2**15, two reserved (0)
 _WORD = 1 << 15  # what an int16 and a float32 both hold exactly
 _LSL_FORMAT = {"int16": pylsl.cf_int16, "float32": pylsl.cf_float32}
+_OF_SCANNER = "-markers"
 _MAX_EDGE = 1024
 _MAX_VOXELS = 1 << 24
 _MAX_TEXT = 4096
@@ -40,6 +41,16 @@ _FIELD_TYPES: dict[str, tuple[type, ...]] = {
 def marker_stream(name: str) -> str:
     """Name of the marker stream that belongs to the volume stream `name`."""
     return f"{name}-markers"
+
+
+def marker_source(scanner: str) -> str:
+    """Source id of the marker stream of the scanner whose volumes have the source id `scanner`."""
+    return f"{scanner}{_OF_SCANNER}"
+
+
+def scanner_of(marker_source: str) -> str:
+    """Source id of the scanner whose own marker stream has this one; empty: it is no scanner's."""
+    return marker_source.removesuffix(_OF_SCANNER) if marker_source.endswith(_OF_SCANNER) else ""
 
 
 def taken_stream(name: str) -> str:
@@ -286,7 +297,7 @@ class ScannerOutlet:
         self.geometry = geometry
         info = volume_info(name, geometry, source, paced, acquired_from)
         self._volumes = pylsl.StreamOutlet(info, max_buffered=buffer_s(geometry))
-        self._markers = pylsl.StreamOutlet(marker_info(name, f"{source}-markers"))
+        self._markers = pylsl.StreamOutlet(marker_info(name, marker_source(source)))
         expose(name, "the person's brain volumes")
         expose(marker_stream(name), "what the person is shown")
 
