@@ -128,10 +128,11 @@ def _line(case: Case, when: str, output: Path, reference: Outcome) -> Line:
         back_s, over_s = case.back and case.back(outcome), outcome.over_s()
     except (Error, OSError, LookupError):
         back_s = over_s = inf
+    observed = outcome.observed  # while its folder is there
     if not broken:
         for done in output.glob(f"{folder.name}*"):
             shutil.rmtree(done)
-    return Line(case, when, outcome.observed, back_s, over_s, broken)
+    return Line(case, when, observed, back_s, over_s, broken)
 
 
 def _checks(case: Case, outcome: Outcome, reference: Outcome) -> tuple[Check, ...]:
