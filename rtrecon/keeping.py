@@ -67,6 +67,7 @@ class _Keeping:
         self._changing = threading.Lock()
         self._held = Held()
         self._heard: set[str] = set()  # uids of the outlets that the session hears
+        self._owes = False  # an answer
         self._stream, self._folder = "", Path()
         self._until_idle_s = SILENT_S
         self._ends = float("inf")  # LSL clock: without a stream until then the run is over
@@ -113,6 +114,8 @@ class _Keeping:
         try:
             for item in receiver:
                 self._take(item)
+                if self._owes:
+                    self._answer(receiver)
         finally:
             receiver.close()
 
@@ -126,6 +129,11 @@ class _Keeping:
                 self._held.add(item)
             elif not self._disk.has(item, self._held.near_s):
                 self._record(item)
+
+    def _answer(self, receiver: Receiver) -> None:
+        """Say that volumes are heard here too; whoever waits for it in vain begins another keeper."""
+        self._owes = False
+        self._say(LISTENS + b"%d" % len(receiver.marker_outlets))
 
     def _say(self, what: bytes) -> None:
         with suppress(OSError):
@@ -155,8 +163,9 @@ class _Keeping:
             with self._changing:
                 self._held.forget(*RECORDED_AS.unpack(what))
                 receiver = self._receiver
-            if receiver is not None and not receiver.silent:  # else it does not hear what it should
-                self._say(LISTENS + b"%d" % len(receiver.marker_outlets))
+            self._owes = True
+            if receiver is not None and not receiver.silent:  # else with the next volume
+                self._answer(receiver)
         elif kind == OVER:
             self._stop.set()
 

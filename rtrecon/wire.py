@@ -28,10 +28,8 @@ _MAX_EDGE = 1024
 _MAX_VOXELS = 1 << 24
 _MAX_TEXT = 4096
 _MAX_ECHOES = 16
-_BUFFER_S, _BUFFER_BYTES = (
-    90.0,
-    256e6,
-)  # more than the minute's cut that is promised to lose nothing
+_BUFFER_S = 90.0  # more than the minute's cut that is promised to lose nothing
+_BUFFER_BYTES = 256e6
 _FIELD_TYPES: dict[str, tuple[type, ...]] = {
     "trial_type": (str,), "stim_file": (str,), "caption": (str,),
     "onset_s": (int, float), "duration_s": (int, float), "volumes": (int,),
