@@ -55,7 +55,7 @@ def watch_receiver(dogs: Watchdogs, receiver: Receiver, alive: Callable[[], bool
         )
         return Wrong(what, receiver.last_received) if receiver.silent else None
 
-    room_s = wire.buffer_s(receiver.geometry)
+    room_s = wire.room_s(receiver.geometry)
     stuck = standstill(
         lambda: alive() and receiver.counts.received > 0,
         lambda: receiver.looks,

@@ -8,6 +8,7 @@ from tests.faults.checks import (
     faulty,
     if_it_goes_on,
     logged,
+    markers_of_the_first,
     phases,
     troubled,
 )
@@ -139,7 +140,7 @@ WIRE = (
         shown="'stream silent' after 3 TRs",
         recorded="everything until then", recovers="ends by itself with --until-idle, else by hand",
         within_s=10.0,
-        wire=lambda at: f"die={at}", options=("--until-idle", "4"),
+        wire=lambda at: f"die={at}", back=Outcome.over_s, options=("--until-idle", "4"),
         checks=(phases("stream silent", "ended"), troubled("receive"), all_recorded),
     ),
     Case(
@@ -186,11 +187,11 @@ WIRE = (
         checks=(phases("stream silent", "ended"), away(30, lost=True)),
     ),
     Case(
-        "second", "another scanner sends under the same name for 3 s",
+        "second", "another scanner sends volumes and markers under the same name for 3 s",
         shown="the log says that there are two", recorded="the one that was there first",
         recovers=_AT_ONCE, within_s=1.0,
         wire=lambda at: f"second={at}:3", back=Outcome.volumes_back_s, count=LONG,
-        checks=(counts(), all_recorded),
+        checks=(counts(), all_recorded, markers_of_the_first),
     ),
     Case(
         "cut", "the cable is cut for 5 s",
