@@ -37,10 +37,17 @@ class MarkerInlets:
         Of the volume stream.
     after : callable, optional
         Says of a source id whether another has joined it: only then it is joined here, and at once.
+    say : callable
+        Told once of each thing that the operator has to know, from any thread.
     """
 
-    def __init__(self, name: str, after: Callable[[str], bool] | None = None) -> None:
-        self._after = after
+    def __init__(
+        self,
+        name: str,
+        after: Callable[[str], bool] | None = None,
+        say: Callable[[str], None] = log.warning,
+    ) -> None:
+        self._after, self._say = after, say
         self.sources: tuple[str, ...] = ()
         """Source ids of those that have joined once; may be read from any thread."""
         self._search = pylsl.ContinuousResolver(
@@ -145,7 +152,7 @@ class MarkerInlets:
     def _new(self, source: str, inlet: "_Inlet", wait_s: float) -> list[Marker]:
         came: list[Marker] = []
         try:
-            came.extend(inlet.new(wait_s))  # what was read before a loss stays
+            came.extend(inlet.new(wait_s, self._skip))  # what was read before a loss stays
         except LostError:  # it had no source id to be found again by
             log.warning("%s ended: markers are heard again once it is back", inlet.named)
             del self._inlets[source]
@@ -175,10 +182,16 @@ class MarkerInlets:
                 f"{_named(info)} is there twice and only one is heard: give each program its own",
             )
 
+    def _skip(self, named: str, error: Exception) -> None:
+        log.warning("a marker was skipped: %s", error)
+        self._tell(
+            f"{named} unread", f"{named} sends what cannot be read as a marker: the log has each"
+        )
+
     def _tell(self, about: str, what: str) -> None:
         if about not in self._told and len(self._told) < _MOST:
             self._told.add(about)
-            log.warning("%s", what)
+            self._say(what)
 
 
 class _Inlet:
@@ -195,8 +208,8 @@ class _Inlet:
         self._clock = Clock(self._inlet)  # first: once it is open, its sender counts on us
         self._inlet.open_stream(timeout=10.0)
 
-    def new(self, wait_s: float) -> Iterator[Marker]:
-        """Markers until none has come for `wait_s`, on the local clock; what is none is told."""
+    def new(self, wait_s: float, skip: Callable[[str, Exception], None]) -> Iterator[Marker]:
+        """Markers until none has come for `wait_s`, on the local clock; what is none is skipped."""
         for _ in range(_MOST):
             try:
                 sample, stamp = self._inlet.pull_sample(timeout=wait_s)
@@ -204,7 +217,7 @@ class _Inlet:
                     return
                 yield wire.marker_of(sample[0], stamp + self._clock.correction())
             except (BadStream, UnicodeDecodeError) as error:
-                log.warning("a marker was skipped: %s", error)
+                skip(self.named, error)
 
     def close(self) -> None:
         self._inlet.close_stream()

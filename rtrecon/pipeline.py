@@ -21,6 +21,7 @@ from rtrecon.generators import Generator
 from rtrecon.mailbox import Mailbox
 from rtrecon.models import STUCK_S
 from rtrecon.protocol.scoring import Scoring
+from rtrecon.quality import STARTS_UP
 from rtrecon.receive import Receiver
 from rtrecon.record import Recorder
 from rtrecon.sham import Coded
@@ -31,6 +32,7 @@ from rtrecon.streams import told
 from rtrecon.summary import Summary
 from rtrecon.types import (
     UNMARKED,
+    Arrival,
     Brain,
     Comparison,
     Decoded,
@@ -119,6 +121,7 @@ class Pipeline:
         self._receiver, self._recorder = receiver, recorder
         self._standing = Standing(receiver.name, lambda: recorder.status(self.status))
         self._feedback, self._scoring = feedback, scoring
+        receiver.say = self._standing.say
         if scoring is not None:
             scoring.say = self._standing.say
         self._preprocess = artifact.preprocess(receiver.geometry.affine, free_viewing)
@@ -365,6 +368,13 @@ class Pipeline:
         if marker.event is Event.RUN_END:
             log.info("the run's end marker came")
 
+    def _tell_quality(self, arrival: Arrival) -> None:
+        """What counts less is for the log; what is left out, but for a run's start, for the operator."""
+        if arrival.reason:
+            excluded = arrival.weight == 0 and not arrival.reason.startswith(STARTS_UP)
+            tell = self._standing.say if excluded else log.info
+            tell(f"volume {arrival.number} counts {100 * arrival.weight:.0f} %: {arrival.reason}")
+
     def _tell(self, decoded: Decoded) -> None:
         """One line for a trial that another one follows."""
         log.info(
@@ -393,10 +403,7 @@ class Pipeline:
         arrival = self._preprocess.arrival
         assert arrival is not None
         self._recorder.arrival(arrival)
-        if arrival.reason:
-            log.info(
-                "volume %d counts %.0f %%: %s", volume.number, 100 * arrival.weight, arrival.reason
-            )
+        self._tell_quality(arrival)
         arrival = replace(arrival, decoded_ms=latency_ms)
         self._standing.change(trial=self._preprocess.trial, arrival=arrival)
         if self._standing.now.phase is Phase.WAITING:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from rtrecon.errors import Error
 from tests.benchmarks.document import table
-from tests.faults.case import WHEN, Case, Check
+from tests.faults.case import WHEN, Case
 from tests.faults.cases import NONE
 from tests.faults.checks import (
+    Check,
     all_recorded,
     as_undisturbed,
     counts,
@@ -128,6 +129,7 @@ def _checks(case: Case, outcome: Outcome, reference: Outcome) -> tuple[Check, ..
         to_the_bit,
         as_undisturbed(reference, _until(case, outcome), cut=case.exit_code < 0),
         _in_time(case),
+        *(one.check for one in case.shown),
         *case.checks,
     )
 
