@@ -116,10 +116,11 @@ def _line(case: Case, when: str, output: Path, reference: Outcome) -> Line:
         back_s = case.back and case.back(outcome)
     except (Error, OSError, LookupError):
         back_s = inf
+    line = Line(case, when, outcome.observed, back_s, broken)
     if not broken:
         for done in output.glob(f"{folder.name}*"):
             shutil.rmtree(done)
-    return Line(case, when, outcome.observed, back_s, broken)
+    return line
 
 
 def _checks(case: Case, outcome: Outcome, reference: Outcome) -> tuple[Check, ...]:
