@@ -17,6 +17,7 @@ from rtrecon.memory import few_heaps
 from rtrecon.network import confine, keep_offline
 from rtrecon.options import CHECKED, parser
 from rtrecon.printable import PrintableFormatter, printable, printable_lines
+from rtrecon.priority import give_way
 
 if TYPE_CHECKING:
     from rtrecon.display.screens import Screens
@@ -142,6 +143,8 @@ def _screens(options: argparse.Namespace, tables: Mapping[str, Any]) -> "Screens
 
 def _view(options: argparse.Namespace) -> int:
     """Whatever becomes of the session, the view stays until it is closed."""
+    if options.role != "participant":  # whose screen has to be on time
+        give_way()
     _require_display()
     from rtrecon.display.view import run_view, screens_of
     from rtrecon.remote import Follower

@@ -21,6 +21,7 @@ import pylsl
 from rtrecon.errors import BadConfig, BadDataset, BadStream, StreamMissing
 from rtrecon.held import Counted, Held, OnDisk
 from rtrecon.log_file import log_file
+from rtrecon.priority import give_way
 from rtrecon.receive import Receiver
 from rtrecon.record import Recorder
 from rtrecon.session_folder import open_session_folder
@@ -50,6 +51,7 @@ def keep(pipe: Connection, lsl_configuration: str | None) -> None:
     """
     if lsl_configuration is not None:
         os.environ["LSLAPICFG"] = lsl_configuration
+    give_way()
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):  # whoever reads what the session says must not wait for this process
         os.dup2(nowhere, standard)

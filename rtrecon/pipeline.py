@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, wait
 from dataclasses import replace
 from pathlib import Path
@@ -14,37 +14,31 @@ from numpy.typing import NDArray
 from rtrecon.artifact import Artifact
 from rtrecon.compare import Compare
 from rtrecon.config import Settings
-from rtrecon.decode import Decode
 from rtrecon.draw import Draw
 from rtrecon.feedback import Feedback
 from rtrecon.generators import Generator
+from rtrecon.ingest import Ingest
 from rtrecon.mailbox import Mailbox
 from rtrecon.models import STUCK_S
 from rtrecon.protocol.scoring import Scoring
-from rtrecon.quality import STARTS_UP
 from rtrecon.receive import Receiver
 from rtrecon.record import Recorder
 from rtrecon.sham import Coded
 from rtrecon.stages import watch_display, watch_drawing, watch_receiver, watch_told
-from rtrecon.standing import FAULTS_IN_A_ROW, Standing
+from rtrecon.standing import Standing
 from rtrecon.stimuli import find_pictures, read_picture
 from rtrecon.streams import told
 from rtrecon.summary import Summary
 from rtrecon.types import (
-    UNMARKED,
-    Arrival,
     Brain,
     Comparison,
     Decoded,
-    Event,
     Frame,
-    Marker,
     Painted,
     Phase,
     Presentation,
     Status,
     Trial,
-    Volume,
 )
 from rtrecon.watchdogs import Watchdogs
 from rtrecon.worker import Worker
@@ -112,20 +106,12 @@ class Pipeline:
         self.decoder_text = f"{artifact.name}, {len(artifact.voxels)} voxels"
         self.generator_text = f"{generator.name}, {generator.size_px} px"
         self.takes = generator.takes
-        self.decoded: Decoded | None = None
         self.comparison: Comparison | None = None
-        self._artifact = artifact
-        self.brain: Brain | None = None  # until a volume is there, where there is no reference
-        if artifact.reference is not None:
-            self.brain = _brain(artifact, artifact.reference, artifact.affine)
         self._receiver, self._recorder = receiver, recorder
         self._standing = Standing(receiver.name, lambda: recorder.status(self.status))
-        self._feedback, self._scoring = feedback, scoring
-        receiver.say = self._standing.say
+        self._scoring = scoring
         if scoring is not None:
             scoring.say = self._standing.say
-        self._preprocess = artifact.preprocess(receiver.geometry.affine, free_viewing)
-        self._decode = Decode(artifact)
         self._yoked = coded.yoked if coded else None
         if coded is not None:
             self._blind(coded)
@@ -146,18 +132,23 @@ class Pipeline:
         self.watchdogs = Watchdogs(
             interval_s, lambda now: self._standing.change(troubles=now), self._standing.say
         )
-        self._watch(generator, newest)
         self._summary = Summary(artifact.candidates)
+        self._ingest = Ingest(
+            receiver, artifact, recorder, self._newest, self._standing, self._summary,
+            free_viewing=free_viewing, yoked=self._yoked, feedback=feedback, scoring=scoring,
+            withdraw=self.withdraw,
+        )  # fmt: skip
+        self._watch(generator, newest)
         self._stimuli = find_pictures(stimuli)
         self._stop = receiver.stop
         self._shown_volume = -1
         self._painter = painter
         self._drawing: Future[None] | None = None
-        self._ingest = threading.Thread(target=self._receive, name="rtrecon-ingest", daemon=True)
         self._ending = threading.Thread(target=self._end, name="rtrecon-end", daemon=True)
         self._done = threading.Event()
         self._withdrawn = threading.Event()
         self.at_withdrawal: list[Callable[[], None]] = [recorder.withdraw]  # who else records
+        receiver.say = self._standing.say  # last: its own threads may have something to say at once
 
     def start(self) -> None:
         """Start the threads; the receiver is read from now on."""
@@ -202,7 +193,8 @@ class Pipeline:
             stop_recording()
         log.warning(WITHDRAWN)
         self._stop.set()
-        self._forget()
+        self._ingest.withdraw()
+        self.comparison = None
 
     @property
     def ended(self) -> bool:
@@ -246,6 +238,16 @@ class Pipeline:
         blank = status.paused or status.phase.over
         shown = Presentation(status.phase, self.frames.newest, blank=blank)
         return shown if self._scoring is None else self._scoring.present(shown, pylsl.local_clock())
+
+    @property
+    def decoded(self) -> Decoded | None:
+        """The newest that may be shown; None before there is any, and after a withdrawal."""
+        return self._ingest.decoded
+
+    @property
+    def brain(self) -> Brain | None:
+        """Where the decoders read; None until there is a volume to see behind them."""
+        return self._ingest.brain
 
     @property
     def settings(self) -> Settings:
@@ -295,14 +297,10 @@ class Pipeline:
         log.info("feedback by code %s", coded.code)
         coded.write(self._recorder.folder)
 
-    def _forget(self) -> None:
-        """Nothing of the person's brain is left for a window to show."""
-        self.decoded = self.comparison = None
-
     def _watch(self, generator: Generator, newest: Mailbox[Decoded]) -> None:
         """What stands still, or fails, is told; by a code nothing is told of how pictures come."""
         watch_told(self.watchdogs, "record", self._recorder)
-        watch_receiver(self.watchdogs, self._receiver, lambda: self._ingest.is_alive())
+        watch_receiver(self.watchdogs, self._receiver, lambda: self._ingest.alive)
         if not self._coded:
             watch_drawing(self.watchdogs, self._draw, newest, generator)
         watch_display(self.watchdogs, self.frames)
@@ -319,99 +317,6 @@ class Pipeline:
         else:
             self._yoked.until_closed(self.frames, self._recorder.folder / "feedback.tsv")
 
-    def _receive(self) -> None:
-        """The ingest thread. Whatever fails in it or behind it, what comes goes on being recorded."""
-        faults = 0
-        for item in self._items():
-            if self._withdrawn.is_set():
-                break
-            try:
-                if self._take(item):
-                    faults = 0
-            except Exception as error:  # one bad volume must not end a scan: told, counted, bounded
-                faults += 1
-                what = "a marker" if isinstance(item, Marker) else f"volume {item.number}"
-                self._standing.fault(f"{what} could not be worked on", error, faults)
-        if self._scoring is not None:
-            self._scoring.finish(self._standing.now.paused)
-        self._newest.close()
-
-    def _items(self) -> Iterator[Volume | Marker]:
-        """What comes; should receiving itself fail, it is begun again where it was."""
-        for faults in range(1, FAULTS_IN_A_ROW + 1):
-            try:
-                yield from self._receiver
-                return
-            except Exception as error:  # a fault of ours, or of a library's: the scan goes on
-                self._standing.fault("receiving failed and is begun again", error, faults)
-
-    def _take(self, item: Volume | Marker) -> bool:
-        """Record it and work on it; whether a volume was worked on."""
-        if isinstance(item, Marker):
-            self._take_marker(item)
-            return False
-        self._recorder.volume(item)
-        if not item.fault:
-            self._take_volume(item)
-        return not item.fault
-
-    def _take_marker(self, marker: Marker) -> None:
-        self._recorder.marker(marker)
-        if marker.event is Event.WITHDRAW:
-            self.withdraw()
-            return
-        self._preprocess.mark(marker)
-        if self._scoring is not None:
-            self._scoring.marker(marker, self._standing.now.paused)
-        if self.decoded is not None and self.decoded.trial.number != UNMARKED:
-            self._tell(self.decoded)
-        if marker.event is Event.RUN_END:
-            log.info("the run's end marker came")
-
-    def _tell_quality(self, arrival: Arrival) -> None:
-        """What counts less is for the log; what is left out, but for a run's start, for the operator."""
-        if arrival.reason:
-            excluded = arrival.weight == 0 and not arrival.reason.startswith(STARTS_UP)
-            tell = self._standing.say if excluded else log.info
-            tell(f"volume {arrival.number} counts {100 * arrival.weight:.0f} %: {arrival.reason}")
-
-    def _tell(self, decoded: Decoded) -> None:
-        """One line for a trial that another one follows."""
-        log.info(
-            "trial %d, %s: decoded as %s (%.0f %%, chance %.0f %%)",
-            decoded.trial.number, decoded.trial.trial_type, decoded.predicted,
-            100 * decoded.confidence, 100 / len(self.candidates),
-        )  # fmt: skip
-
-    def _take_volume(self, volume: Volume) -> None:
-        if self.brain is None:
-            self.brain = _brain(self._artifact, volume.data, self._receiver.geometry.affine)
-        pattern = self._preprocess.add(volume)
-        shown: Decoded | None = None
-        latency_ms = float("nan")
-        if pattern is not None:
-            decoded = self._decode(pattern)
-            shown = decoded if self._yoked is None else self._yoked.instead_of(decoded)
-            self.decoded = shown or self.decoded
-            if not self._standing.now.paused:
-                self._newest.put(decoded)
-                if self._feedback is not None and shown is not None:
-                    self._feedback.send(shown)
-            self._summary.decoded(decoded)
-            self._recorder.decoded(decoded, pattern)
-            latency_ms = 1e3 * (decoded.times.decoded - decoded.times.received)
-        arrival = self._preprocess.arrival
-        assert arrival is not None
-        self._recorder.arrival(arrival)
-        self._tell_quality(arrival)
-        arrival = replace(arrival, decoded_ms=latency_ms)
-        self._standing.change(trial=self._preprocess.trial, arrival=arrival)
-        if self._standing.now.phase is Phase.WAITING:
-            self._standing.change(phase=Phase.RUNNING)
-        if self._scoring is not None:
-            trial, paused = self._preprocess.trial, self._standing.now.paused
-            self._scoring.volume(volume, trial, shown, pattern, paused)
-
     def _end(self) -> None:
         """Wait for both threads, then say that the session has ended."""
         self._ingest.join()
@@ -424,9 +329,7 @@ class Pipeline:
         self.watchdogs.close()
         self._receiver.close()
         self.frames.close()
-        if self._withdrawn.is_set():
-            self._forget()
-        elif not self.failed:
+        if not (self.withdrawn or self.failed):
             self._standing.change(phase=Phase.ENDED)
         self._done.set()
 
@@ -455,8 +358,3 @@ def show_headless(pipeline: Pipeline) -> None:
         if frame is not None:
             painted = replace(frame.times, painted=pylsl.local_clock())
             pipeline.shown(replace(frame, times=painted))
-
-
-def _brain(artifact: Artifact, volume: NDArray[np.generic], affine: NDArray[np.float64]) -> Brain:
-    early = np.zeros_like(artifact.c.voxels) if artifact.z is None else artifact.z.voxels
-    return Brain(volume, affine, artifact.voxels, early, ventral=artifact.c.voxels)

@@ -2,11 +2,13 @@
 
 import csv
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from rtrecon.artifact import Artifact
@@ -131,3 +133,9 @@ def live(going_live: Callable[..., Live]) -> Live:
 def rows(table: Path) -> list[dict[str, str]]:
     with table.open(newline="") as file:
         return list(csv.DictReader(file, delimiter="\t"))
+
+
+def priorities(pid: int) -> set[int]:
+    """Of all threads of a process (nice values); each has its own on Linux."""
+    threads = [thread.id for thread in psutil.Process(pid).threads()] if psutil.LINUX else [pid]
+    return {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads}

@@ -23,7 +23,7 @@ from rtrecon.remote.follower import ROLES
 from rtrecon.session_folder import open_session_folder
 from rtrecon.types import Event, Geometry, Marker, Phase, Volume
 from rtrecon.wire import ScannerOutlet
-from tests.live import rows
+from tests.live import priorities, rows
 from tests.rtrecon.remote.conftest import Told
 from tests.toy import toy_run
 from tests.victim import begin
@@ -210,10 +210,14 @@ def test_the_program_waits_for_its_session_and_closes_when_it_has_ended(stream_n
             reader.start()
         try:
             assert all(event.wait(60) for event in heard)
+            gives_way = [priorities(program.pid) for program in programs]
             told.draw(3)
             told.become(phase=Phase.ENDED)
             told.ended = True
             assert [program.wait(30) for program in programs] == [0, 0, 0]
+            usual = os.getpriority(os.PRIO_PROCESS, 0)
+            for role, found in zip(ROLES, gives_way, strict=True):
+                assert found == {usual if role == "participant" else max(10, usual)}, role
         finally:
             for program in programs:
                 program.kill()

@@ -4,8 +4,8 @@
 
 The same run again and again through the whole program with its window (offscreen), alternately alone
 and with remote views (`rtrecon view`, a process each) and recorders (`rtrecon.xdf_recorder`, a process
-each). Every volume has to be on the session's disk and in each recording, and what is decoded has to
-be the same to the bit.
+each, at a lower priority as views have it: docs/xdf.md). Every volume has to be on the session's disk
+and in each recording, and what is decoded has to be the same to the bit.
 """
 
 import argparse
@@ -16,18 +16,21 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pylsl
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from rtrecon.artifact import save_artifact
 from rtrecon.generators import load_generator
+from rtrecon.priority import give_way
 from rtrecon.session_folder import open_session_folder
 from rtrecon.types import Event, Geometry, Marker, Volume, read_only
 from rtrecon.wire import ScannerOutlet
@@ -48,11 +51,16 @@ END_S = 20.0
 
 @dataclass(frozen=True)
 class Went:
-    """One run; `c`: what was decoded of each volume; `work_ms`: a known piece of work meanwhile."""
+    """One run.
+
+    `c`: what was decoded of each volume; `work_ms`: a known piece of work meanwhile; `cores`: how
+    many cores each kind of program kept busy.
+    """
 
     late: Latencies
     c: np.ndarray
     work_ms: float
+    cores: dict[str, float]
 
 
 def geometry(speed: float) -> Geometry:
@@ -83,7 +91,6 @@ def run_of(data: list[np.ndarray], count: int) -> Iterator[Volume | Marker]:
         if number % 8 == 2:
             yield Marker(Event.TRIAL, NAMES[number // 8 % 3], number * TR_S + 0.3, 6.0)
         yield Volume(number, data[number % len(data)])
-    yield Marker(Event.RUN_END, volumes=count)
 
 
 class Bench:
@@ -107,17 +114,26 @@ class Bench:
                 "--generator", self._folder / "toy", "--output", output, "--close",
             )))  # fmt: skip
             session.wait_for("waiting for the first volume")
+            programs = {"session": [session]}
             if loaded:
-                self._crowd(stream, files, others)
+                programs |= self._crowd(stream, files, others)
+            started, before = time.monotonic(), busy_s(programs)
             work = self._send(outlet)
+            lasted, after = time.monotonic() - started, busy_s(programs)
+            outlet.send_marker(
+                Marker(Event.RUN_END, volumes=self._options.volumes), pylsl.local_clock()
+            )
             session.process.wait(LONGEST_S)
             assert session.process.returncode == 0, session.said
         if loaded:
             for file in files:
                 self._check(file)
-        return self._went(output, work)
+        cores = {kind: (after[kind] - before[kind]) / lasted for kind in programs}
+        return self._went(output, work, cores)
 
-    def _crowd(self, stream: str, files: list[Path], others: ExitStack) -> None:
+    def _crowd(
+        self, stream: str, files: list[Path], others: ExitStack
+    ) -> dict[str, list["Program"]]:
         """All who watch, here and listening before the first volume."""
         views = [
             others.enter_context(
@@ -137,9 +153,10 @@ class Bench:
             view.wait_for("is heard")
         for recorder in recorders:
             recorder.wait_for(f"stream '{stream}-markers' is recorded")
+        return {"views": views, "recorders": recorders}
 
     def _send(self, outlet: ScannerOutlet) -> float:
-        """The whole run, on time; returns how long a known piece of work took meanwhile, ms."""
+        """The whole run but its end, on time; returns how long a known piece of work took meanwhile, ms."""
         assert outlet.wait_for_receiver(LONGEST_S)
         pace, speed = Pace(Clock(), self._options.speed, lambda: False), self._options.speed
         worked = []
@@ -162,13 +179,13 @@ class Bench:
             assert np.array_equal(volume.data, self._data[volume.number % len(self._data)]), file
         file.unlink()
 
-    def _went(self, output: Path, work_ms: float) -> Went:
+    def _went(self, output: Path, work_ms: float, cores: dict[str, float]) -> Went:
         session = open_session_folder(output)
         numbers = [int(row["number"]) for row in session.rows]
         assert numbers == list(range(self._options.volumes)), output
         c = session.array("c")
         assert c is not None
-        went = Went(latencies(session), np.array(c), work_ms)
+        went = Went(latencies(session), np.array(c), work_ms, cores)
         shutil.rmtree(output)
         return went
 
@@ -209,8 +226,23 @@ class Program:
         self._reading.join()
 
 
+def busy_s(programs: dict[str, list[Program]]) -> dict[str, float]:
+    """Time of the processor that each kind has taken so far, its children's too, s."""
+    return {kind: sum(map(_busy_s, those)) for kind, those in programs.items()}
+
+
+def _busy_s(program: Program) -> float:
+    parent = psutil.Process(program.process.pid)
+    total = 0.0
+    for process in (parent, *parent.children(recursive=True)):
+        with suppress(psutil.Error):
+            total += sum(process.cpu_times()[:2])
+    return total
+
+
 def record(file: Path, stream: str) -> None:
     """A recorder, until its input ends."""
+    give_way()
     logging.basicConfig(level=logging.INFO)
     with closing(XdfRecorder(file, stream)):
         sys.stdin.read()
@@ -223,6 +255,13 @@ def compared(pairs: list[tuple[Went, Went]]) -> Iterator[list[str]]:
             values = [[np.percentile(getattr(went.late, of), q) for went in pair] for pair in pairs]
             yield _line(name, f"{q} %", np.array(values))
     yield _line("known work", "50 %", np.array([[went.work_ms for went in pair] for pair in pairs]))
+
+
+def busy(pairs: list[tuple[Went, Went]]) -> Iterator[list[str]]:
+    """Lines of the table of cores that were kept busy."""
+    for kind in pairs[0][1].cores:
+        values = [[went.cores.get(kind, 0.0) for went in pair] for pair in pairs]
+        yield [kind, *(f"{value:.2f}" for value in np.median(values, axis=0))]
 
 
 def _line(name: str, what: str, ms: np.ndarray) -> list[str]:
@@ -266,6 +305,7 @@ def main() -> None:
     )
     beside = f"with {views} views and {recorders} recorders"
     print(table(["ms", "", "alone", beside, "ratio, median", "lowest", "highest"], compared(pairs)))
+    print("\n" + table(["cores busy", "alone", beside], busy(pairs)))
 
 
 def _isolate(folder: Path) -> None:

@@ -26,6 +26,7 @@ from rtrecon.wire import ScannerOutlet
 from simulator.pace import MAX_SPEED
 from simulator.recording import Items
 from simulator.scanner import play
+from tests.live import priorities
 from tests.toy import send, toy_run
 
 
@@ -103,6 +104,7 @@ def test_a_keeper_that_dies_is_begun_anew_and_writes_nothing_when_said_goodbye_t
     assert keeper.fault == ""
     second = _pid(keeper)
     assert second != first
+    assert min(priorities(second)) >= 10  # the session goes first
     os.kill(second, signal.SIGTERM)  # as a terminal's, which goes to all of its processes
     os.kill(second, signal.SIGINT)
     send(session.outlet, toy_run(toy_geometry, 5), pylsl.local_clock())

@@ -95,9 +95,7 @@ def test_a_slow_generator_holds_up_nobody(live: Live, toy: Toy, toy_geometry: Ge
     toy.gated = True
     live.begin()
     send(live.outlet, toy_run(toy_geometry, 50), pylsl.local_clock())
-    ingest = live.pipeline._ingest
-    ingest.join(timeout=30)
-    assert not ingest.is_alive()
+    assert live.pipeline._ingest.join(30)
     assert toy.images_begun == 1
     toy.gated = False
     toy.gate.release()
@@ -239,7 +237,7 @@ def test_a_full_disk_ends_no_session(live: Live, toy_geometry: Geometry) -> None
     live.begin()
     with files_end_at(3000):
         send(live.outlet, iter(items), pylsl.local_clock())
-        live.pipeline._ingest.join(timeout=30)
+        assert live.pipeline._ingest.join(30)
         assert live.pipeline.status.recording.startswith("recording fails (File too large)")
     summary = live.finish()
     assert live.pipeline.status.phase is Phase.ENDED

@@ -99,13 +99,13 @@ def test_work_that_hangs_is_told_and_what_comes_meanwhile_waits(
     watched: Live, toy_geometry: Geometry, free: threading.Event
 ) -> None:
     live, pipeline = watched, watched.pipeline
-    decode = pipeline._decode
+    decode = pipeline._ingest._decode
 
     def hang(pattern: object) -> object:
         free.wait(30)
         return decode(pattern)  # type: ignore[arg-type]
 
-    pipeline._decode = hang  # type: ignore[assignment]
+    pipeline._ingest._decode = hang  # type: ignore[assignment]
     live.begin()
     send(live.outlet, toy_run(toy_geometry, 40), pylsl.local_clock())
     hangs = "volume 4 is still being worked on"  # before it there is nothing to decode
@@ -125,13 +125,13 @@ def test_a_backlog_is_told_while_it_lasts(
 ) -> None:
     """Each volume takes far longer than the next is away, and none so long that it hangs."""
     pipeline = watched.pipeline
-    work = pipeline._take_volume
+    work = pipeline._ingest._take_volume
 
     def slow(volume: Volume) -> None:
         free.wait(0.06)
         work(volume)
 
-    pipeline._take_volume = slow  # type: ignore[method-assign]
+    pipeline._ingest._take_volume = slow  # type: ignore[method-assign]
     watched.begin()
     send(watched.outlet, toy_run(toy_geometry, 40), pylsl.local_clock())
     eventually(lambda: "decode" in stages(watched))
