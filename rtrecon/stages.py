@@ -56,7 +56,7 @@ def watch_receiver(dogs: Watchdogs, receiver: Receiver, alive: Callable[[], bool
         why = f", and {other}" if other else ": it is waited for, and the last picture stays"
         return Wrong(f"no volume comes from '{receiver.name}'{why}", receiver.last_received)
 
-    room_s = wire.buffer_s(receiver.geometry)
+    room_s = wire.room_s(receiver.geometry)
     stuck = standstill(
         lambda: alive() and receiver.counts.received > 0,
         lambda: receiver.looks,

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from rtrecon.errors import Error
 from rtrecon.types import Event
 from rtrecon.verify import verify
+from simulator.outlets import OTHERS
 from tests.faults.outcome import Outcome
 from tests.faults.scan import TR_S
 
 Check = Callable[[Outcome], str]
 """What is broken, in words; empty where the promise is kept."""
 DECODED = ("patterns", "z", "c", "probabilities")
-HEARD_S = 6.0
 ALIGNED = {
     "volumes.tsv": ("volumes",), "trials.tsv": DECODED, "comparisons.tsv": (), "frames.tsv": (),
     "quality.tsv": (),
@@ -149,20 +149,27 @@ def counts(received: int = 0, lost: int = 0, duplicate: int = 0, rejected: int =
 def away(volumes: int, lost: bool) -> Check:
     """So many volumes, or what is left of the run, were never sent; in the same run they are lost.
 
-    Those are lost too that a scanner sends before it is heard again: a few seconds' worth.
+    No more than these: a scanner that waits for somebody who listens begins again when it is the
+    session that does.
     """
 
     def check(outcome: Outcome) -> str:
         total, told = len(outcome.scan.volumes), outcome.counts
         missing = min(volumes, total - outcome.at)
         fewer = total - told["received"]
-        if not missing <= fewer <= missing + HEARD_S / outcome.volume_s:
+        if fewer != missing:
             return f"{told['received']} of {total} received, where {missing} were never sent"
         if told["lost"] > fewer or (lost and told["lost"] != fewer):
             return f"{told['lost']} lost, where {fewer} are missing"
         return ""
 
     return check
+
+
+def markers_of_the_first(outcome: Outcome) -> str:
+    """None of a second scanner's is recorded."""
+    theirs = sum(marker.trial_type == OTHERS for _, marker in outcome.folder.markers)
+    return f"{theirs} markers of the second scanner are recorded" if theirs else ""
 
 
 def faulty(text: str, count: int = 1) -> Check:

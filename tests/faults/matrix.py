@@ -32,18 +32,31 @@ HEAD = ("fault", "when", "promised", "observed", "recovery", "kept")
 
 @dataclass(frozen=True)
 class Line:
-    """What one case came to. `back_s`: None where nothing was away; `broken`: "" where it is kept."""
+    """What one case came to.
+
+    Attributes
+    ----------
+    back_s : float or None
+        As `Case.back` has it, and inf where nothing came after the fault.
+    over_s : float
+        From the fault to when the session knew that the run was over.
+    broken : str
+        Empty where the promise is kept.
+    """
 
     case: Case
     when: str
     observed: str
     back_s: float | None
+    over_s: float
     broken: str
 
     @property
     def cells(self) -> tuple[str, ...]:
         """As in `HEAD`."""
-        back = "-" if self.back_s in (None, inf) else f"{self.back_s:.2f} s"
+        back = "nothing was away" if self.back_s is None else f"{self.back_s:.2f} s"
+        if self.back_s == inf:
+            back = f"no more came: the run was over after {self.over_s:.2f} s"
         promised = f"{self.case.recovers}, within {self.case.within_s:g} s"
         kept = f"BROKEN: {self.broken}" if self.broken else "kept"
         return (self.case.name, self.when, promised, self.observed, back, kept)
@@ -113,14 +126,14 @@ def _line(case: Case, when: str, output: Path, reference: Outcome) -> Line:
         lambda outcome: problem(_checks(case, outcome, reference), outcome),
     )
     try:
-        back_s = case.back and case.back(outcome)
+        back_s, over_s = case.back and case.back(outcome), outcome.over_s()
     except (Error, OSError, LookupError):
-        back_s = inf
-    line = Line(case, when, outcome.observed, back_s, broken)
+        back_s = over_s = inf
+    observed = outcome.observed  # while its folder is there
     if not broken:
         for done in output.glob(f"{folder.name}*"):
             shutil.rmtree(done)
-    return line
+    return Line(case, when, observed, back_s, over_s, broken)
 
 
 def _checks(case: Case, outcome: Outcome, reference: Outcome) -> tuple[Check, ...]:
@@ -146,10 +159,12 @@ def _until(case: Case, outcome: Outcome) -> float:
 def _in_time(case: Case) -> Check:
     def check(outcome: Outcome) -> str:
         back_s = 0.0 if case.back is None else case.back(outcome)
+        if back_s == inf and not outcome.goes_on:  # what is left to be known is that it is over
+            back_s = outcome.over_s()
         if back_s is None or back_s <= case.within_s:
             return ""
         if back_s == inf:
-            return "it never recovered" if outcome.goes_on else ""
+            return "it never recovered"
         return f"it took {back_s:.2f} s, and {case.within_s:g} s were promised"
 
     return check

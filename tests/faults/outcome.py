@@ -136,6 +136,11 @@ class Outcome:
         ]  # fmt: skip
         return min(after, default=inf)
 
+    def over_s(self) -> float:
+        """From the fault to when the session knew that the run was over; inf: it never did."""
+        ends = [float(line["time"]) for line in self.status if line["phase"] == "ended"]
+        return min(ends, default=inf) - self.fault_s
+
     def array(self, name: str) -> NDArray[np.generic]:
         """Rows of one of its arrays that are whole."""
         array = self.folder.array(name)

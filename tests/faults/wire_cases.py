@@ -1,7 +1,7 @@
 """Faults of the scanner, its network and the programs that send markers."""
 
 from tests.faults.case import Case
-from tests.faults.checks import all_recorded, away, counts, faulty
+from tests.faults.checks import all_recorded, away, counts, faulty, markers_of_the_first
 from tests.faults.outcome import Outcome
 from tests.faults.shown import (
     Shown,
@@ -172,7 +172,7 @@ WIRE = (
         shown=(silent(),),
         recorded="everything until then", recovers="ends by itself with --until-idle, else by hand",
         within_s=10.0,
-        wire=lambda at: f"die={at}", options=("--until-idle", "4"),
+        wire=lambda at: f"die={at}", back=Outcome.over_s, options=("--until-idle", "4"),
         checks=(all_recorded,),
     ),
     Case(
@@ -214,12 +214,12 @@ WIRE = (
         checks=(away(30, lost=True),),
     ),
     Case(
-        "second", "another scanner sends under the same name for 3 s",
+        "second", "another scanner sends volumes and markers under the same name for 3 s",
         shown=(trouble("receive", "sends too: only the first is heard; stop or rename the other", over_s=9),),
         recorded="the one that was there first",
         recovers=_AT_ONCE, within_s=1.0,
         wire=lambda at: f"second={at}:3", back=Outcome.volumes_back_s, count=LONG,
-        checks=(counts(), all_recorded),
+        checks=(counts(), all_recorded, markers_of_the_first),
     ),
     Case(
         "cut", "the cable is cut for 5 s",
