@@ -45,6 +45,15 @@ class Lookout:
     after : callable, optional
         As `Receiver` has it: only what somebody else hears already is turned to, a source that was
         started anew too, since LSL looks for it by itself no more.
+    say : callable
+        Told, in this thread, what the operator has to know.
+
+    Attributes
+    ----------
+    misfit : str
+        Why the volumes of the source that is heard do not fit; empty: they do.
+    trouble : str
+        Who sends and is not heard at this moment, and why; empty: nobody. May be read from any thread.
     """
 
     def __init__(
@@ -54,9 +63,10 @@ class Lookout:
         silent_s: float,
         heard: Callable[[], float],
         after: Hears | None = None,
+        say: Callable[[str], None] = log.warning,
     ) -> None:
         self._name, self._geometry = found.name(), geometry
-        self._silent_s, self._heard = silent_s, heard
+        self._silent_s, self._heard, self._say = silent_s, heard, say
         self._after = after
         self._source, self.uid = _source(found), found.uid()
         self.lost = threading.Event()
@@ -67,7 +77,8 @@ class Lookout:
         self._named_alike: dict[str, float] = {}  # since when marker streams are seen
         self._doubled = float("inf")  # since when two send with the source id of ours
         self._told: set[str] = set()
-        self.misfit = ""  # why the volumes of the source that is heard do not fit; empty: they do
+        self._wrong: list[str] = []  # of this look
+        self.misfit = self.trouble = ""
         self.successors: queue.SimpleQueue[tuple[pylsl.StreamInlet, Clock]] = queue.SimpleQueue()
         self._search = pylsl.ContinuousResolver("name", self._name, forget_after=_FORGOTTEN_S)
         self._closing = threading.Event()
@@ -99,10 +110,12 @@ class Lookout:
 
     def _watch(self) -> None:
         while not self._closing.wait(_LOOK_S):
+            self._wrong = []
             try:
                 self._look()
             except (BadStream, StreamMissing, LslTimeoutError, LostError) as error:
                 self._tell(str(error), f"{error}")
+            self.trouble = next(iter(self._wrong), "")
 
     def _look(self) -> None:
         there = [
@@ -166,16 +179,16 @@ class Lookout:
             if self.successors.empty() and (self.lost.is_set() or len(anew) == len(ours)):
                 self._turn_to(anew or ours)
             return
-        if len(anew) < len(ours):
-            return
-        check_claim(ours[0], 1.0)
-        probe = pylsl.StreamInlet(ours[0], max_buflen=1, max_chunklen=1, recover=False)
-        self.misfit = self._unlike(wire.geometry_of(probe.info(timeout=5.0)))
-        self.uid = ours[0].uid()
+        if len(anew) == len(ours):
+            check_claim(ours[0], 1.0)
+            probe = pylsl.StreamInlet(ours[0], max_buflen=1, max_chunklen=1, recover=False)
+            self.misfit = self._unlike(wire.geometry_of(probe.info(timeout=5.0)))
+            self.uid = ours[0].uid()
+            if not self.misfit:
+                log.warning("%s was started anew and is heard again", _named(ours[0]))
         if self.misfit:
-            self._tell(self.uid, f"{_named(ours[0])} was started anew with {self.misfit}")
-        else:
-            log.warning("%s was started anew and is heard again", _named(ours[0]))
+            told = f"{_named(ours[0])} was started anew with {self.misfit}: nothing is made of it"
+            self._tell(self.uid, told)
 
     def _turn_to(self, others: list[pylsl.StreamInfo]) -> None:
         if len(others) > 1:
@@ -188,7 +201,7 @@ class Lookout:
             self._tell(others[0].uid(), f"{_named(others[0])} sends {unlike}: it is not heard")
             return
         self._source, self.uid, self.misfit = _source(others[0]), others[0].uid(), ""
-        log.warning("%s has taken the place of the one before", _named(others[0]))
+        self._say(f"{_named(others[0])} has taken the place of the one before")
         self.successors.put((inlet, Clock(inlet)))
 
     def _unlike(self, geometry: Geometry) -> str:
@@ -200,6 +213,8 @@ class Lookout:
         return "" if np.allclose(geometry.affine, ours.affine) else "another affine"
 
     def _tell(self, about: str, what: str) -> None:
+        """What is wrong at this moment; to the log once."""
+        self._wrong.append(what)
         if about not in self._told and len(self._told) < _MOST:
             self._told.add(about)
             log.warning("%s", what)

@@ -40,6 +40,8 @@ class MarkerInlets:
         does not find a program again by itself then: that one has to have it again before.
     belongs : callable, optional
         Says of a stream whether it is one for this volume stream, and no other scanner's.
+    say : callable
+        Told once of each thing that the operator has to know, from any thread.
     """
 
     def __init__(
@@ -47,8 +49,9 @@ class MarkerInlets:
         name: str,
         after: Hears | None = None,
         belongs: Callable[[pylsl.StreamInfo], bool] = lambda info: True,
+        say: Callable[[str], None] = log.warning,
     ) -> None:
-        self._after, self._belongs = after, belongs
+        self._after, self._belongs, self._say = after, belongs, say
         self.outlets: tuple[str, ...] = ()
         """Uids of those that have joined, or that markers came from; may be read from any thread."""
         self._listed: dict[str, list[str]] = {}  # uids, by source
@@ -167,7 +170,7 @@ class MarkerInlets:
     def _new(self, source: str, inlet: "_Inlet", wait_s: float) -> list[Marker]:
         came: list[Marker] = []
         try:
-            came.extend(inlet.new(wait_s))  # what was read before a loss stays
+            came.extend(inlet.new(wait_s, self._skip))  # what was read before a loss stays
             listed = self._listed.get(source, [])
             if came and len(listed) == 1:  # LSL has found the program again, by its source id
                 self._heard_from(listed[0])
@@ -204,10 +207,16 @@ class MarkerInlets:
                 f"{_named(info)} is there twice and only one is heard: give each program its own",
             )
 
+    def _skip(self, named: str, error: Exception) -> None:
+        log.warning("a marker was skipped: %s", error)
+        self._tell(
+            f"{named} unread", f"{named} sends what cannot be read as a marker: the log has each"
+        )
+
     def _tell(self, about: str, what: str) -> None:
         if about not in self._told and len(self._told) < _MOST:
             self._told.add(about)
-            log.warning("%s", what)
+            self._say(what)
 
 
 class _Inlet:
@@ -225,8 +234,8 @@ class _Inlet:
         self._clock = Clock(self._inlet)  # first: once it is open, its sender counts on us
         self._inlet.open_stream(timeout=10.0)
 
-    def new(self, wait_s: float) -> Iterator[Marker]:
-        """Markers until none has come for `wait_s`, on the local clock; what is none is told."""
+    def new(self, wait_s: float, skip: Callable[[str, Exception], None]) -> Iterator[Marker]:
+        """Markers until none has come for `wait_s`, on the local clock; what is none is skipped."""
         for _ in range(_MOST):
             try:
                 sample, stamp = self._inlet.pull_sample(timeout=wait_s)
@@ -234,7 +243,7 @@ class _Inlet:
                     return
                 yield wire.marker_of(sample[0], stamp + self._clock.correction())
             except (BadStream, UnicodeDecodeError) as error:
-                log.warning("a marker was skipped: %s", error)
+                skip(self.named, error)
 
     def close(self) -> None:
         self._inlet.close_stream()

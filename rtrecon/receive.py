@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -25,6 +25,7 @@ from rtrecon.errors import BadStream
 from rtrecon.lookout import Lookout
 from rtrecon.marker_inlets import MarkerInlets
 from rtrecon.onsets import Onsets
+from rtrecon.printable import printable
 from rtrecon.types import Event, Marker, Times, Volume, VolumeCounts
 from rtrecon.volume_fault import CAME_LATE, VolumeFault
 from rtrecon.watchdogs import Standstill
@@ -35,6 +36,7 @@ SILENCE_TRS = 3  # after so many TRs without a volume the stream counts as silen
 TAIL_S = 2.0  # what is still under way when the end marker comes gets this long
 _GRACE_S = 0.02  # that markers get to come before a volume of a backlog
 _LATEST = 1e12  # s, of any clock
+_LONGEST = 400  # characters of what is told
 _MAX_GAP = 10_000  # a volume number further ahead than this is no number
 
 
@@ -44,7 +46,9 @@ class Receiver:
     A volume with a `fault` is for the record alone; it is not among those received. One whose number
     was there already may be passed on behind the next, which tells whether a new run has begun.
     Iterate in one thread; `counts`, `geometry`, `last_received`, `markers_joined`, `looks` (which
-    moves as long as somebody iterates) and `waiting` may be read from any.
+    moves as long as somebody iterates), `waiting` and `trouble` may be read from any.
+    `say` is called, from several threads, with what the operator has to know: whoever has an operator
+    puts its own there.
     Iteration ends when the run is over: at the end marker (and the last volume it promises),
     after `until_idle_s` without a volume, or when `stop` is set.
 
@@ -79,6 +83,7 @@ class Receiver:
         found = find_stream(name, wait_s, stop, after)
         self.name = name
         self.stop = stop
+        self.say: Callable[[str], None] = log.warning
         self.until_idle_s = until_idle_s
         self.geometry, self._volumes = open_volumes(found, recover=after is None)
         self.uid = found.uid()
@@ -95,13 +100,13 @@ class Receiver:
         self.looks = 0
         self._idle = Standstill()
         self._last_stamp = -np.inf
-        self._onsets = Onsets(self.geometry.speed, self._silent_s)
+        self._onsets = Onsets(self.geometry.speed, self._silent_s, self._tell)
         self._end: Marker | None = None
         self._end_came = np.inf  # LSL clock, s
         self._lookout = Lookout(
-            found, self.geometry, self._silent_s, lambda: self.last_received, after
+            found, self.geometry, self._silent_s, lambda: self.last_received, after, self._tell
         )
-        self._markers = MarkerInlets(name, after, self._lookout.has_markers)
+        self._markers = MarkerInlets(name, after, self._lookout.has_markers, self._tell)
         self.markers_joined = self._markers.joined
 
     def __iter__(self) -> Iterator[Volume | Marker]:
@@ -131,6 +136,11 @@ class Receiver:
     def waiting(self) -> int:
         """Volumes that have come and were not looked at yet."""
         return int(self._volumes.samples_available())
+
+    @property
+    def trouble(self) -> str:
+        """Who sends under this name and is not heard, and why; empty: nobody."""
+        return _short(self._lookout.trouble)
 
     @property
     def at(self) -> int:
@@ -254,7 +264,7 @@ class Receiver:
         if newer is None or not self._count.begins_anew(_place(volume), _place(newer)):
             yield self._of_before(volume)
             return
-        log.warning("the volume numbers began again at %d: taken as a new run", volume.number)
+        self._tell(f"the volume numbers began again at {volume.number}: taken as a new run")
         self._begin(volume.number)
         yield Marker(Event.RUN_START)
         yield from self._next(volume)
@@ -338,9 +348,17 @@ class Receiver:
             log.warning("%d volume(s) lost at the end of the run", missing)
         yield self._end
 
+    def _tell(self, what: str) -> None:
+        self.say(_short(what))
+
     def _counted(self, **more: int) -> None:
         changed = {key: getattr(self.counts, key) + value for key, value in more.items()}
         self.counts = replace(self.counts, **changed)
+
+
+def _short(what: str) -> str:
+    """Names in it are as long as whoever is on the network likes."""
+    return printable(what[:_LONGEST])
 
 
 def _place(volume: Volume) -> tuple[int, float]:

@@ -10,9 +10,10 @@ from pathlib import Path
 from rtrecon.errors import Error
 from simulator.faults.machine import parse_machine_faults
 from tests.benchmarks.document import table
-from tests.faults.case import WHEN, Case, Check
+from tests.faults.case import WHEN, Case
 from tests.faults.cases import NONE
 from tests.faults.checks import (
+    Check,
     all_recorded,
     as_undisturbed,
     counts,
@@ -161,7 +162,8 @@ def _held(case: Case, outcome: Outcome) -> tuple[Check, ...]:
         logged(f"rehearsed: {fault.name} (volume")
         for fault in parse_machine_faults(case.machine(outcome.at))
     )
-    return (ended(case.exit_code), whole, to_the_bit, *rehearsed, *marked, *case.checks)
+    shown = (one.check for one in case.shown)
+    return (ended(case.exit_code), whole, to_the_bit, *rehearsed, *marked, *shown, *case.checks)
 
 
 def _in_time(case: Case, outcome: Outcome, reference: Outcome) -> tuple[Check, ...]:

@@ -64,6 +64,11 @@ class Outcome:
         return self.folder.lines("status.jsonl")
 
     @cached_property
+    def log(self) -> list[str]:
+        """The lines of log.txt."""
+        return (self.output / "log.txt").read_text(encoding="utf-8").splitlines()
+
+    @cached_property
     def summary(self) -> dict[str, Any]:
         """summary.json; empty where there is none."""
         file = self.output / "summary.json"
