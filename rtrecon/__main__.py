@@ -166,7 +166,7 @@ def _finalize(options: argparse.Namespace) -> int:
 
 
 def _streams(options: argparse.Namespace) -> int:
-    from rtrecon.check import fits
+    from rtrecon.check.volumes import fits
     from rtrecon.streams import Sources
 
     artifact = None
@@ -195,7 +195,8 @@ def _check(options: argparse.Namespace) -> int:
     given = {key.removeprefix("--"): value for key, value in asked.items()}
     given |= {"wait_s": options.wait_s}
     session = load_session(options.config, given, complete=False)
-    from rtrecon.check import check, lines, ready
+    from rtrecon.check.findings import lines, ready
+    from rtrecon.check.volumes import check
     from rtrecon.models import Models
 
     log.setLevel(logging.ERROR)  # what is done is told by the findings
@@ -266,7 +267,7 @@ def _stop_on_signals() -> threading.Event:
 
 
 def _require_display() -> None:
-    from rtrecon.check import has_display
+    from rtrecon.check.machine import has_display
 
     if not has_display():
         raise BadConfig(

@@ -361,6 +361,7 @@ class EegSession:
             "began": _known(self._timeline.zero),
             "elapsed_s": _known(min(self.elapsed, self.blocks.duration_s)),
             "people": {seat.person.name: seat.as_json() for seat in self._seats},
+            "withdrawn": self._status.phase is Phase.WITHDRAWN,
         }
 
 

@@ -22,6 +22,7 @@ from rtrecon.eeg.kept import KeptEeg
 from rtrecon.eeg.record import EegRecorder
 from rtrecon.eeg.signal import Signal
 from rtrecon.types import Event, Marker, Phase, Status
+from rtrecon.verify import verify
 from rtrecon.wire import marker_info, text_of
 from tests.kills import wait_for_keeper, wait_until_complete
 from tests.told import eventually
@@ -180,6 +181,10 @@ def test_a_kill_loses_no_sample_and_no_marker(
     assert summary["recording"]["lost"] == []
     assert [line["phase"] for line in json_lines(folder / "status.jsonl")][-1] == "ended"
     assert len(before.recordings[0].samples) < len(recorded.recordings[0].samples)
+    verdict = verify(folder)
+    assert verdict.first == ""
+    assert verdict.checks[0].compared > 10
+    assert "more can be made of the samples" in verdict.notes[0]
 
 
 @pytest.mark.parametrize(("since", "paused", "left_s"), [(4.0, False, 3.0), (4.0, True, 7.0)])
