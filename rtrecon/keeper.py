@@ -103,7 +103,8 @@ class Keeper:
         self.goodbye()
         self._thread.join(2 * _LEAVES_S)
         if self._thread.is_alive() and self._process is not None:
-            self._process.kill()  # it takes nothing from the pipe
+            with suppress(ValueError):  # it has ended, and another one is just being begun
+                self._process.kill()  # it takes nothing from the pipe
             self._thread.join(_LEAVES_S)
 
     def _work(self) -> None:
@@ -114,7 +115,7 @@ class Keeper:
                     self._process = _begin(theirs, self._kept)
                     theirs.close()
                     why = _Talk(ours, self._process, self).until_over()
-            except (OSError, EOFError, RuntimeError) as error:
+            except Exception as error:  # whatever it is, another one is begun
                 why = f"cannot be begun: {error}"
             self.listening.clear()
             if why:

@@ -291,7 +291,8 @@ class _Keeping:
                 self._understand(said[:1], said[1:])
         except (OSError, EOFError):
             self._alone.set()
-            self._take_over()
+            if self._asked.is_set():  # else it was not told of any session
+                self._take_over()
         finally:
             if self._recorder is None:
                 self._stop.set()
@@ -341,7 +342,10 @@ class _Keeping:
         while not (self._folder / "summary.json").exists():
             try:
                 recorder = self._kept.resume(self._folder)
-                self._log.enter_context(log_file(self._folder))
+                with ExitStack() as failing:
+                    failing.callback(recorder.close)
+                    self._log.enter_context(log_file(self._folder))
+                    failing.pop_all()
                 return recorder
             except (OSError, BadConfig, BadDataset):
                 if self._stop.wait(_AGAIN_S) or pylsl.local_clock() > self._ends:

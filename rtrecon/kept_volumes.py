@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,10 @@ class KeptVolumes:
         """As `Kept.resume`."""
         self._geometry = open_session_folder(folder).geometry
         self._recorder = Recorder(folder, self._geometry, {}, resumed=True)
-        self._session = open_session_folder(folder)
+        with ExitStack() as failing:
+            failing.callback(self._recorder.close)
+            self._session = open_session_folder(folder)
+            failing.pop_all()
         return self._recorder
 
     def held(self) -> list[Volume | Marker]:
@@ -99,7 +103,9 @@ class KeptVolumes:
 
     def summary(self) -> dict[str, Any]:
         """Counts of what is on disk."""
-        shown = len(self._session.table("frames.tsv"))
+        shown = None
+        with suppress(OSError):  # a disk that is away: the rest is known
+            shown = len(self._session.table("frames.tsv"))
         return {
             "volumes": asdict(self.counts),
             "frames": {"shown": shown, "superseded": None},

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -140,7 +141,10 @@ class KeptEeg:
         """As `Kept.resume`."""
         signals = [recording.signal for recording in open_eeg_folder(folder).recordings]
         self._recorder = EegRecorder(folder, signals, {}, resumed=True)
-        self._session = open_eeg_folder(folder)
+        with ExitStack() as failing:
+            failing.callback(self._recorder.close)
+            self._session = open_eeg_folder(folder)
+            failing.pop_all()
         return self._recorder
 
     def held(self) -> list[Came | Marker]:

@@ -18,7 +18,6 @@ from tests.faults.checks import (
     as_undisturbed,
     counts,
     ended,
-    logged,
     marker_late,
     to_the_bit,
     whole,
@@ -28,6 +27,7 @@ from tests.faults.processes import get_ready
 from tests.faults.recorded import all_marked
 from tests.faults.rig import run_case
 from tests.faults.scan import write_scan
+from tests.faults.shown import log
 
 AGAIN = 2
 HEAD = ("fault", "when", "promised", "observed", "recovery", "tries", "kept")
@@ -159,7 +159,7 @@ def _held(case: Case, outcome: Outcome) -> tuple[Check, ...]:
     """What a machine that is too busy is no excuse for."""
     marked = (all_marked,) if all_recorded in case.checks else ()
     rehearsed = tuple(
-        logged(f"rehearsed: {fault.name} (volume")
+        log(f"rehearsed: {fault.name} (volume").check
         for fault in parse_machine_faults(case.machine(outcome.at))
     )
     shown = (one.check for one in case.shown)

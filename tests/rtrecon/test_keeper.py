@@ -120,11 +120,25 @@ def test_a_keeper_that_dies_is_begun_anew_and_writes_nothing_when_said_goodbye_t
     assert before == {file: file.read_bytes() for file in folder.iterdir() if file.is_file()}
 
 
+def test_a_keeper_that_was_told_of_no_session_leaves() -> None:
+    """Its session was killed before it said a word: there is no folder to go on in."""
+    ours, theirs = Pipe()
+    process = keeper_module._begin(theirs, KeptVolumes)
+    theirs.close()
+    ours.close()
+    process.join(30)
+    assert process.exitcode == 0
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(11, "Resource temporarily unavailable"), TypeError("[Errno 11] of ours")]
+)
 def test_a_keeper_that_cannot_be_begun_harms_nothing(
-    stream_name: str, toy_geometry: Geometry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    stream_name: str, toy_geometry: Geometry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:  # fmt: skip
     def refused(*_: object) -> object:
-        raise OSError(11, "Resource temporarily unavailable")
+        raise error
 
     monkeypatch.setattr(keeper_module, "_begin", refused)
     outlet = ScannerOutlet(stream_name, toy_geometry)
