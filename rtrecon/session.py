@@ -102,7 +102,9 @@ def open_session(
             receiver, artifact, generator, models.painter, recorder, chosen.settings, session.fixed,
             session.stimuli, session.free_viewing, feedback, coded, scoring, compares=True,
         )  # fmt: skip
-        pipeline.at_withdrawal.append(keeper.goodbye)
+        pipeline.at_withdrawal += [keeper.goodbye, feedback.close]
+        if scoring is not None:
+            pipeline.at_withdrawal.append(scoring.withdraw)
         watch_keeper(pipeline.watchdogs, keeper)
         if xdf is not None:
             pipeline.at_withdrawal.append(xdf.withdraw)
