@@ -134,10 +134,10 @@ class _Talk:
     def _tell(self) -> None:
         receiver, recorder = self._keeper._receiver, self._keeper._recorder
         folder = str(recorder.folder.resolve())
+        for outlet in (receiver.uid, *receiver.marker_outlets):
+            self._once(keeping.HEARS + outlet.encode(errors="replace"))
         asked = [receiver.name, folder, receiver.until_idle_s]
         self._once(keeping.LISTEN + json.dumps(asked).encode())
-        for source in receiver.marker_sources:
-            self._once(keeping.JOINED + source.encode(errors="replace"))
         if receiver.stop.is_set():
             self._once(keeping.OVER)
         newest = recorder.newest

@@ -29,7 +29,7 @@ from rtrecon.types import Marker, Phase, Status, Volume
 
 log = logging.getLogger(__name__)
 
-LISTEN, JOINED, RECORDED, OVER, GOODBYE = b"L", b"J", b"R", b"O", b"B"  # what the session says
+LISTEN, HEARS, RECORDED, OVER, GOODBYE = b"L", b"H", b"R", b"O", b"B"  # what the session says
 LISTENS = b"L"  # the answer, with the number of marker streams that are heard; else why it does not
 RECORDED_AS = struct.Struct("<qd")  # number and stamp of the newest volume on disk
 MOST_BYTES = 1 << 16
@@ -68,7 +68,8 @@ class _Keeping:
         self._alone = threading.Event()  # the session is no more
         self._changing = threading.Lock()
         self._held = Held()
-        self._joined: set[str] = set()
+        self._heard: set[str] = set()  # uids of the outlets that the session hears
+        self._owes = False  # an answer
         self._stream, self._folder = "", Path()
         self._until_idle_s = SILENT_S
         self._ends = float("inf")  # LSL clock: without a stream until then the run is over
@@ -105,7 +106,7 @@ class _Keeping:
             self._finish(self._recorder)
 
     def _receive(self) -> None:
-        receiver = Receiver(self._stream, _FIND_S, None, self._stop, after=self._may_join)
+        receiver = Receiver(self._stream, _FIND_S, None, self._stop, after=self._hears)
         with self._changing:
             self._receiver = receiver
             self._held.near_s = receiver.geometry.tr_s / receiver.geometry.speed / 2
@@ -115,12 +116,14 @@ class _Keeping:
         try:
             for item in receiver:
                 self._take(item)
+                if self._owes:
+                    self._answer(receiver)
         finally:
             receiver.close()
 
-    def _may_join(self, source: str) -> bool:
-        """A marker stream's program may begin once it is heard, and that has to be by the session."""
-        return self._alone.is_set() or source in self._joined
+    def _hears(self, outlet: str) -> bool:
+        """A scanner or program may begin once it is heard, and that has to be by the session."""
+        return self._alone.is_set() or outlet in self._heard
 
     def _take(self, item: Volume | Marker) -> None:
         with self._changing:
@@ -128,6 +131,11 @@ class _Keeping:
                 self._held.add(item)
             elif not self._disk.has(item, self._held.near_s):
                 self._record(item)
+
+    def _answer(self, receiver: Receiver) -> None:
+        """Say that volumes are heard here too; whoever waits for it in vain begins another keeper."""
+        self._owes = False
+        self._say(LISTENS + b"%d" % len(receiver.marker_outlets))
 
     def _say(self, what: bytes) -> None:
         with suppress(OSError):
@@ -151,14 +159,15 @@ class _Keeping:
             self._stream, folder, until_idle_s = json.loads(what)
             self._folder, self._until_idle_s = Path(folder), until_idle_s or SILENT_S
             self._asked.set()
-        elif kind == JOINED:
-            self._joined.add(what.decode())
+        elif kind == HEARS:
+            self._heard.add(what.decode())
         elif kind == RECORDED:
             with self._changing:
                 self._held.forget(*RECORDED_AS.unpack(what))
                 receiver = self._receiver
-            if receiver is not None:
-                self._say(LISTENS + b"%d" % len(receiver.marker_sources))
+            self._owes = True
+            if receiver is not None and not receiver.silent:  # else with the next volume
+                self._answer(receiver)
         elif kind == OVER:
             self._stop.set()
 

@@ -85,6 +85,14 @@ def test_every_fault_that_can_be_injected_has_a_case() -> None:
     assert len({case.name for case in CASES}) == len(CASES)
 
 
+def test_the_tests_of_the_window_that_the_page_names_are_there() -> None:
+    named = re.findall(r"`(test_\w+\.py)::(\w+)`", PAGE.read_text(encoding="utf-8"))
+    assert len(named) == 7
+    for file, test in named:
+        source = (Path(__file__).parent / "display" / file).read_text(encoding="utf-8")
+        assert f"def {test}(" in source, f"{file} has no {test}"
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_every_case_promises_something(case: Case) -> None:
     assert all((case.what, case.shown, case.recorded, case.recovers, case.checks))

@@ -10,21 +10,21 @@ from pathlib import Path
 from rtrecon.errors import Error
 from simulator.faults.machine import parse_machine_faults
 from tests.benchmarks.document import table
-from tests.faults.case import WHEN, Case, Check
+from tests.faults.case import WHEN, Case
 from tests.faults.cases import NONE
 from tests.faults.checks import (
+    Check,
     all_recorded,
     as_undisturbed,
     counts,
     ended,
-    logged,
     marker_late,
     to_the_bit,
     whole,
 )
 from tests.faults.outcome import Outcome
 from tests.faults.processes import get_ready
-from tests.faults.recorded import all_marked
+from tests.faults.recorded import all_marked, rehearsed
 from tests.faults.rig import run_case
 from tests.faults.scan import write_scan
 
@@ -39,24 +39,29 @@ class Line:
     Attributes
     ----------
     back_s : float or None
-        None where nothing was away.
+        As `Case.back` has it, and inf where nothing came after the fault.
+    over_s : float
+        From the fault to when the session knew that the run was over.
     tries : int
         How often it was done: more than once where the machine was too busy for it.
     broken : str
-        What is, in words; "": the promise is kept.
+        What is, in words; empty where the promise is kept.
     """
 
     case: Case
     when: str
     observed: str
     back_s: float | None
+    over_s: float
     tries: int
     broken: str
 
     @property
     def cells(self) -> tuple[str, ...]:
         """As in `HEAD`."""
-        back = "-" if self.back_s in (None, inf) else f"{self.back_s:.2f} s"
+        back = "nothing was away" if self.back_s is None else f"{self.back_s:.2f} s"
+        if self.back_s == inf:
+            back = f"no more came: the run was over after {self.over_s:.2f} s"
         promised = f"{self.case.recovers}, within {self.case.within_s:g} s"
         kept = f"BROKEN: {self.broken}" if self.broken else "kept"
         return (
@@ -139,23 +144,24 @@ def _line(case: Case, when: str, output: Path, reference: Outcome) -> Line:
         lambda outcome: _in_time(case, outcome, reference),
     )
     try:
-        back_s = case.back and case.back(outcome)
+        back_s, over_s = case.back and case.back(outcome), outcome.over_s()
     except (Error, OSError, LookupError):
-        back_s = inf
+        back_s = over_s = inf
+    observed = outcome.observed  # while its folder is there
     if not broken:
         for done in output.glob(f"{folder.name}*"):
             shutil.rmtree(done)
-    return Line(case, when, outcome.observed, back_s, tries, broken)
+    return Line(case, when, observed, back_s, over_s, tries, broken)
 
 
 def _held(case: Case, outcome: Outcome) -> tuple[Check, ...]:
     """What a machine that is too busy is no excuse for."""
+    shown = (one.check for one in case.shown)
     marked = (all_marked,) if all_recorded in case.checks else ()
-    rehearsed = tuple(
-        logged(f"rehearsed: {fault.name} (volume")
-        for fault in parse_machine_faults(case.machine(outcome.at))
-    )
-    return (ended(case.exit_code), whole, to_the_bit, *rehearsed, *marked, *case.checks)
+    done = [rehearsed(fault.name) for fault in parse_machine_faults(case.machine(outcome.at))]
+    return (
+        ended(case.exit_code), whole, to_the_bit, *done, *marked, *shown, *case.checks,
+    )  # fmt: skip
 
 
 def _in_time(case: Case, outcome: Outcome, reference: Outcome) -> tuple[Check, ...]:
@@ -175,10 +181,12 @@ def _until(case: Case, outcome: Outcome) -> float:
 def _back_in_time(case: Case) -> Check:
     def check(outcome: Outcome) -> str:
         back_s = 0.0 if case.back is None else case.back(outcome)
+        if back_s == inf and not outcome.goes_on:  # what is left to be known is that it is over
+            back_s = outcome.over_s()
         if back_s is None or back_s <= case.within_s:
             return ""
         if back_s == inf:
-            return "it never recovered" if outcome.goes_on else ""
+            return "it never recovered"
         return f"it took {back_s:.2f} s, and {case.within_s:g} s were promised"
 
     return check
