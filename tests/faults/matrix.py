@@ -24,10 +24,9 @@ from tests.faults.checks import (
 )
 from tests.faults.outcome import Outcome
 from tests.faults.processes import get_ready
-from tests.faults.recorded import all_marked
+from tests.faults.recorded import all_marked, rehearsed
 from tests.faults.rig import run_case
 from tests.faults.scan import write_scan
-from tests.faults.shown import log
 
 AGAIN = 2
 HEAD = ("fault", "when", "promised", "observed", "recovery", "tries", "kept")
@@ -46,7 +45,7 @@ class Line:
     tries : int
         How often it was done: more than once where the machine was too busy for it.
     broken : str
-        What is, in words; "": the promise is kept.
+        What is, in words; empty where the promise is kept.
     """
 
     case: Case
@@ -157,13 +156,12 @@ def _line(case: Case, when: str, output: Path, reference: Outcome) -> Line:
 
 def _held(case: Case, outcome: Outcome) -> tuple[Check, ...]:
     """What a machine that is too busy is no excuse for."""
-    marked = (all_marked,) if all_recorded in case.checks else ()
-    rehearsed = tuple(
-        log(f"rehearsed: {fault.name} (volume").check
-        for fault in parse_machine_faults(case.machine(outcome.at))
-    )
     shown = (one.check for one in case.shown)
-    return (ended(case.exit_code), whole, to_the_bit, *rehearsed, *marked, *shown, *case.checks)
+    marked = (all_marked,) if all_recorded in case.checks else ()
+    done = [rehearsed(fault.name) for fault in parse_machine_faults(case.machine(outcome.at))]
+    return (
+        ended(case.exit_code), whole, to_the_bit, *done, *marked, *shown, *case.checks,
+    )  # fmt: skip
 
 
 def _in_time(case: Case, outcome: Outcome, reference: Outcome) -> tuple[Check, ...]:

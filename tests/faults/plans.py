@@ -119,11 +119,12 @@ def _row(seed: int, output: Path, reference: Outcome) -> tuple[str, ...]:
         lambda outcome: _held(plan, outcome),
         lambda outcome: [_as_undisturbed(plan, outcome, reference)],
     )
+    observed = outcome.observed  # while its folder is there
     if not broken:
         for done in (folder, *output.glob(f"{folder.name}-again-*")):
             shutil.rmtree(done)
     return (
-        str(seed), str(plan.wire) or "-", plan.told or "-", outcome.observed,
+        str(seed), str(plan.wire) or "-", plan.told or "-", observed,
         f"{outcome.took_s:.0f} s", str(tries), f"BROKEN: {broken}" if broken else "kept",
     )  # fmt: skip
 

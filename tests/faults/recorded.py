@@ -1,4 +1,4 @@
-"""What a record holds beside volumes: markers, and the stamps that came."""
+"""What a record holds beside volumes: markers, the stamps that came, what was rehearsed."""
 
 from math import inf, isnan
 
@@ -38,6 +38,16 @@ def all_marked(outcome: Outcome) -> str:
 def _told(marker: Marker) -> tuple[str, str, float | None]:
     onset_s = None if isnan(marker.onset_s) else round(marker.onset_s, 3)
     return marker.event.value, marker.trial_type, onset_s
+
+
+def rehearsed(fault: str) -> Check:
+    """It was put in, as the session's own log says."""
+
+    def check(outcome: Outcome) -> str:
+        done = any(f"rehearsed: {fault} (volume" in line for line in outcome.log)
+        return "" if done else f"{fault} was never put in"
+
+    return check
 
 
 def stamps_step(seconds: float) -> Check:
