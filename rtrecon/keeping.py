@@ -25,7 +25,7 @@ from rtrecon.priority import give_way
 from rtrecon.receive import Receiver
 from rtrecon.record import Recorder
 from rtrecon.session_folder import open_session_folder
-from rtrecon.types import Marker, Phase, Status, Volume
+from rtrecon.types import Geometry, Marker, Phase, Status, Volume
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +77,7 @@ class _Keeping:
         self._receiver: Receiver | None = None
         self._recorder: Recorder | None = None
         self._disk: OnDisk | None = None  # what was there at the takeover
+        self._geometry: Geometry | None = None  # of what is recorded on
         self._log = ExitStack()
         for number in (signal.SIGINT, signal.SIGTERM):  # a terminal's go to all of its processes
             signal.signal(number, self._asked_to_end)
@@ -107,6 +108,12 @@ class _Keeping:
 
     def _receive(self) -> None:
         receiver = Receiver(self._stream, _FIND_S, None, self._stop, after=self._hears)
+        if not self._fits(receiver.geometry):
+            receiver.close()
+            self._stop.wait(_AGAIN_S)
+            raise BadStream(
+                f"stream '{self._stream}' sends other volumes than those of the session"
+            )
         with self._changing:
             self._receiver = receiver
             self._held.near_s = receiver.geometry.tr_s / receiver.geometry.speed / 2
@@ -120,6 +127,11 @@ class _Keeping:
                     self._answer(receiver)
         finally:
             receiver.close()
+
+    def _fits(self, geometry: Geometry) -> bool:
+        """Whether such volumes can be put to those that the session left."""
+        ours = self._geometry
+        return ours is None or (ours.shape, ours.tr_s) == (geometry.shape, geometry.tr_s)
 
     def _hears(self, outlet: str) -> bool:
         """A scanner or program may begin once it is heard, and that has to be by the session."""
@@ -181,7 +193,7 @@ class _Keeping:
             session = open_session_folder(self._folder)
             for item in session.all():
                 self._counted.add(item)
-            self._disk = OnDisk(session)
+            self._disk, self._geometry = OnDisk(session), session.geometry
             held = self._held.not_on(self._disk)
             waited = sum(isinstance(item, Volume) for item in held)
             log.warning("%s: process %d records on; %d volume(s) waited", WHY, os.getpid(), waited)
