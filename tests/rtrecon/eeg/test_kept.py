@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from rtrecon.eeg.folder import open_eeg_folder
 from rtrecon.eeg.held import HeldSamples, SamplesOnDisk
 from rtrecon.eeg.inlet import Chunk
-from rtrecon.eeg.kept import KeptEeg
+from rtrecon.eeg.kept import Came, KeptEeg
 from rtrecon.eeg.record import EegRecorder
 from rtrecon.eeg.signal import Signal
 from rtrecon.types import Event, Marker, Phase, Status
@@ -206,6 +206,20 @@ def test_the_schedules_end_is_the_keepers(
     kept = KeptEeg()
     kept.resume(folder).close()
     assert kept.ends() - now == pytest.approx(left_s, abs=0.5)
+
+
+def test_what_came_before_a_schedule_had_begun_is_not_recorded(tmp_path: Path) -> None:
+    """Electrodes may be on a head whose owner has not begun."""
+    signal_ = Signal("ada", ("Cz",), 250.0, "float32", (1.0,))
+    person = {"name": "Ada", "colour": "#000000", "signal": asdict(signal_)}
+    tables: dict[str, object] = {"protocol": {}}
+    EegRecorder(tmp_path / "s", [signal_], {"people": [person], "tables": tables}).close()
+    kept = KeptEeg()
+    kept._held = [HeldSamples(0.002)]
+    kept.hold(Came(0, chunk(0, 10)))
+    kept.resume(tmp_path / "s").close()
+    assert kept.held() == []
+    assert kept.ends() <= pylsl.local_clock()
 
 
 def chunk(first: int, n: int, clock: float = 0.0) -> Chunk:
