@@ -38,8 +38,8 @@ class Hears(Protocol):
         ...
 
     @property
-    def marker_sources(self) -> tuple[str, ...]:
-        """Source ids of the marker streams that are heard."""
+    def outlets(self) -> tuple[str, ...]:
+        """Uids of the outlets that it hears and on which a sender may wait to be heard."""
         ...
 
     @property
@@ -103,7 +103,8 @@ class Keeper:
         self.goodbye()
         self._thread.join(2 * _LEAVES_S)
         if self._thread.is_alive() and self._process is not None:
-            self._process.kill()  # it takes nothing from the pipe
+            with suppress(ValueError):  # it has ended, and another one is just being begun
+                self._process.kill()  # it takes nothing from the pipe
             self._thread.join(_LEAVES_S)
 
     def _work(self) -> None:
@@ -114,7 +115,7 @@ class Keeper:
                     self._process = _begin(theirs, self._kept)
                     theirs.close()
                     why = _Talk(ours, self._process, self).until_over()
-            except (OSError, EOFError, RuntimeError) as error:
+            except Exception as error:  # whatever it is, another one is begun
                 why = f"cannot be begun: {error}"
             self.listening.clear()
             if why:
@@ -174,10 +175,10 @@ class _Talk:
     def _tell(self) -> None:
         hears, recorder = self._keeper._hears, self._keeper._recorder
         folder = str(recorder.folder.resolve())
+        for outlet in hears.outlets:
+            self._once(keeping.HEARS + outlet.encode(errors="replace"))
         asked = [list(hears.streams), folder, hears.until_idle_s]
         self._once(keeping.LISTEN + json.dumps(asked).encode())
-        for source in hears.marker_sources:
-            self._once(keeping.JOINED + source.encode(errors="replace"))
         if hears.stopping:
             self._once(keeping.OVER)
         newest = recorder.newest

@@ -26,7 +26,7 @@ from rtrecon.types import Event, Marker, Phase, Status, VolumeCounts
 
 log = logging.getLogger(__name__)
 
-LISTEN, JOINED, RECORDED, OVER, GOODBYE = b"L", b"J", b"R", b"O", b"B"  # what the session says
+LISTEN, HEARS, RECORDED, OVER, GOODBYE = b"L", b"H", b"R", b"O", b"B"  # what the session says
 LISTENS = b"L"  # the answer, with the number of marker streams that are heard; else why it does not
 MOST_BYTES = 1 << 16
 SILENT_S = 120.0  # after so long without anything the run is over, where the session had no limit
@@ -45,14 +45,17 @@ class Listening(Protocol):
         End after so long without anything.
     last_received : float
         LSL clock, s.
+    silent : bool
+        Nothing comes, and perhaps nothing is heard.
     """
 
     until_idle_s: float | None
     last_received: float
+    silent: bool
 
     @property
-    def marker_sources(self) -> tuple[str, ...]:
-        """Source ids of the marker streams that are heard."""
+    def marker_outlets(self) -> tuple[str, ...]:
+        """Uids of the outlets that markers come from."""
         ...
 
     def __iter__(self) -> Iterator[Any]: ...
@@ -188,7 +191,8 @@ class _Keeping:
         self._stop, self._asked = threading.Event(), threading.Event()
         self._alone = threading.Event()  # the session is no more
         self._changing = threading.Lock()
-        self._joined: set[str] = set()
+        self._heard: set[str] = set()  # uids of the outlets that the session hears
+        self._owes = False  # an answer
         self._streams: Sequence[str] = ()
         self._folder = Path()
         self._until_idle_s = SILENT_S
@@ -200,6 +204,8 @@ class _Keeping:
         self._log = ExitStack()
         for number in (signal.SIGINT, signal.SIGTERM):  # a terminal's go to all of its processes
             signal.signal(number, self._asked_to_end)
+        if hasattr(signal, "SIGHUP"):  # the terminal's end is the session's, and not the scan's
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def _asked_to_end(self, *_: object) -> None:
         if self._alone.is_set():
@@ -216,6 +222,7 @@ class _Keeping:
                 break
             except (StreamMissing, BadStream) as error:
                 self._say(str(error).encode()[:MOST_BYTES])
+                self._stop.wait(_AGAIN_S)
             except Exception:
                 if self._recorder is None:
                     raise  # another keeper is begun
@@ -226,7 +233,7 @@ class _Keeping:
             self._finish(self._recorder)
 
     def _receive(self) -> None:
-        listening = self._kept.listen(self._streams, self._stop, self._may_join)
+        listening = self._kept.listen(self._streams, self._stop, self._hears)
         with self._changing:
             self._listening = listening
             if self._recorder is not None:
@@ -235,12 +242,14 @@ class _Keeping:
         try:
             for item in listening:
                 self._take(item)
+                if self._owes:
+                    self._answer(listening)
         finally:
             listening.close()
 
-    def _may_join(self, source: str) -> bool:
-        """A marker stream's program may begin once it is heard, and that has to be by the session."""
-        return self._alone.is_set() or source in self._joined
+    def _hears(self, outlet: str) -> bool:
+        """A scanner or program may begin once it is heard, and that has to be by the session."""
+        return self._alone.is_set() or outlet in self._heard
 
     def _take(self, item: Any) -> None:
         with self._changing:
@@ -266,6 +275,11 @@ class _Keeping:
     def _status(self, phase: Phase, message: str) -> Status:
         return Status(phase, message, "", self._streams[0], self._kept.counts)
 
+    def _answer(self, listening: Listening) -> None:
+        """Say that what comes is heard here too; who waits for it in vain begins another keeper."""
+        self._owes = False
+        self._say(LISTENS + b"%d" % len(listening.marker_outlets))
+
     def _say(self, what: bytes) -> None:
         with suppress(OSError):
             self._pipe.send_bytes(what)
@@ -277,7 +291,8 @@ class _Keeping:
                 self._understand(said[:1], said[1:])
         except (OSError, EOFError):
             self._alone.set()
-            self._take_over()
+            if self._asked.is_set():  # else it was not told of any session
+                self._take_over()
         finally:
             if self._recorder is None:
                 self._stop.set()
@@ -288,14 +303,15 @@ class _Keeping:
             self._streams, folder, until_idle_s = json.loads(what)
             self._folder, self._until_idle_s = Path(folder), until_idle_s or SILENT_S
             self._asked.set()
-        elif kind == JOINED:
-            self._joined.add(what.decode())
+        elif kind == HEARS:
+            self._heard.add(what.decode())
         elif kind == RECORDED:
             with self._changing:
                 self._kept.forget(json.loads(what))
                 listening = self._listening
-            if listening is not None:
-                self._say(LISTENS + b"%d" % len(listening.marker_sources))
+            self._owes = True
+            if listening is not None and not listening.silent:  # else with what comes next
+                self._answer(listening)
         elif kind == OVER:
             self._stop.set()
 
@@ -326,7 +342,10 @@ class _Keeping:
         while not (self._folder / "summary.json").exists():
             try:
                 recorder = self._kept.resume(self._folder)
-                self._log.enter_context(log_file(self._folder))
+                with ExitStack() as failing:
+                    failing.callback(recorder.close)
+                    self._log.enter_context(log_file(self._folder))
+                    failing.pop_all()
                 return recorder
             except (OSError, BadConfig, BadDataset):
                 if self._stop.wait(_AGAIN_S) or pylsl.local_clock() > self._ends:

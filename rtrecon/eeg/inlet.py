@@ -16,6 +16,7 @@ from pylsl.util import TimeoutError as LslTimeoutError
 from rtrecon.connect import POLL_S, Clock
 from rtrecon.eeg.signal import Signal, check, signal_of
 from rtrecon.errors import BadStream, Mismatch, StreamMissing
+from rtrecon.network import check_claim
 
 log = logging.getLogger(__name__)
 
@@ -188,17 +189,16 @@ class EegInlet:
 
     def _reopen(self, info: pylsl.StreamInfo) -> None:
         """In a thread of its own: it takes up to seconds, which other people must not wait."""
+        opened = None
         try:
             opened = _Opened(info)
-        except StreamMissing:  # listed still, though it is gone
-            self._reopened.put(None)
-            return
+        except (StreamMissing, RuntimeError) as error:  # listed still, though it is gone
+            log.debug("stream '%s' is not back yet: %s", self.name, error)
         except BadStream as error:
             log.warning("stream '%s' is back and cannot be used: %s", self.name, error)
             self._refused.add(info.uid())
-            self._reopened.put(None)
-            return
-        self._reopened.put(opened)
+        finally:  # it is waited for
+            self._reopened.put(opened)
 
     def _take_reopened(self) -> None:
         try:
@@ -290,6 +290,7 @@ class _Opened:
         check(info)  # before anything is made in its size
         rate, channels = info.nominal_srate(), info.channel_count()
         buffer_s = min(60, max(2, int(BUFFER_BYTES / (rate * channels * 8))))
+        check_claim(info, buffer_s)
         self.uid = info.uid()
         self.inlet = pylsl.StreamInlet(info, max_buflen=buffer_s, recover=False)
         try:

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,11 +65,12 @@ class EegListening:
         self._markers = MarkerInlets(name, after)
         self.until_idle_s: float | None = None
         self.last_received = pylsl.local_clock()
+        self.silent = False  # LSL finds a source again by itself
 
     @property
-    def marker_sources(self) -> tuple[str, ...]:
-        """As `Listening.marker_sources`."""
-        return self._markers.sources
+    def marker_outlets(self) -> tuple[str, ...]:
+        """As `Listening.marker_outlets`."""
+        return self._markers.outlets
 
     def __iter__(self) -> Iterator[Came | Marker]:
         while not (self._stop.is_set() or self._silent()):
@@ -139,7 +141,10 @@ class KeptEeg:
         """As `Kept.resume`."""
         signals = [recording.signal for recording in open_eeg_folder(folder).recordings]
         self._recorder = EegRecorder(folder, signals, {}, resumed=True)
-        self._session = open_eeg_folder(folder)
+        with ExitStack() as failing:
+            failing.callback(self._recorder.close)
+            self._session = open_eeg_folder(folder)
+            failing.pop_all()
         return self._recorder
 
     def held(self) -> list[Came | Marker]:

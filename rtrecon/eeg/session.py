@@ -138,9 +138,9 @@ class EegSession:
         self._stop.set()
 
     @property
-    def marker_sources(self) -> tuple[str, ...]:
-        """Source ids of the marker streams that are heard."""
-        return self._markers.sources
+    def outlets(self) -> tuple[str, ...]:
+        """Uids of the outlets that markers come from: of those alone somebody may wait to be heard."""
+        return self._markers.outlets
 
     @property
     def stopping(self) -> bool:
@@ -203,7 +203,7 @@ class EegSession:
         scores = {
             seat.person.name: replace(newest, told=nan) if quiet else newest
             for seat in self._seats
-            if (newest := seat.newest) is not None
+            if (newest := seat.newest) is not None and status.phase is not Phase.WITHDRAWN
         }
         return Presentation(
             status.phase, scores=scores, people=self.people, block=moment.kind,

@@ -211,6 +211,23 @@ def test_pause_and_stop_by_key_and_button(
     assert not window.pausing.isEnabled()
 
 
+def test_one_key_takes_everything_away_when_a_participant_stops(
+    session: HandFedEeg, window: EegWindow, qtbot: QtBot
+) -> None:
+    window.start()
+    lively(session)
+    window.tick()
+    assert window.rows[0].isVisible()
+    qtbot.keyClick(window, Qt.Key.Key_F8)
+    window.tick()
+    assert window.pill.text() == "Stopped by the participant"
+    assert not any(part.isVisible() for part in (*window.rows, window.block, window.left))
+    assert window.stopped.isVisible()
+    session.score("Ada", 0.5, 50.0)
+    window.tick()
+    assert list(session.recent)  # not looked at any more
+
+
 def test_closing_waits_for_the_end(session: HandFedEeg, window: EegWindow, qtbot: QtBot) -> None:
     window.start()
     assert not window.close()
