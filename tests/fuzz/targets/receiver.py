@@ -47,7 +47,8 @@ def opened(_folder: Path) -> Iterator[Target]:
     def items(coming: list[Any]) -> Iterator[Volume | Marker]:
         heard = copy.copy(receiver)
         for part in ("_count", "_onsets", "_fault_of"):  # what it has understood so far
-            setattr(heard, part, copy.deepcopy(getattr(receiver, part)))
+            understood = copy.deepcopy(getattr(receiver, part), {id(receiver): heard})
+            setattr(heard, part, understood)
         for kind, *told in filter(_can_come, coming[:_MOST]):
             try:
                 if kind == "volume":
