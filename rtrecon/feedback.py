@@ -37,12 +37,13 @@ class Feedback:
 
     def send(self, decoded: Decoded) -> None:
         """Send what one volume was decoded to. Returns at once, whoever listens; any thread."""
-        if self._outlet is not None:
+        outlet = self._outlet  # which another thread may close
+        if outlet is not None:
             text = feedback_of(decoded, self._candidates)
-            self._outlet.push_sample([text], decoded.times.decoded)
+            outlet.push_sample([text], decoded.times.decoded)
 
     def close(self) -> None:
-        """Take the stream off the network."""
+        """Take the stream off the network: nothing is sent any more. Any thread."""
         self._outlet = None
 
 

@@ -8,7 +8,7 @@ import platform
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ from rtrecon.errors import BadDataset
 from rtrecon.feedback import Feedback
 from rtrecon.generators import Generator
 from rtrecon.keeper import keeper_beside
+from rtrecon.kept_volumes import KeptVolumes
 from rtrecon.log_file import log_file
 from rtrecon.memory import undisturbed
 from rtrecon.models import Models, check_tie
@@ -70,44 +71,41 @@ def open_session(
     generator = models.generator(name)
     check_tie(artifact, name, generator)
     log.info("generator '%s' is loaded; looking for stream '%s'", name, session.stream)
-    receiver = Receiver(session.stream, session.wait_s, session.until_idle_s, stop)
-    outputs = None
-    encoded: dict[str, NDArray[np.float32]] = {}
-    recorder: Recorder | None = None
-    try:
+    with ExitStack() as opened:  # whatever fails from here on, nothing stays open
+        receiver = Receiver(session.stream, session.wait_s, session.until_idle_s, stop)
+        opened.callback(receiver.close)
         check_stream(artifact, receiver.geometry, session.stream)
         tr_s = receiver.geometry.tr_s / receiver.geometry.speed
         chosen = models.plan(generator, session, tr_s)
         folder = session.output or default_output()
+        outputs, scoring = None, None
+        recorder: Recorder | None = None
+        encoded: dict[str, NDArray[np.float32]] = {}
         if protocol is not None:
             encoded = models.painter.submit(lambda: protocol.encoded(generator)).result()
             outputs = open_outputs(
                 session.tables, session.stream, (protocol.person,),
                 lambda sent: None if recorder is None else recorder.sent(sent), folder,
             )  # fmt: skip
+            opened.callback(outputs.close)
         about = _about(session, artifact, generator, chosen) | {"captions": list(encoded)}
         recorder = Recorder(folder, receiver.geometry, about)
-    except BaseException:
-        receiver.close()
-        if outputs is not None:
-            outputs.close()
-        raise
-    scoring = None
-    if protocol is not None and outputs is not None:
-        scoring = protocol.scoring(artifact, encoded, receiver.geometry, recorder, outputs)
-    with (
-        log_file(folder),
-        closing(Feedback(session.stream, artifact.candidates)) as feedback,
-        _xdf(session, folder, receiver) as xdf,
-        keeper_beside(receiver, recorder) as keeper,
-        undisturbed(),
-    ):
+        opened.callback(recorder.close)
+        if protocol is not None and outputs is not None:
+            scoring = protocol.scoring(artifact, encoded, receiver.geometry, recorder, outputs)
+        opened.enter_context(log_file(folder))
+        feedback = opened.enter_context(closing(Feedback(session.stream, artifact.candidates)))
+        xdf = opened.enter_context(_xdf(session, folder, receiver))
+        keeper = opened.enter_context(keeper_beside(receiver, recorder, KeptVolumes))
+        opened.enter_context(undisturbed())
         # In here, so that what it works out beforehand is the same however many cores there are.
         pipeline = Pipeline(
             receiver, artifact, generator, models.painter, recorder, chosen.settings, session.fixed,
             session.stimuli, session.free_viewing, feedback, coded, scoring, compares=True,
         )  # fmt: skip
-        pipeline.at_withdrawal.append(keeper.goodbye)
+        pipeline.at_withdrawal += [keeper.goodbye, feedback.close]
+        if scoring is not None:
+            pipeline.at_withdrawal.append(scoring.withdraw)
         watch_keeper(pipeline.watchdogs, keeper)
         if xdf is not None:
             pipeline.at_withdrawal.append(xdf.withdraw)

@@ -22,8 +22,6 @@ NO_BRAIN = "No brain"
 NO_BRAIN_IS = "decoder fitted on exchanged pictures; what the model makes of nothing"
 LATER = "drawn after the picture, where time is left"
 NO_LAYOUT = "none: nothing that this decoder and this model make is a layout"
-
-
 STOPPED = "the participant has stopped"
 
 
@@ -148,7 +146,7 @@ class Stage(QWidget):
         """Nothing but that the participant has stopped."""
         self._pair = self._now = None
         shown = self.reconstruction
-        shown.picture.placeholder = STOPPED
+        shown.picture.placeholder, self.stimulus.picture.placeholder = STOPPED, ""
         for picture in (shown.picture, self.stimulus.picture):
             picture.show_image(None)
         for exhibit in (shown, self.stimulus):

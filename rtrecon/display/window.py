@@ -212,7 +212,7 @@ class OperatorWindow(SessionWindow):
         self.counts.show_status(status)
         self.controls.show_status(status, self._asked_to_stop)
         self.setWindowTitle(f"{status.stream} - rtrecon" if status.stream else "rtrecon")
-        if status.phase is Phase.WITHDRAWN:
+        if status.phase is Phase.WITHDRAWN and (before is None or before.phase is not status.phase):
             self._clear()
         if status.trial and status.trial.number != self._trial:
             self._begin_trial(status.trial)
@@ -224,7 +224,8 @@ class OperatorWindow(SessionWindow):
         self._frame = None
         self.stage.clear()
         self.strip.clear()
-        for name in ("evolution", "candidates", "confidence", "brain", "score"):
+        self.log.clear()  # what trials were decoded as; log.txt has it
+        for name in ("evolution", "candidates", "confidence", "brain"):
             self.panels.offer(name, there=False)
 
     def _begin_trial(self, trial: Trial) -> None:
@@ -263,7 +264,7 @@ class OperatorWindow(SessionWindow):
 
     def _follow_presentation(self) -> None:
         presentation = self.session.presentation
-        there = presentation.block is not None
+        there = presentation.block is not None and presentation.phase is not Phase.WITHDRAWN
         if there != self._protocol:
             self._protocol = there
             self.panels.offer("score", there)

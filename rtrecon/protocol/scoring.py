@@ -104,6 +104,7 @@ class Scoring:
         self._clock = Clock(speed=speed)
         self._newest: Score | None = None
         self._fires = 0
+        self._withdrawn = False
 
     def marker(self, marker: Marker, paused: bool = False) -> None:
         """Take note of a marker: runs begin and end."""
@@ -132,6 +133,10 @@ class Scoring:
         """Nothing more comes of this run."""
         self._guarded(lambda: self._scorer.finish(pylsl.local_clock(), paused))
 
+    def withdraw(self) -> None:
+        """The participant stops: nothing more is told, and nothing stays to be shown. Any thread."""
+        self._withdrawn = True
+
     def close(self) -> None:
         """Nothing more is told. Any thread, once the ingest thread has ended."""
         self._outputs.close()
@@ -144,7 +149,7 @@ class Scoring:
             newest = replace(newest, told=nan)
         return replace(
             presentation,
-            scores={} if newest is None else {name: newest},
+            scores={} if newest is None or self._withdrawn else {name: newest},
             people=(self._person,),
             block=moment.kind,
             instruction=moment.instruction,
@@ -170,6 +175,8 @@ class Scoring:
 
     def _tell(self, score: Score, firing: Firing | None) -> None:
         """First the record, so that what was told is in it whatever a device does."""
+        if self._withdrawn:
+            return
         self._recorder.score(score)
         self._newest = score
         if firing is not None:

@@ -17,7 +17,7 @@ from rtrecon.config import Settings
 from rtrecon.connect import Clock
 from rtrecon.errors import BadStream
 from rtrecon.mailbox import Mailbox
-from rtrecon.network import check_claim
+from rtrecon.network import check_claim, expose
 from rtrecon.remote.messages import KINDS, State, Stimulus, message_of
 from rtrecon.types import (
     Brain,
@@ -32,7 +32,7 @@ from rtrecon.types import (
     Status,
     Trial,
 )
-from rtrecon.wire import VIEW_TYPE, marker_info, text_of, view_stream
+from rtrecon.wire import VIEW_TYPE, marker_info, marker_stream, text_of, view_stream
 
 log = logging.getLogger(__name__)
 
@@ -180,6 +180,7 @@ class Follower:
     def _tell_withdrawal(self) -> None:
         """Offer the marker until the session has heard it."""
         outlet = pylsl.StreamOutlet(marker_info(self.name, source_id=""))
+        expose(marker_stream(self.name), "that the participant stops")
         text = text_of(Marker(Event.WITHDRAW))
         while not (self._state.status.phase.over or self._stop.is_set()):
             if outlet.wait_for_consumers(_POLL_S):
@@ -255,8 +256,13 @@ class Follower:
             if sample is not None:
                 self._take(sample[0], correction_s, found)
 
+    def _be_asked_again(self) -> None:
+        """Another run: who stopped the one before sees this one, and may stop it as well."""
+        if self._withdrawal is not None and not self._withdrawal.is_alive():
+            self._withdrawal = None
+
     def _forget(self) -> None:
-        """Pictures of another session are no pictures of this one."""
+        """Pictures of another session are no pictures of this one, and a participant may have stopped."""
         self._frame = self._presented = self._stimulus = self.comparison = None
         self._texts.clear()
         self.frames.take()
@@ -291,7 +297,10 @@ class Follower:
         self.decoder_text, self.generator_text = state.decoder_text, state.generator_text
         self.tr_s, self.speed = state.tr_s, state.speed
         self._state = state
+        if state.status.phase is Phase.WITHDRAWN:
+            self._forget()
         if self.session != found.uid():
+            self._be_asked_again()
             log.info("session '%s' is heard, from %s", self.name, found.hostname())
             self.session = found.uid()  # after the rest, which a window that sees it reads
         self._heard_at = pylsl.local_clock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from pytestqt.qtbot import QtBot
 from rtrecon.display import OperatorWindow
 from rtrecon.display.stage import DOUBT, GENERATOR_ONLY
 from rtrecon.display.troubles import MOST
-from rtrecon.types import Phase, Trial, Trouble, VolumeCounts
+from rtrecon.types import Block, Phase, Presentation, Trial, Trouble, VolumeCounts
 
 if TYPE_CHECKING:
     from tests.display.conftest import HandFed
@@ -296,12 +297,23 @@ def test_one_key_takes_all_pictures_away_when_the_participant_stops(
     feed(new_trial(), 10)
     picture = window.stage.reconstruction.picture
     assert not picture.empty
+    logging.getLogger("rtrecon").warning("trial 1, dog: decoded as dog")
+    qtbot.waitUntil(lambda: "decoded as" in window.log.toPlainText())
+    session.presentation = Presentation(Phase.RUNNING, block=Block.REGULATE)
+    qtbot.waitUntil(lambda: window.score.isVisibleTo(window))
+    session.presentation = Presentation(Phase.WITHDRAWN, block=Block.REGULATE, blank=True)
     qtbot.keyClick(window, Qt.Key.Key_F8)
     qtbot.waitUntil(lambda: picture.empty)
     assert window.header.pill.text() == "Stopped by the participant"
     assert window.stage.reconstruction.headline.text() == ""
     assert not window.strip.thumbnails
-    assert not window.candidates.isVisibleTo(window)
+    for shown in (window.candidates, window.brain, window.score):
+        assert not shown.isVisibleTo(window)
+    assert "decoded" not in window.log.toPlainText()
+    logging.getLogger("rtrecon").warning("the participant has stopped")
+    session.become(message="once more")
+    window.tick()
+    assert window.log.toPlainText().endswith("has stopped")  # what is said since stays
     assert not window.controls.pause.isEnabled()
 
 

@@ -76,7 +76,7 @@ class Case:
 
     @property
     def within(self) -> str:
-        """For people: in seconds, or "-" where nothing is away."""
+        """For people."""
         return f"{self.within_s:g} s"
 
     def at(self, when: str) -> int:

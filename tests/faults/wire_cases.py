@@ -3,6 +3,7 @@
 from tests.faults.case import Case
 from tests.faults.checks import all_recorded, away, counts, faulty, markers_of_the_first
 from tests.faults.outcome import Outcome
+from tests.faults.recorded import stamps_jitter, stamps_step
 from tests.faults.shown import (
     Shown,
     count,
@@ -124,7 +125,7 @@ WIRE = (
         "jitter", "every volume from there on is late by up to half a TR",
         shown=(nothing(),), recorded="everything", recovers=_AT_ONCE, within_s=1.0,
         wire=lambda at: f"jitter={at}", back=Outcome.volumes_back_s,
-        checks=(counts(), all_recorded),
+        checks=(counts(), all_recorded, stamps_jitter(0.5)),
     ),
     Case(
         "clock", "the scanner's clock steps forward by a minute",
@@ -132,7 +133,7 @@ WIRE = (
         recorded="everything, with the stamps that came",
         recovers=_AT_ONCE, within_s=1.0,
         wire=lambda at: f"clock={at}:60", back=Outcome.volumes_back_s,
-        checks=(counts(), all_recorded),
+        checks=(counts(), all_recorded, stamps_step(60.0)),
     ),
     Case(
         "mark-lose", "the marker of a trial is lost",

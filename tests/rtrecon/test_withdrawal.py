@@ -1,10 +1,12 @@
 """The participant stops: from then on nothing is shown, told or recorded."""
 
 import json
+import socket
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from struct import unpack
 
 import numpy as np
 import pylsl
@@ -21,7 +23,7 @@ from rtrecon.wire import ScannerOutlet
 from simulator.recording import of_session
 from tests.live import Live
 from tests.told import eventually
-from tests.toy import toy_run
+from tests.toy import send, toy_run
 
 
 def until_recorded(folder: Path, count: int) -> None:
@@ -74,25 +76,39 @@ def test_nothing_of_what_comes_after_is_kept_or_shown(
     )  # or a replay would end whoever listens
 
 
-def test_an_xdf_file_and_the_overview_pictures_end_there_too(
+def test_an_xdf_file_devices_and_the_overview_pictures_end_there_too(
     toy_artifact: Artifact, toy_folder: Path, toy_geometry: Geometry, stream_name: str, tmp_path: Path
 ) -> None:  # fmt: skip
     outlet = ScannerOutlet(stream_name, toy_geometry)
     folder = tmp_path / "session"
+    device = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    device.bind(("127.0.0.1", 0))
+    device.settimeout(0.2)
+    tables = {
+        "protocol": {"measure": "probability", "target": "dog", "when": "trial"},
+        "output": [
+            {"kind": "osc", "port": device.getsockname()[1], "arguments": ["number", "time"]}
+        ],
+    }
     session = Session(
         tmp_path / "decoder", stream_name, str(toy_folder), output=folder, fixed={"steps": 2},
-        xdf=True,
+        xdf=True, tables=tables,
     )  # fmt: skip
     with open_session(session, toy_artifact, threading.Event()) as pipeline:
         shower = threading.Thread(target=show_headless, args=(pipeline,))
         shower.start()
         assert outlet.wait_for_receiver(10.0)
-        outlet.send_volume(0, np.ones((6, 5, 4), "float32"), pylsl.local_clock())
-        until_recorded(folder, 1)
+        send(outlet, iter(list(toy_run(toy_geometry, 7))[:-1]), pylsl.local_clock())
+        eventually(lambda: pipeline.decoded is not None and pipeline.decoded.volume == 6)
         pipeline.withdraw()
+        stopped = pylsl.local_clock()
         size = (folder / "session.xdf").stat().st_size
-        outlet.send_volume(1, np.ones((6, 5, 4), "float32"), pylsl.local_clock())
+        outlet.send_volume(7, np.ones((6, 5, 4), "float32"), pylsl.local_clock())
         shower.join(timeout=30)
+    with closing(device), suppress(TimeoutError):
+        while True:  # the trial that was cut off is not told; number 0: that nothing is any more
+            number, time = unpack(">id", device.recv(4096)[-12:])
+            assert number == 0 or time < stopped
     assert (folder / "session.xdf").stat().st_size == size
     assert not (folder / "contact_sheet.png").exists()
     assert (folder / "summary.json").exists()

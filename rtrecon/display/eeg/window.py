@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 from rtrecon.display import theme
 from rtrecon.display.eeg.row import PersonRow
 from rtrecon.display.eeg.watched import WatchedEeg
+from rtrecon.display.presented import WITHDRAW_KEY
 from rtrecon.display.screenshots import Screenshots
 from rtrecon.display.session_window import SessionWindow
 from rtrecon.display.theme import Text, Words, explain, mark
@@ -28,6 +29,7 @@ from rtrecon.types import Block, Phase, Status
 
 TICK_MS = 33  # scores come 10 to 30 times a second
 STOP_KEYS = "Ctrl+."
+STOPPED = "a participant has stopped"
 LEAST_ROW = 8  # letters' heights
 
 BLOCKS = {
@@ -93,8 +95,12 @@ class EegWindow(SessionWindow):
         lines.setSpacing(10)
         lines.addLayout(self._header())
         lines.addWidget(self.troubles)
-        lines.addWidget(self._schedule())
-        lines.addWidget(self._people(), stretch=1)
+        self.shown, self.stopped = (self._schedule(), self._people()), Words(STOPPED, "caption")
+        self.stopped.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.stopped.hide()
+        lines.addWidget(self.shown[0])
+        for filling in (self.shown[1], self.stopped):
+            lines.addWidget(filling, stretch=1)
         lines.addLayout(self._footer())
         self.resize(1280, 720)
 
@@ -140,7 +146,10 @@ class EegWindow(SessionWindow):
 
     def _footer(self) -> QHBoxLayout:
         self.total = Words("", "dim")
-        hint = Text("P pause  ·  F11 full screen  ·  Ctrl+Q quit", "small")
+        hint = Text(
+            f"P pause  ·  {WITHDRAW_KEY} a participant stops  ·  F11 full screen  ·  Ctrl+Q quit",
+            "small",
+        )
         hint.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         footer = QHBoxLayout()
@@ -168,6 +177,8 @@ class EegWindow(SessionWindow):
     def _parts(self) -> Iterator[Callable[[], None]]:
         moment, elapsed = self.session.moment, self.session.elapsed
         yield lambda: self._show_status(self.session.status)
+        if self.stopped.isVisibleTo(self):
+            return
         yield lambda: self._follow_block(moment)
         yield lambda: self._show_schedule(moment, elapsed)
         yield lambda: self._follow_scores(elapsed)
@@ -175,6 +186,8 @@ class EegWindow(SessionWindow):
     def _show_status(self, status: Status) -> None:
         phase = status.phase
         over = phase.over
+        if phase is Phase.WITHDRAWN:
+            self._clear()
         words = "waiting for the first samples" if phase is Phase.WAITING else phase.value
         if self._asked_to_stop and not over:
             words = "stopping"
@@ -188,6 +201,12 @@ class EegWindow(SessionWindow):
         self.pausing.setText("Go on" if status.paused else "Pause")
         self.pausing.setEnabled(phase is not Phase.READY and not over)
         self.stopping.setEnabled(phase is not Phase.READY and not (over or self._asked_to_stop))
+
+    def _clear(self) -> None:
+        """Nothing that was read from anybody stays in sight."""
+        for panel in self.shown:
+            panel.hide()
+        self.stopped.show()
 
     def _follow_block(self, moment: Moment) -> None:
         if moment.number != self._block and self._block and self._screenshots:

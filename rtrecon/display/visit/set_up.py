@@ -10,14 +10,13 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QGridLayout,
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
-from rtrecon.check import Finding, ready
+from rtrecon.check.findings import Finding, ready
 from rtrecon.config import Session
 from rtrecon.display.theme import Text, Words
 from rtrecon.display.visit.fields import Field, StreamList
@@ -240,10 +239,8 @@ def _verdict(red: int, amber: int) -> str:
     return f"Ready, {amber} to look at" if amber else "Ready"
 
 
-def _label(text: str, buddy: QWidget) -> QLabel:
+def _label(text: str, buddy: QWidget) -> Words:
     """A name whose underlined letter leads to its field."""
-    label = QLabel()
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setText(text)
+    label = Words(text)
     label.setBuddy(buddy)
     return label

@@ -22,8 +22,9 @@ from rtrecon.display.eeg.signs import Light
 from rtrecon.display.eeg.trace import borders_between
 from rtrecon.display.screens import Participant, Screens, Spectators
 from rtrecon.display.screenshots import Screenshots
-from rtrecon.eeg.opening import open_eeg_session, read_plan
-from rtrecon.eeg.session import Quality
+from rtrecon.eeg.opening import open_eeg_session
+from rtrecon.eeg.plan import read_plan
+from rtrecon.eeg.seat import Quality
 from rtrecon.protocol.blocks import BlockPlan, Blocks, Moment
 from rtrecon.protocol.threshold import Crossing
 from rtrecon.scores import scores_of
@@ -208,6 +209,23 @@ def test_pause_and_stop_by_key_and_button(
     window.tick()
     assert window.pill.text() == "Ended"
     assert not window.pausing.isEnabled()
+
+
+def test_one_key_takes_everything_away_when_a_participant_stops(
+    session: HandFedEeg, window: EegWindow, qtbot: QtBot
+) -> None:
+    window.start()
+    lively(session)
+    window.tick()
+    assert window.rows[0].isVisible()
+    qtbot.keyClick(window, Qt.Key.Key_F8)
+    window.tick()
+    assert window.pill.text() == "Stopped by the participant"
+    assert not any(part.isVisible() for part in (*window.rows, window.block, window.left))
+    assert window.stopped.isVisible()
+    session.score("Ada", 0.5, 50.0)
+    window.tick()
+    assert list(session.recent)  # not looked at any more
 
 
 def test_closing_waits_for_the_end(session: HandFedEeg, window: EegWindow, qtbot: QtBot) -> None:

@@ -134,6 +134,20 @@ def test_what_is_blank_tells_nothing() -> None:
     assert isnan(own.present(Presentation(blank=True), 100.1).scores["Ada"].told)
 
 
+@pytest.mark.parametrize("when", When)
+def test_once_the_participant_has_stopped_nothing_is_told_and_nothing_stays(when: When) -> None:
+    """Not even the trial that the stop cuts off."""
+    recorder, outputs = Heard(), Heard()
+    own = scoring(recorder, outputs, when=when)
+    give(own, 0)
+    before = len(outputs.scores)
+    own.withdraw()
+    assert own.present(Presentation(), 100.1).scores == {}
+    give(own, 1)
+    own.finish()
+    assert len(outputs.scores) == len(recorder.scores) == before
+
+
 def test_a_trial_that_the_runs_end_cuts_off_is_scored() -> None:
     for event in (Event.RUN_END, Event.RUN_START):
         recorder = Heard()

@@ -143,6 +143,47 @@ def test_a_session_that_falls_silent_is_said_to_be_unheard_and_found_again(
     assert view.frames.take() is None
 
 
+def test_nothing_is_left_of_a_picture_once_the_participant_has_stopped(
+    told: Told, publish: Publish, follow: Follow
+) -> None:
+    """Not even one that waits for its stimulus, or for a window to take it."""
+    publish(told)
+    view = follow()
+    until(lambda: view.heard)
+    told.draw(3)
+    until(lambda: view.frames.peek() and view.presentation.frame)
+    told.frames.clear()
+    told.decoded = None
+    told.become(phase=Phase.WITHDRAWN)
+    until(lambda: view.status.phase is Phase.WITHDRAWN)
+    until(lambda: view.decoded is None)
+    assert view.frames.take() is None
+    assert view.presentation.frame is None
+
+
+def test_who_has_stopped_one_run_may_stop_the_next(
+    told: Told, publish: Publish, follow: Follow
+) -> None:
+    view = follow("participant")
+    first = publish(told)
+    until(lambda: view.heard)
+    view.withdraw()
+    assert view.presentation.blank
+    told.become(phase=Phase.WITHDRAWN)
+    told.ended = True
+    until(lambda: not view._withdrawal.is_alive())  # type: ignore[union-attr]
+    assert view.presentation.phase is Phase.WITHDRAWN
+    first.close()
+    second = Told()
+    publish(second)
+    until(lambda: view.status.phase is Phase.RUNNING)
+    assert not view.presentation.blank
+    view.withdraw()
+    assert view.presentation.blank
+    second.become(phase=Phase.WITHDRAWN)
+    until(lambda: not view._withdrawal.is_alive())  # type: ignore[union-attr]
+
+
 def test_the_end_of_a_session_is_no_silence(told: Told, publish: Publish, follow: Follow) -> None:
     view = follow()
     outlet = publish(told)
