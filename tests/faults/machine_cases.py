@@ -18,7 +18,7 @@ _ASKED = log("the window was closed while the session is on: asked whether to en
 MACHINE = (
     Case(
         "generator-slow", "each step of two pictures takes three seconds more",
-        shown=(trouble("draw", "pictures take longer than a TR: the last one … s"),),
+        shown=(trouble("draw", "pictures stand still, the generator does not answer: volumes are recorded"),),
         recorded=_ALL, recovers="with the next picture that is drawn in time", within_s=15.0,
         machine=lambda at: f"generator-slow={at}:3", count=LONG,
         back=Outcome.pictures_back_s, harmless=True,
@@ -26,7 +26,10 @@ MACHINE = (
     ),
     Case(
         "generator-stuck", "the generator never answers again, as with a driver that hangs",
-        shown=(trouble("draw", "does not answer…it is started again"),),
+        shown=(
+            trouble("draw", "pictures stand still, the generator does not answer: volumes are recorded"),
+            trouble("draw", "has not answered for … s and was ended; it is started again"),
+        ),
         recorded=_ALL, recovers="its process is ended and started again", within_s=20.0,
         machine=lambda at: f"generator-stuck={at}", count=LONG,
         back=Outcome.pictures_back_s, harmless=True,
@@ -42,7 +45,7 @@ MACHINE = (
     ),
     Case(
         "generator-raise", "the generator fails with an error",
-        shown=(message("volume … could not be drawn: RuntimeError: rehearsed: the generator fails"),),
+        shown=(message("volume … could not be drawn: … rehearsed: the generator fails"),),
         recorded=_ALL, recovers="with the next picture", within_s=5.0,
         machine=lambda at: f"generator-raise={at}",
         back=Outcome.pictures_back_s, harmless=True,
