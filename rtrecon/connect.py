@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 
 import pylsl
 from pylsl.util import LostError
@@ -16,10 +17,14 @@ log = logging.getLogger(__name__)
 
 POLL_S = 0.05  # how long one wait lasts, and so how soon a stop is honoured
 PACED_POLL_S = 0.005  # a paced sender waits that long for a marker to be taken
+Hears = Callable[[str], bool]
+"""Whether somebody hears the outlet with this uid."""
 
 
-def find_stream(name: str, wait_s: float, stop: threading.Event) -> pylsl.StreamInfo:
-    """The volume stream `name`.
+def find_stream(
+    name: str, wait_s: float, stop: threading.Event, after: Hears | None = None
+) -> pylsl.StreamInfo:
+    """The volume stream `name`; with `after`, the one that somebody else hears already.
 
     Raises
     ------
@@ -33,7 +38,11 @@ def find_stream(name: str, wait_s: float, stop: threading.Event) -> pylsl.Stream
     deadline = pylsl.local_clock() + wait_s
     volumes: list[pylsl.StreamInfo] = []
     while not volumes and pylsl.local_clock() < deadline and not stop.wait(POLL_S):
-        volumes = [info for info in search.results() if info.name() == name]
+        volumes = [
+            info
+            for info in search.results()
+            if info.name() == name and (after is None or after(info.uid()))
+        ]
     if not volumes:
         raise StreamMissing(_whats_there(search.results(), name, wait_s))
     if len({info.uid() for info in volumes}) > 1:
@@ -53,8 +62,13 @@ def _whats_there(found: list[pylsl.StreamInfo], name: str, wait_s: float) -> str
     )
 
 
-def open_volumes(found: pylsl.StreamInfo) -> tuple[Geometry, pylsl.StreamInlet]:
-    """The stream's geometry and an open inlet with a queue that fits it."""
+def open_volumes(
+    found: pylsl.StreamInfo, recover: bool = True
+) -> tuple[Geometry, pylsl.StreamInlet]:
+    """The stream's geometry and an open inlet with a queue that fits it.
+
+    `recover`: whether LSL itself looks for the source once it is gone, and connects to it first thing.
+    """
     check_claim(found, 1.0)
     probe = pylsl.StreamInlet(found, max_buflen=1, max_chunklen=1, recover=False)
     try:
@@ -63,9 +77,9 @@ def open_volumes(found: pylsl.StreamInfo) -> tuple[Geometry, pylsl.StreamInlet]:
         raise StreamMissing(f"stream '{found.name()}' went away: start its source again") from error
     # No processing flags: LSL's dejitter counts samples, not time, so that one lost volume
     # would move all later stamps.
-    buffer_s = wire.buffer_s(geometry)
-    check_claim(found, buffer_s)
-    inlet = pylsl.StreamInlet(found, max_buflen=buffer_s, max_chunklen=1, recover=True)
+    room_s = wire.room_s(geometry)
+    check_claim(found, room_s)
+    inlet = pylsl.StreamInlet(found, max_buflen=room_s, max_chunklen=1, recover=recover)
     try:
         inlet.open_stream(timeout=10.0)
     except (LslTimeoutError, LostError) as error:

@@ -13,12 +13,13 @@ from rtrecon.decode import Decode
 from rtrecon.feedback import Feedback
 from rtrecon.mailbox import Mailbox
 from rtrecon.protocol.scoring import Scoring
+from rtrecon.quality import STARTS_UP
 from rtrecon.receive import Receiver
 from rtrecon.record import Recorder
 from rtrecon.sham import Yoked
 from rtrecon.standing import FAULTS_IN_A_ROW, Standing
 from rtrecon.summary import Summary
-from rtrecon.types import UNMARKED, Brain, Decoded, Event, Marker, Phase, Volume
+from rtrecon.types import UNMARKED, Arrival, Brain, Decoded, Event, Marker, Phase, Volume
 
 log = logging.getLogger(__name__)
 
@@ -156,6 +157,13 @@ class Ingest:
             100 * decoded.confidence, 100 / len(self._artifact.candidates),
         )  # fmt: skip
 
+    def _tell_quality(self, arrival: Arrival) -> None:
+        """What counts less is for the log; what is left out, but for a run's start, for the operator."""
+        if arrival.reason:
+            excluded = arrival.weight == 0 and not arrival.reason.startswith(STARTS_UP)
+            tell = self._standing.say if excluded else log.info
+            tell(f"volume {arrival.number} counts {100 * arrival.weight:.0f} %: {arrival.reason}")
+
     def _take_volume(self, volume: Volume) -> None:
         if self.brain is None:
             self.brain = _brain(self._artifact, volume.data, self._receiver.geometry.affine)
@@ -176,10 +184,7 @@ class Ingest:
         arrival = self._preprocess.arrival
         assert arrival is not None
         self._recorder.arrival(arrival)
-        if arrival.reason:
-            log.info(
-                "volume %d counts %.0f %%: %s", volume.number, 100 * arrival.weight, arrival.reason
-            )
+        self._tell_quality(arrival)
         arrival = replace(arrival, decoded_ms=latency_ms)
         self._standing.change(trial=self._preprocess.trial, arrival=arrival)
         if self._standing.now.phase is Phase.WAITING:

@@ -38,8 +38,8 @@ class Hears(Protocol):
         ...
 
     @property
-    def marker_sources(self) -> tuple[str, ...]:
-        """Source ids of the marker streams that are heard."""
+    def outlets(self) -> tuple[str, ...]:
+        """Uids of the outlets that it hears and on which a sender may wait to be heard."""
         ...
 
     @property
@@ -175,10 +175,10 @@ class _Talk:
     def _tell(self) -> None:
         hears, recorder = self._keeper._hears, self._keeper._recorder
         folder = str(recorder.folder.resolve())
+        for outlet in hears.outlets:
+            self._once(keeping.HEARS + outlet.encode(errors="replace"))
         asked = [list(hears.streams), folder, hears.until_idle_s]
         self._once(keeping.LISTEN + json.dumps(asked).encode())
-        for source in hears.marker_sources:
-            self._once(keeping.JOINED + source.encode(errors="replace"))
         if hears.stopping:
             self._once(keeping.OVER)
         newest = recorder.newest

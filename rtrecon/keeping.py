@@ -26,7 +26,7 @@ from rtrecon.types import Event, Marker, Phase, Status, VolumeCounts
 
 log = logging.getLogger(__name__)
 
-LISTEN, JOINED, RECORDED, OVER, GOODBYE = b"L", b"J", b"R", b"O", b"B"  # what the session says
+LISTEN, HEARS, RECORDED, OVER, GOODBYE = b"L", b"H", b"R", b"O", b"B"  # what the session says
 LISTENS = b"L"  # the answer, with the number of marker streams that are heard; else why it does not
 MOST_BYTES = 1 << 16
 SILENT_S = 120.0  # after so long without anything the run is over, where the session had no limit
@@ -45,14 +45,17 @@ class Listening(Protocol):
         End after so long without anything.
     last_received : float
         LSL clock, s.
+    silent : bool
+        Nothing comes, and perhaps nothing is heard.
     """
 
     until_idle_s: float | None
     last_received: float
+    silent: bool
 
     @property
-    def marker_sources(self) -> tuple[str, ...]:
-        """Source ids of the marker streams that are heard."""
+    def marker_outlets(self) -> tuple[str, ...]:
+        """Uids of the outlets that markers come from."""
         ...
 
     def __iter__(self) -> Iterator[Any]: ...
@@ -188,7 +191,8 @@ class _Keeping:
         self._stop, self._asked = threading.Event(), threading.Event()
         self._alone = threading.Event()  # the session is no more
         self._changing = threading.Lock()
-        self._joined: set[str] = set()
+        self._heard: set[str] = set()  # uids of the outlets that the session hears
+        self._owes = False  # an answer
         self._streams: Sequence[str] = ()
         self._folder = Path()
         self._until_idle_s = SILENT_S
@@ -218,6 +222,7 @@ class _Keeping:
                 break
             except (StreamMissing, BadStream) as error:
                 self._say(str(error).encode()[:MOST_BYTES])
+                self._stop.wait(_AGAIN_S)
             except Exception:
                 if self._recorder is None:
                     raise  # another keeper is begun
@@ -228,7 +233,7 @@ class _Keeping:
             self._finish(self._recorder)
 
     def _receive(self) -> None:
-        listening = self._kept.listen(self._streams, self._stop, self._may_join)
+        listening = self._kept.listen(self._streams, self._stop, self._hears)
         with self._changing:
             self._listening = listening
             if self._recorder is not None:
@@ -237,12 +242,14 @@ class _Keeping:
         try:
             for item in listening:
                 self._take(item)
+                if self._owes:
+                    self._answer(listening)
         finally:
             listening.close()
 
-    def _may_join(self, source: str) -> bool:
-        """A marker stream's program may begin once it is heard, and that has to be by the session."""
-        return self._alone.is_set() or source in self._joined
+    def _hears(self, outlet: str) -> bool:
+        """A scanner or program may begin once it is heard, and that has to be by the session."""
+        return self._alone.is_set() or outlet in self._heard
 
     def _take(self, item: Any) -> None:
         with self._changing:
@@ -268,6 +275,11 @@ class _Keeping:
     def _status(self, phase: Phase, message: str) -> Status:
         return Status(phase, message, "", self._streams[0], self._kept.counts)
 
+    def _answer(self, listening: Listening) -> None:
+        """Say that what comes is heard here too; who waits for it in vain begins another keeper."""
+        self._owes = False
+        self._say(LISTENS + b"%d" % len(listening.marker_outlets))
+
     def _say(self, what: bytes) -> None:
         with suppress(OSError):
             self._pipe.send_bytes(what)
@@ -291,14 +303,15 @@ class _Keeping:
             self._streams, folder, until_idle_s = json.loads(what)
             self._folder, self._until_idle_s = Path(folder), until_idle_s or SILENT_S
             self._asked.set()
-        elif kind == JOINED:
-            self._joined.add(what.decode())
+        elif kind == HEARS:
+            self._heard.add(what.decode())
         elif kind == RECORDED:
             with self._changing:
                 self._kept.forget(json.loads(what))
                 listening = self._listening
-            if listening is not None:
-                self._say(LISTENS + b"%d" % len(listening.marker_sources))
+            self._owes = True
+            if listening is not None and not listening.silent:  # else with what comes next
+                self._answer(listening)
         elif kind == OVER:
             self._stop.set()
 

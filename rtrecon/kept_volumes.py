@@ -7,12 +7,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from rtrecon.errors import BadStream
 from rtrecon.held import Counted, Held, OnDisk
 from rtrecon.keeping import FIND_S
 from rtrecon.receive import Receiver
 from rtrecon.record import Recorder
 from rtrecon.session_folder import SessionFolder, open_session_folder
-from rtrecon.types import Marker, Volume, VolumeCounts
+from rtrecon.types import Geometry, Marker, Volume, VolumeCounts
 
 
 class KeptVolumes:
@@ -23,6 +24,7 @@ class KeptVolumes:
     def __init__(self) -> None:
         self.count = 0
         self._held, self._counted = Held(), Counted()
+        self._geometry: Geometry | None = None  # of what the session left
         self._session: SessionFolder
         self._disk: OnDisk  # what was there at the takeover
         self._recorder: Recorder
@@ -42,8 +44,16 @@ class KeptVolumes:
     ) -> Receiver:
         """As `Kept.listen`."""
         receiver = Receiver(streams[0], FIND_S, None, stop, after=after)
+        if not self._fits(receiver.geometry):
+            receiver.close()
+            raise BadStream(f"stream '{streams[0]}' sends other volumes than the session's")
         self._held.near_s = receiver.geometry.tr_s / receiver.geometry.speed / 2
         return receiver
+
+    def _fits(self, geometry: Geometry) -> bool:
+        """Whether such volumes can be put to those that the session left."""
+        ours = self._geometry
+        return ours is None or (ours.shape, ours.tr_s) == (geometry.shape, geometry.tr_s)
 
     def hold(self, item: Volume | Marker) -> None:
         """As `Kept.hold`."""
@@ -55,8 +65,8 @@ class KeptVolumes:
 
     def resume(self, folder: Path) -> Recorder:
         """As `Kept.resume`."""
-        geometry = open_session_folder(folder).geometry
-        self._recorder = Recorder(folder, geometry, {}, resumed=True)
+        self._geometry = open_session_folder(folder).geometry
+        self._recorder = Recorder(folder, self._geometry, {}, resumed=True)
         with ExitStack() as failing:
             failing.callback(self._recorder.close)
             self._session = open_session_folder(folder)

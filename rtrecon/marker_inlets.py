@@ -11,7 +11,7 @@ from pylsl.util import LostError
 from pylsl.util import TimeoutError as LslTimeoutError
 
 from rtrecon import wire
-from rtrecon.connect import Clock
+from rtrecon.connect import Clock, Hears
 from rtrecon.errors import BadStream
 from rtrecon.network import check_claim
 from rtrecon.types import Marker
@@ -36,13 +36,26 @@ class MarkerInlets:
     name : str
         Of the volume stream.
     after : callable, optional
-        Says of a source id whether another has joined it: only then it is joined here, and at once.
+        Says of an outlet whether another has joined it: only then it is joined here, and at once. LSL
+        does not find a program again by itself then: that one has to have it again before.
+    belongs : callable, optional
+        Says of a stream whether it is one for this volume stream, and no other scanner's.
+    say : callable
+        Told once of each thing that the operator has to know, from any thread.
     """
 
-    def __init__(self, name: str, after: Callable[[str], bool] | None = None) -> None:
-        self._after = after
-        self.sources: tuple[str, ...] = ()
-        """Source ids of those that have joined once; may be read from any thread."""
+    def __init__(
+        self,
+        name: str,
+        after: Hears | None = None,
+        belongs: Callable[[pylsl.StreamInfo], bool] = lambda info: True,
+        say: Callable[[str], None] = log.warning,
+    ) -> None:
+        self._after, self._belongs, self._say = after, belongs, say
+        self.outlets: tuple[str, ...] = ()
+        """Uids of those that have joined, or that markers came from; may be read from any thread."""
+        self._listed: dict[str, list[str]] = {}  # uids, by source
+        self._reconnected: set[str] = set()  # LSL has found these programs, started anew
         self._search = pylsl.ContinuousResolver(
             "name", wire.marker_stream(name), forget_after=_FORGOTTEN_S
         )
@@ -100,19 +113,34 @@ class MarkerInlets:
     def _look(self) -> None:
         """Connecting takes a second that volumes must not wait: each stream joins in a thread."""
         self._take_connected()
-        heard: set[str] = set()
+        self._listed = {}
         for info in self._search.results():
-            source = info.source_id() or info.uid()
+            source = self._source(info)
             if info.type() != wire.MARKER_TYPE or not self._usable(source, info):
                 continue
-            if source in heard:
+            if not self._belongs(info):
+                self._leave(source)
+                continue
+            if source in self._listed:
                 self._doubt(source, info)
             elif self._may_join(source):
                 self._joining[source] = threading.Thread(
                     target=self._join, args=(source, info), name="rtrecon-markers"
                 )
                 self._joining[source].start()
-            heard.add(source)
+            self._listed.setdefault(source, []).append(info.uid())
+            if source in self._reconnected and info.uid() not in self.outlets:
+                self._reconnected.discard(source)
+                self._heard_from(info.uid())
+
+    def _leave(self, source: str) -> None:
+        """It was heard as long as its scanner was, and that one is back beside another."""
+        if (inlet := self._inlets.pop(source, None)) is not None:
+            inlet.close()
+
+    def _source(self, info: pylsl.StreamInfo) -> str:
+        """What is joined once: a program over its restarts, or each outlet that another has."""
+        return str(info.uid() if self._after else info.source_id() or info.uid())
 
     def _may_join(self, source: str) -> bool:
         known = source in self._inlets or source in self._joining
@@ -136,7 +164,8 @@ class MarkerInlets:
         inlet = None
         try:
             inlet = _Inlet(info, at_once=self._after is not None)
-            self.sources = (*self.sources, source)
+            log.info("%s is heard", _named(info))
+            self._heard_from(info.uid())
         except (LslTimeoutError, LostError):
             self._tell(source, f"{_named(info)} does not answer: its markers are not heard")
         self._connected.put((source, inlet))
@@ -145,12 +174,21 @@ class MarkerInlets:
     def _new(self, source: str, inlet: "_Inlet", wait_s: float) -> list[Marker]:
         came: list[Marker] = []
         try:
-            came.extend(inlet.new(wait_s))  # what was read before a loss stays
+            came.extend(inlet.new(wait_s, self._skip))  # what was read before a loss stays
+            if inlet.reconnected:
+                self._reconnected.add(source)
+            listed = self._listed.get(source, [])
+            if came and len(listed) == 1:  # in case that LSL did not say so
+                self._heard_from(listed[0])
         except LostError:  # it had no source id to be found again by
             log.warning("%s ended: markers are heard again once it is back", inlet.named)
             del self._inlets[source]
             self._not_before[source] = pylsl.local_clock() + 2 * _FORGOTTEN_S
         return came
+
+    def _heard_from(self, uid: str) -> None:
+        if uid not in self.outlets:
+            self.outlets = (*self.outlets, uid)
 
     def _usable(self, source: str, info: pylsl.StreamInfo) -> bool:
         if info.channel_format() != pylsl.cf_string or info.channel_count() != 1:
@@ -175,28 +213,35 @@ class MarkerInlets:
                 f"{_named(info)} is there twice and only one is heard: give each program its own",
             )
 
+    def _skip(self, named: str, error: Exception) -> None:
+        log.warning("a marker was skipped: %s", error)
+        self._tell(
+            f"{named} unread", f"{named} sends what cannot be read as a marker: the log has each"
+        )
+
     def _tell(self, about: str, what: str) -> None:
         if about not in self._told and len(self._told) < _MOST:
             self._told.add(about)
-            log.warning("%s", what)
+            self._say(what)
 
 
 class _Inlet:
     """One stream, open, with its own clock. The constructor waits for the sender's answers.
 
-    `at_once`: another has joined before, and its sender counts on that one.
+    `at_once`: another has joined before, its sender counts on that one, and does so again after it
+    was gone: this is of no use then, and says so.
     """
 
     def __init__(self, info: pylsl.StreamInfo, at_once: bool = False) -> None:
         self.named = _named(info)
-        self._inlet = pylsl.StreamInlet(info, max_buflen=_BUFFER_S, recover=True)
+        self._inlet = pylsl.StreamInlet(info, max_buflen=_BUFFER_S, recover=not at_once)
         if at_once:
             self._inlet.open_stream(timeout=10.0)
         self._clock = Clock(self._inlet)  # first: once it is open, its sender counts on us
         self._inlet.open_stream(timeout=10.0)
 
-    def new(self, wait_s: float) -> Iterator[Marker]:
-        """Markers until none has come for `wait_s`, on the local clock; what is none is told."""
+    def new(self, wait_s: float, skip: Callable[[str, Exception], None]) -> Iterator[Marker]:
+        """Markers until none has come for `wait_s`, on the local clock; what is none is skipped."""
         for _ in range(_MOST):
             try:
                 sample, stamp = self._inlet.pull_sample(timeout=wait_s)
@@ -204,7 +249,12 @@ class _Inlet:
                     return
                 yield wire.marker_of(sample[0], stamp + self._clock.correction())
             except (BadStream, UnicodeDecodeError) as error:
-                log.warning("a marker was skipped: %s", error)
+                skip(self.named, error)
+
+    @property
+    def reconnected(self) -> bool:
+        """Whether LSL has found the program, started anew, since this was asked last."""
+        return bool(self._inlet.was_clock_reset())
 
     def close(self) -> None:
         self._inlet.close_stream()

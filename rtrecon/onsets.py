@@ -1,6 +1,7 @@
 """Trials' onsets in run time, worked out of stamps where their markers do not say them."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from math import isnan
 
@@ -23,10 +24,14 @@ class Onsets:
     far_s : float
         A stamp further than this from the newest volume's may have been made by another clock: one
         that was set in between. The next volume then tells the onset.
+    say : callable
+        Told what the operator has to know.
     """
 
-    def __init__(self, speed: float, far_s: float) -> None:
-        self._speed, self._far_s = speed, far_s
+    def __init__(
+        self, speed: float, far_s: float, say: Callable[[str], None] = log.warning
+    ) -> None:
+        self._speed, self._far_s, self._say = speed, far_s, say
         self._held: list[Marker] = []
         self._newest: tuple[float, float] | None = None  # run time of a volume's end, and its stamp
 
@@ -76,7 +81,7 @@ class Onsets:
         """A pause, or somebody set the clock of whoever stamps: run time goes by the numbers."""
         step_s = (now[1] - before[1]) - (now[0] - before[0]) / self._speed
         if abs(step_s) > self._far_s:
-            log.warning(
-                "the volumes' stamps step by %+.1f s at run time %.1f s: onsets go by the numbers",
-                step_s, now[0],
-            )  # fmt: skip
+            self._say(
+                f"the volumes' stamps step by {step_s:+.1f} s at run time {now[0]:.1f} s: "
+                "onsets go by the numbers"
+            )

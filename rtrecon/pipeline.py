@@ -148,6 +148,7 @@ class Pipeline:
         self._done = threading.Event()
         self._withdrawn = threading.Event()
         self.at_withdrawal: list[Callable[[], None]] = [recorder.withdraw]  # who else records
+        receiver.say = self._standing.say  # last: its own threads may have something to say at once
 
     def start(self) -> None:
         """Start the threads; the receiver is read from now on."""

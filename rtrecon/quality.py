@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from rtrecon.types import read_only
 
+STARTS_UP = "start-up volume"
 START_UP = 3  # volumes at a run's start, brighter than the rest (T1 saturation)
 USUAL_VOLUMES = 100.0  # over which the usual change is measured
 _PRIOR_VOLUMES = 5.0  # that the calibration is worth in it
@@ -78,7 +79,7 @@ class Inspect:
         alive = np.isfinite(values) & (values != 0) & ~self._stuck(values)
         if self._seen <= START_UP:
             # Not kept either: the fall from a bright one to the first ordinary one is no artefact.
-            reason = f"start-up volume {self._seen} of {START_UP}"
+            reason = f"{STARTS_UP} {self._seen} of {START_UP}"
             return Quality(0.0, read_only(alive), nan, reason)
         if not alive.any():
             return self._judged(values, 0.0, alive, nan, "no voxel has a signal")

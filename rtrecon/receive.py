@@ -2,20 +2,30 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pylsl
 from numpy.typing import NDArray
+from pylsl.util import LostError
 
 from rtrecon import wire
-from rtrecon.connect import PACED_POLL_S, POLL_S, Clock, find_stream, open_volumes, taken_of
+from rtrecon.connect import (
+    PACED_POLL_S,
+    POLL_S,
+    Clock,
+    Hears,
+    find_stream,
+    open_volumes,
+    taken_of,
+)
 from rtrecon.count import Count
 from rtrecon.errors import BadStream
 from rtrecon.lookout import Lookout
 from rtrecon.marker_inlets import MarkerInlets
 from rtrecon.onsets import Onsets
+from rtrecon.printable import printable
 from rtrecon.types import Event, Marker, Times, Volume, VolumeCounts
 from rtrecon.volume_fault import CAME_LATE, VolumeFault
 from rtrecon.watchdogs import Standstill
@@ -26,6 +36,7 @@ SILENCE_TRS = 3  # after so many TRs without a volume the stream counts as silen
 TAIL_S = 2.0  # what is still under way when the end marker comes gets this long
 _GRACE_S = 0.02  # that markers get to come before a volume of a backlog
 _LATEST = 1e12  # s, of any clock
+_LONGEST = 400  # characters of what is told
 _MAX_GAP = 10_000  # a volume number further ahead than this is no number
 
 
@@ -35,7 +46,9 @@ class Receiver:
     A volume with a `fault` is for the record alone; it is not among those received. One whose number
     was there already may be passed on behind the next, which tells whether a new run has begun.
     Iterate in one thread; `counts`, `geometry`, `last_received`, `markers_joined`, `looks` (which
-    moves as long as somebody iterates) and `waiting` may be read from any.
+    moves as long as somebody iterates), `waiting` and `trouble` may be read from any.
+    `say` is called, from several threads, with what the operator has to know: whoever has an operator
+    puts its own there.
     Iteration ends when the run is over: at the end marker (and the last volume it promises),
     after `until_idle_s` without a volume, or when `stop` is set.
 
@@ -49,9 +62,9 @@ class Receiver:
         End after so long without a volume; None waits for ever.
     stop : threading.Event
     after : callable, optional
-        Says of a marker stream, by its source id, whether the receiver beside which this one listens
-        hears it: it is heard here only then, so that its program does not begin before that one
-        listens, and a paced sender is told of nothing that is taken here.
+        Says of an outlet whether the receiver beside which this one listens hears it: it is heard
+        here only then. So no scanner and no program begins, at first or again after it was gone,
+        before that one listens; and a paced sender is told of nothing that is taken here.
 
     Raises
     ------
@@ -65,37 +78,43 @@ class Receiver:
         wait_s: float,
         until_idle_s: float | None,
         stop: threading.Event,
-        after: Callable[[str], bool] | None = None,
+        after: Hears | None = None,
     ) -> None:
-        found = find_stream(name, wait_s, stop)
+        found = find_stream(name, wait_s, stop, after)
         self.name = name
         self.stop = stop
+        self.say: Callable[[str], None] = log.warning
         self.until_idle_s = until_idle_s
-        self.geometry, self._volumes = open_volumes(found)
+        self.geometry, self._volumes = open_volumes(found, recover=after is None)
+        self.uid = found.uid()
+        """Of the outlet that volumes come from; may be read from any thread."""
+        self._reconnected = False  # LSL has found the source, started anew
         self._taken = taken_of(self._volumes) if after is None else None
         self._clock = Clock(self._volumes)
         tr_s = self.geometry.tr_s / self.geometry.speed
         self._silent_s = max(SILENCE_TRS * tr_s, 0.5)
         self._count, self._fault_of = Count(tr_s), VolumeFault()
         self._doubtful: Volume | None = None  # its number was there: the next tells what it is
-        self._markers = MarkerInlets(name, after)
-        self.markers_joined = self._markers.joined
         self.counts = VolumeCounts()
         self.last_received = pylsl.local_clock()  # of a volume; before the first, of listening
         self.silent = False
         self.looks = 0
         self._idle = Standstill()
         self._last_stamp = -np.inf
-        self._onsets = Onsets(self.geometry.speed, self._silent_s)
+        self._onsets = Onsets(self.geometry.speed, self._silent_s, self._tell)
         self._end: Marker | None = None
         self._end_came = np.inf  # LSL clock, s
-        self._lookout = Lookout(found, self.geometry, self._silent_s, lambda: self.last_received)
+        self._lookout = Lookout(
+            found, self.geometry, self._silent_s, lambda: self.last_received, after, self._tell
+        )
+        self._markers = MarkerInlets(name, after, self._lookout.has_markers, self._tell)
+        self.markers_joined = self._markers.joined
 
     def __iter__(self) -> Iterator[Volume | Marker]:
         self.last_received = pylsl.local_clock()  # what has come since connecting waits to be read
         poll_s = POLL_S if self._taken is None else PACED_POLL_S
         while not (self.stop.is_set() or self._over()):
-            samples, stamps = self._volumes.pull_chunk(poll_s, max_samples=1, as_numpy=True)
+            samples, stamps = self._pull(poll_s)
             received = pylsl.local_clock()
             if len(stamps) and self._count.expected == 0:
                 self._markers.let_join()
@@ -120,6 +139,11 @@ class Receiver:
         return int(self._volumes.samples_available())
 
     @property
+    def trouble(self) -> str:
+        """Who sends under this name and is not heard, and why; empty: nobody."""
+        return _short(self._lookout.trouble)
+
+    @property
     def at(self) -> int:
         """Number of the newest volume that was looked at; -1 before the first."""
         return self._count.expected - 1
@@ -135,9 +159,14 @@ class Receiver:
         return self.stop.is_set()
 
     @property
-    def marker_sources(self) -> tuple[str, ...]:
-        """Source ids of the marker streams that are heard."""
-        return self._markers.sources
+    def outlets(self) -> tuple[str, ...]:
+        """Uids of all that is heard: what volumes come from, then what markers come from."""
+        return (self.uid, *self.marker_outlets)
+
+    @property
+    def marker_outlets(self) -> tuple[str, ...]:
+        """Uids of the outlets that markers come from."""
+        return self._markers.outlets
 
     def close(self) -> None:
         """Let go of the streams."""
@@ -146,6 +175,25 @@ class Receiver:
         self._volumes.close_stream()
         self._markers.close()
         self._taken = None
+
+    def _pull(self, poll_s: float) -> tuple[NDArray[np.generic], Sequence[float]]:
+        try:
+            samples, stamps = self._volumes.pull_chunk(poll_s, max_samples=1, as_numpy=True)
+            if self._volumes.was_clock_reset():
+                self._lookout.recovered.set()
+                self._reconnected = True
+            if len(stamps) or self._reconnected:
+                self._know_outlet()
+            return samples, stamps
+        except LostError:  # of a source that LSL does not look for: the lookout does
+            self._lookout.lost.set()
+            self.stop.wait(poll_s)
+            return np.empty(0), ()
+
+    def _know_outlet(self) -> None:
+        """The lookout may find a restarted source later than LSL, or find out that it does not fit."""
+        if self.uid != self._lookout.uid and not self._lookout.misfit:
+            self.uid, self._reconnected = self._lookout.uid, False
 
     def _over(self) -> bool:
         now = pylsl.local_clock()
@@ -187,7 +235,9 @@ class Receiver:
         """Another source has taken the place of the one that went."""
         while not self._lookout.successors.empty():
             gone = self._volumes
+            self._lookout.lost.clear()  # first: it looks for a successor while none waits here
             self._volumes, self._clock = self._lookout.successors.get()
+            self.uid = self._lookout.uid
             gone.close_stream()
 
     def _take(
@@ -225,7 +275,7 @@ class Receiver:
         if newer is None or not self._count.begins_anew(_place(volume), _place(newer)):
             yield self._of_before(volume)
             return
-        log.warning("the volume numbers began again at %d: taken as a new run", volume.number)
+        self._tell(f"the volume numbers began again at {volume.number}: taken as a new run")
         self._begin(volume.number)
         yield Marker(Event.RUN_START)
         yield from self._next(volume)
@@ -309,9 +359,17 @@ class Receiver:
             log.warning("%d volume(s) lost at the end of the run", missing)
         yield self._end
 
+    def _tell(self, what: str) -> None:
+        self.say(_short(what))
+
     def _counted(self, **more: int) -> None:
         changed = {key: getattr(self.counts, key) + value for key, value in more.items()}
         self.counts = replace(self.counts, **changed)
+
+
+def _short(what: str) -> str:
+    """Names in it are as long as whoever is on the network likes."""
+    return printable(what[:_LONGEST])
 
 
 def _place(volume: Volume) -> tuple[int, float]:

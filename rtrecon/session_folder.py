@@ -65,11 +65,20 @@ class RecordedFolder:
     @property
     def whole(self) -> bool:
         """Whether the session's own process came to its end: else what is derived may lack its last."""
+        return bool(self._summary) and "kept_by" not in self._summary
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether a participant has stopped it: what came last may not have been worked on."""
+        return bool(self._summary.get("withdrawn"))
+
+    @property
+    def _summary(self) -> dict[str, Any]:
         try:
             summary = json.loads(bounded_text(self.folder / "summary.json"))
         except (OSError, ValueError):
-            return False
-        return isinstance(summary, dict) and "kept_by" not in summary
+            return {}
+        return summary if isinstance(summary, dict) else {}
 
     def lines(self, name: str) -> list[dict[str, Any]]:
         """The whole lines of one of its JSON files (`settings.jsonl`).

@@ -49,13 +49,14 @@ def watch_keeper(dogs: Watchdogs, keeper: Keeper) -> None:
 def watch_receiver(dogs: Watchdogs, receiver: Receiver, alive: Callable[[], bool]) -> None:
     """Watch the thread that receives and decodes; `alive`: whether it is at work."""
 
-    def silent(now: float) -> Wrong | None:
-        what = (
-            f"no volume comes from '{receiver.name}': it is waited for, and the last picture stays"
-        )
-        return Wrong(what, receiver.last_received) if receiver.silent else None
+    def unheard(now: float) -> Wrong | None:
+        other = receiver.trouble
+        if not receiver.silent:
+            return Wrong(other, now) if other else None
+        why = f", and {other}" if other else ": it is waited for, and the last picture stays"
+        return Wrong(f"no volume comes from '{receiver.name}'{why}", receiver.last_received)
 
-    room_s = wire.buffer_s(receiver.geometry)
+    room_s = wire.room_s(receiver.geometry)
     stuck = standstill(
         lambda: alive() and receiver.counts.received > 0,
         lambda: receiver.looks,
@@ -74,7 +75,7 @@ def watch_receiver(dogs: Watchdogs, receiver: Receiver, alive: Callable[[], bool
             "is older than it looks"
         ),
     )
-    dogs.add("receive", silent, logs=False)
+    dogs.add("receive", unheard, logs=False)
     dogs.add("decode", first_of(stuck, behind))
 
 

@@ -23,10 +23,12 @@ VIEW_TYPE = "View"
 HEADER = 4  # values before the voxels: number % 2**15, number // 2**15, two reserved (0)
 _WORD = 1 << 15  # what an int16 and a float32 both hold exactly
 _LSL_FORMAT = {"int16": pylsl.cf_int16, "float32": pylsl.cf_float32}
+_OF_SCANNER = "-markers"
 _MAX_EDGE = 1024
 _MAX_VOXELS = 1 << 24
 _MAX_TEXT = 4096
 _MAX_ECHOES = 16
+_BUFFER_S = 90.0  # more than the minute's cut that is promised to lose nothing
 _BUFFER_BYTES = 256e6
 _FIELD_TYPES: dict[str, tuple[type, ...]] = {
     "trial_type": (str,), "stim_file": (str,), "caption": (str,),
@@ -37,6 +39,16 @@ _FIELD_TYPES: dict[str, tuple[type, ...]] = {
 def marker_stream(name: str) -> str:
     """Name of the marker stream that belongs to the volume stream `name`."""
     return f"{name}-markers"
+
+
+def marker_source(scanner: str) -> str:
+    """Source id of the marker stream of the scanner whose volumes have the source id `scanner`."""
+    return f"{scanner}{_OF_SCANNER}"
+
+
+def scanner_of(marker_source: str) -> str:
+    """Source id of the scanner whose own marker stream has this one; empty: it is no scanner's."""
+    return marker_source.removesuffix(_OF_SCANNER) if marker_source.endswith(_OF_SCANNER) else ""
 
 
 def taken_stream(name: str) -> str:
@@ -50,14 +62,24 @@ def view_stream(name: str) -> str:
 
 
 def buffer_s(geometry: Geometry) -> int:
-    """Seconds of volumes that either end of the stream keeps.
+    """Seconds of volumes that a sender keeps of what cannot be sent.
 
-    A minute or 256 MB, but never under 4 volumes: with a queue of one sample `pull_chunk`
+    A minute and a half or 256 MB, but never under 4 volumes: with a queue of one sample `pull_chunk`
     ignores its timeout for ever (FACTS: int(rate x buffer) <= 1), and overflow drops the oldest.
     """
     rate = geometry.speed / geometry.tr_s
     affordable = _BUFFER_BYTES / (geometry.n_voxels * np.dtype(geometry.dtype).itemsize * rate)
-    return math.ceil(max(4 / rate, min(60.0, affordable)))
+    return math.ceil(max(4 / rate, min(_BUFFER_S, affordable)))
+
+
+def room_s(geometry: Geometry) -> int:
+    """Seconds of volumes that a receiver has room for.
+
+    After a cut all that the sender and the network kept comes at once, and what is sent from then
+    on. On a busy machine it may all be there before the first is read, so that room for as much as
+    the sender keeps would be too little by one.
+    """
+    return 2 * buffer_s(geometry)
 
 
 def volume_info(
@@ -279,7 +301,7 @@ class ScannerOutlet:
         info = volume_info(name, geometry, source, paced, acquired_from)
         check_claim(info, buffer_s(geometry))
         self._volumes = pylsl.StreamOutlet(info, max_buffered=buffer_s(geometry))
-        self._markers = pylsl.StreamOutlet(marker_info(name, f"{source}-markers"))
+        self._markers = pylsl.StreamOutlet(marker_info(name, marker_source(source)))
         expose(name, "the person's brain volumes")
         expose(marker_stream(name), "what the person is shown")
 

@@ -16,12 +16,14 @@ from simulator.schedule import Raw, Sending, Turn
 
 log = logging.getLogger(__name__)
 
-GRACE_S = 2.0  # what is on its way is lost when an outlet goes, and LSL cannot say whether any is
+GRACE_S = 10.0  # what is on its way is lost when an outlet goes, and LSL cannot say whether any is
 _SETTLE_S = 0.2  # a scanner that is killed had sent what came before
 _SETTLED_S = 1.0  # an inlet that has just found it again may connect once more
 _BACK_S = 30.0  # so long a restarted scanner waits for somebody who listens
 _TURN_S = 0.1
 _POLL_S = 0.05
+OTHERS = "of the second scanner"
+"""What each marker of a second scanner speaks of."""
 
 
 class Cable(Protocol):
@@ -94,6 +96,8 @@ class Outlets:
                 self._second.send_volume(what.number, _other(what.data), stamp)
         elif isinstance(what, Marker):
             self.now.send_marker(what, stamp)
+            if self._second is not None:
+                self._second.send_marker(replace(what, trial_type=OTHERS), stamp)
         else:
             self.now.send_text(what.content, stamp)
 

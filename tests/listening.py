@@ -2,6 +2,9 @@
 
 import configparser
 import os
+import re
+import shutil
+import subprocess
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -54,6 +57,26 @@ def watched(*programs: int) -> Iterator[set[Socket]]:
     finally:
         stop.set()
         thread.join()
+
+
+def by_ss(program: int) -> set[Socket]:
+    """Where a process and its descendants wait for anybody, as `ss` says it; empty without `ss`."""
+    if shutil.which("ss") is None:
+        return set()
+    try:
+        tree = {program, *(child.pid for child in psutil.Process(program).children(recursive=True))}
+    except psutil.Error:
+        return set()
+    told = subprocess.run(["ss", "-Hlntup"], capture_output=True, text=True, check=True)
+    lines = told.stdout.splitlines()
+    return {_told(line) for line in lines if tree & set(map(int, re.findall(r"pid=(\d+)", line)))}
+
+
+def _told(line: str) -> Socket:
+    """Of a line like `udp UNCONN 0 0 0.0.0.0:16571 0.0.0.0:* users:(...)`."""
+    kind, _, _, _, local, *_ = line.split()
+    address, _, port = local.rpartition(":")
+    return Socket(kind, "[::]" if address == "*" else address.partition("%")[0], int(port), "")
 
 
 def lsl_ports() -> range:

@@ -1,6 +1,7 @@
 """What every operator's window does: look often, start once, and stay until its session has ended."""
 # ruff: noqa: N802  (Qt names what it calls)
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -16,6 +17,8 @@ from rtrecon.display.question import Question
 from rtrecon.display.screenshots import Screenshots
 from rtrecon.display.shown import Leaves
 from rtrecon.types import Phase, Status
+
+log = logging.getLogger(__name__)
 
 LINGER_MS = 400  # between a session's end and closing by itself
 
@@ -171,6 +174,7 @@ class SessionWindow(Leaves):
     def _ask(self) -> None:
         if self.question is not None:
             return
+        log.info("the window was closed while the session is on: asked whether to end it")
         self.question = Question(
             "The session is on. End it?", "Its folder is completed then, and the window closes. Escape goes on.",
             "Go on", "End the session", self,

@@ -222,6 +222,29 @@ class EegInlet:
         self._opened, self._lost = opened, False
 
 
+def describe_eeg(name: str, wait_s: float, stop: threading.Event) -> tuple[Signal, float]:
+    """What a stream says of itself, and what to add to its stamps to have them on the local clock, s.
+
+    nan: its clock does not answer. Nobody's samples are asked for.
+
+    Raises
+    ------
+    StreamMissing, BadStream
+    """
+    search = pylsl.ContinuousResolver("name", name, forget_after=_FORGOTTEN_S)
+    info = _found(search, name, wait_s, stop)
+    check(info)
+    inlet = pylsl.StreamInlet(info, max_buflen=1, recover=False)
+    try:
+        signal = signal_of(inlet.info(timeout=_OPEN_S))
+    except (LslTimeoutError, LostError) as error:
+        raise _silent(name) from error
+    try:
+        return signal, float(inlet.time_correction(timeout=_OPEN_S))
+    except (LslTimeoutError, LostError):
+        return signal, float("nan")
+
+
 def open_inlets(names: Sequence[str], wait_s: float, stop: threading.Event) -> list[EegInlet]:
     """Several people's, all at the same time: each takes a second or two. All or none.
 
@@ -275,12 +298,14 @@ class _Opened:
             self.clock = Clock(self.inlet)
             self.inlet.open_stream(timeout=_OPEN_S)
         except (LslTimeoutError, LostError) as error:
-            raise StreamMissing(
-                f"stream '{info.name()}' does not answer: start its source again"
-            ) from error
+            raise _silent(info.name()) from error
 
     def close(self) -> None:
         self.inlet.close_stream()
+
+
+def _silent(name: str) -> StreamMissing:
+    return StreamMissing(f"stream '{name}' does not answer: start its source again")
 
 
 def _found(

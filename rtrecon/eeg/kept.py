@@ -65,11 +65,12 @@ class EegListening:
         self._markers = MarkerInlets(name, after)
         self.until_idle_s: float | None = None
         self.last_received = pylsl.local_clock()
+        self.silent = False  # LSL finds a source again by itself
 
     @property
-    def marker_sources(self) -> tuple[str, ...]:
-        """As `Listening.marker_sources`."""
-        return self._markers.sources
+    def marker_outlets(self) -> tuple[str, ...]:
+        """As `Listening.marker_outlets`."""
+        return self._markers.outlets
 
     def __iter__(self) -> Iterator[Came | Marker]:
         while not (self._stop.is_set() or self._silent()):

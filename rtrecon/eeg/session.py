@@ -138,9 +138,9 @@ class EegSession:
         self._stop.set()
 
     @property
-    def marker_sources(self) -> tuple[str, ...]:
-        """Source ids of the marker streams that are heard."""
-        return self._markers.sources
+    def outlets(self) -> tuple[str, ...]:
+        """Uids of the outlets that markers come from: of those alone somebody may wait to be heard."""
+        return self._markers.outlets
 
     @property
     def stopping(self) -> bool:
@@ -361,6 +361,7 @@ class EegSession:
             "began": _known(self._timeline.zero),
             "elapsed_s": _known(min(self.elapsed, self.blocks.duration_s)),
             "people": {seat.person.name: seat.as_json() for seat in self._seats},
+            "withdrawn": self._status.phase is Phase.WITHDRAWN,
         }
 
 

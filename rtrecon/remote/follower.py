@@ -17,7 +17,7 @@ from rtrecon.config import Settings
 from rtrecon.connect import Clock
 from rtrecon.errors import BadStream
 from rtrecon.mailbox import Mailbox
-from rtrecon.network import check_claim
+from rtrecon.network import check_claim, expose
 from rtrecon.remote.messages import KINDS, State, Stimulus, message_of
 from rtrecon.types import (
     Brain,
@@ -32,7 +32,7 @@ from rtrecon.types import (
     Status,
     Trial,
 )
-from rtrecon.wire import VIEW_TYPE, marker_info, text_of, view_stream
+from rtrecon.wire import VIEW_TYPE, marker_info, marker_stream, text_of, view_stream
 
 log = logging.getLogger(__name__)
 
@@ -180,6 +180,7 @@ class Follower:
     def _tell_withdrawal(self) -> None:
         """Offer the marker until the session has heard it."""
         outlet = pylsl.StreamOutlet(marker_info(self.name, source_id=""))
+        expose(marker_stream(self.name), "that the participant stops")
         text = text_of(Marker(Event.WITHDRAW))
         while not (self._state.status.phase.over or self._stop.is_set()):
             if outlet.wait_for_consumers(_POLL_S):

@@ -27,7 +27,10 @@ from tests.faults.matrix import run_matrix
 def main() -> int:
     """Run what is asked for; 1 where a promise is broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--only", action="append", metavar="NAME", help="this fault; several times")
+    parser.add_argument(
+        "--only", action="append", metavar="NAME", choices=[case.name for case in CASES],
+        help="this fault; several times",
+    )  # fmt: skip
     parser.add_argument("--jobs", type=int, default=8, metavar="N", help="sessions at once [8]")
     parser.add_argument("--plans", type=int, metavar="COUNT", help="so many plans drawn by chance")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the first plan [0]")
@@ -47,13 +50,15 @@ def main() -> int:
         from tests.faults.plans import run_plans
 
         seeds = range(given.seed, given.seed + given.plans)
-        broken, done = run_plans(given.output, seeds, given.jobs)
+        done, again, broken = run_plans(given.output, seeds, given.jobs)
     else:
         chosen = [case for case in CASES if not given.only or case.name in given.only]
         lines = run_matrix(given.output, chosen, given.jobs)
-        broken, done = sum(bool(line.broken) for line in lines), len(lines)
+        done, again = len(lines), sum(line.tries > 1 for line in lines)
+        broken = sum(bool(line.broken) for line in lines)
+    what, took_s = "plans" if given.plans else "cases", time.monotonic() - began
     print(
-        f"{done} {'plans' if given.plans else 'cases'} in {time.monotonic() - began:.0f} s: {broken or 'none'} broken"
+        f"{done} {what} in {took_s:.0f} s: {broken or 'none'} broken, {again or 'none'} done again"
     )
     return 1 if broken else 0
 

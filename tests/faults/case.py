@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tests.faults.checks import Check
 from tests.faults.outcome import Outcome
-
-Check = Callable[[Outcome], str]
-"""What is broken, in words; empty where the promise is kept."""
+from tests.faults.shown import Shown
 
 WHEN = ("start", "middle", "end")
 COUNT = 60
@@ -23,7 +22,9 @@ class Case:
         Of the fault, as `--faults` has it.
     what : str
         What happens, for people.
-    shown, recorded, recovers : str
+    shown : tuple of Shown
+        What is promised to be shown, and is looked for.
+    recorded, recovers : str
         The promise, for people.
     within_s : float
         How long after the fault the session is itself again at the latest: `back` says when.
@@ -49,11 +50,13 @@ class Case:
         After which it is taken for hung.
     whens : tuple of str
         Of `WHEN`.
+    first : int
+        The volume at which the fault is put in at the start.
     """
 
     name: str
     what: str
-    shown: str
+    shown: tuple[Shown, ...]
     recorded: str
     recovers: str
     within_s: float
@@ -69,12 +72,13 @@ class Case:
     speed: float = 20.0
     limit_s: float = 120.0
     whens: tuple[str, ...] = WHEN
+    first: int = 3
 
     @property
     def within(self) -> str:
-        """For people: in seconds, or "-" where nothing is away."""
+        """For people."""
         return f"{self.within_s:g} s"
 
     def at(self, when: str) -> int:
         """The number of the volume at which the fault is put in."""
-        return {"start": 3, "middle": self.count // 2, "end": self.count - 4}[when]
+        return {"start": self.first, "middle": self.count // 2, "end": self.count - 4}[when]

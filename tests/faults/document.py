@@ -17,12 +17,16 @@ def side_of(case: Case) -> str:
     return "machine" if case.machine(0) else "scanner"
 
 
+def _shown(case: Case) -> str:
+    return "; ".join(one.words for one in case.shown)
+
+
 def promises(side: str) -> str:
     """The table of one side, in Markdown."""
     return table(
         HEAD,
         (
-            (f"`{case.name}`", case.what, case.shown, case.recorded, case.recovers, case.within)
+            (f"`{case.name}`", case.what, _shown(case), case.recorded, case.recovers, case.within)
             for case in CASES
             if side_of(case) == side
         ),

@@ -64,6 +64,11 @@ class Outcome:
         return self.folder.lines("status.jsonl")
 
     @cached_property
+    def log(self) -> list[str]:
+        """The lines of log.txt."""
+        return (self.output / "log.txt").read_text(encoding="utf-8").splitlines()
+
+    @cached_property
     def summary(self) -> dict[str, Any]:
         """summary.json; empty where there is none."""
         file = self.output / "summary.json"
@@ -130,6 +135,11 @@ class Outcome:
             if float(row["received"]) > self.fault_s
         ]  # fmt: skip
         return min(after, default=inf)
+
+    def over_s(self) -> float:
+        """From the fault to when the session knew that the run was over; inf: it never did."""
+        ends = [float(line["time"]) for line in self.status if line["phase"] == "ended"]
+        return min(ends, default=inf) - self.fault_s
 
     def array(self, name: str) -> NDArray[np.generic]:
         """Rows of one of its arrays that are whole."""

@@ -22,17 +22,18 @@ from simulator.faults.machine import KINDS as MACHINE
 from simulator.scanner import scan_of
 from tests.faults.cases import NONE
 from tests.faults.checks import Check, all_recorded, as_undisturbed, ended, to_the_bit, whole
-from tests.faults.matrix import in_time, problem, undisturbed
+from tests.faults.matrix import tried, undisturbed
 from tests.faults.outcome import Outcome
+from tests.faults.recorded import all_marked
 from tests.faults.rig import run
 
-COUNT = 120  # volumes, of 50 ms each
+COUNT = 120  # volumes, of 100 ms each
 MOST = 10
 _SECONDS = {"disk-slow": 2.0, "disk-full": 2.0, "disk-readonly": 2.0, "display-stuck": 2.0,
             "suspend": 2.0, "generator-slow": 0.2}  # fmt: skip
 _ENDS = {"kill": -9, "display-crash": -11}
 """After these the session's process decodes nothing more; with its exit code."""
-HEAD = ("plan", "scanner", "machine", "observed", "took", "kept")
+HEAD = ("plan", "scanner", "machine", "observed", "took", "tries", "kept")
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,8 @@ def draw_plan(seed: int, run_file: Path, speed: float) -> Plan:
     return Plan(seed, faults, tuple(sorted(machine.items(), key=lambda one: one[1])))
 
 
-def run_plans(output: Path, seeds: range, jobs: int) -> tuple[int, int]:
-    """Do them, and print a table as they end; returns how many are broken, and how many were."""
+def run_plans(output: Path, seeds: range, jobs: int) -> tuple[int, int, int]:
+    """Do them, and print a table as they end; returns how many, how many again, how many broken."""
     reference = undisturbed(COUNT, output)
     print(f"| {' | '.join(HEAD)} |\n|{'---|' * len(HEAD)}", flush=True)
     rows = []
@@ -98,14 +99,15 @@ def run_plans(output: Path, seeds: range, jobs: int) -> tuple[int, int]:
             print(f"| {' | '.join(rows[-1])} |", flush=True)
     table = [HEAD, *sorted(rows, key=lambda row: int(row[0]))]
     (output / "plans.tsv").write_text("".join("\t".join(row) + "\n" for row in table))
-    return sum(row[-1] != "kept" for row in rows), len(rows)
+    again = sum(row[-2] != "1" for row in rows)
+    return len(rows), again, sum(row[-1] != "kept" for row in rows)
 
 
 def _row(seed: int, output: Path, reference: Outcome) -> tuple[str, ...]:
     plan = draw_plan(seed, reference.scan.run, NONE.speed)
     case = replace(NONE, window=plan.window, options=("--until-idle", "15"))
     folder = output / f"plan-{seed}"
-    outcome, broken = in_time(
+    outcome, broken, tries = tried(
         lambda again: run(
             reference.scan,
             folder.with_name(folder.name + again),
@@ -114,27 +116,30 @@ def _row(seed: int, output: Path, reference: Outcome) -> tuple[str, ...]:
             plan.told,
             case,
         ),
-        lambda outcome: problem(_checks(plan, outcome, reference), outcome),
+        lambda outcome: _held(plan, outcome),
+        lambda outcome: [_as_undisturbed(plan, outcome, reference)],
     )
+    observed = outcome.observed  # while its folder is there
     if not broken:
         for done in (folder, *output.glob(f"{folder.name}-again-*")):
             shutil.rmtree(done)
     return (
-        str(seed), str(plan.wire) or "-", plan.told or "-", outcome.observed,
-        f"{outcome.took_s:.0f} s", f"BROKEN: {broken}" if broken else "kept",
+        str(seed), str(plan.wire) or "-", plan.told or "-", observed,
+        f"{outcome.took_s:.0f} s", str(tries), f"BROKEN: {broken}" if broken else "kept",
     )  # fmt: skip
 
 
-def _checks(plan: Plan, outcome: Outcome, reference: Outcome) -> list[Check]:
+def _held(plan: Plan, outcome: Outcome) -> list[Check]:
+    held = [ended(_exit_code(plan, outcome)), whole, to_the_bit, received_is_recorded]
+    return [*held, all_recorded, all_marked] if plan.foreseen else held
+
+
+def _as_undisturbed(plan: Plan, outcome: Outcome, reference: Outcome) -> Check:
     differs_from = outcome.sent.effect.differs_from
     until = min(
         inf if differs_from is None else differs_from, inf if plan.end is None else plan.end[1]
     )
-    checks = [
-        ended(_exit_code(plan, outcome)), whole, to_the_bit, received_is_recorded,
-        as_undisturbed(reference, until, cut=plan.end is not None),
-    ]  # fmt: skip
-    return [*checks, all_recorded] if plan.foreseen else checks
+    return as_undisturbed(reference, until, cut=plan.end is not None)
 
 
 def _exit_code(plan: Plan, outcome: Outcome) -> int:

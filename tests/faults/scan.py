@@ -1,7 +1,7 @@
 """The run that faults are done to: a toy person's, small and fast, as a BIDS run on disk."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nibabel as nib
@@ -16,6 +16,7 @@ from rtrecon.types import Geometry, read_only
 from tests.toy import NAMES, artifact_for, save_toy, toy_volumes
 
 TR_S = 2.0
+NOISE_SD = 8.0  # of toy_volumes: an undisturbed volume counts in full
 EVERY = 6  # volumes from one trial to the next; the first begins with volume 0
 ONSET_S = -0.9
 """From the start of a trial's first volume: so that its marker has nearly a TR and a half to come."""
@@ -54,6 +55,8 @@ def write_scan(folder: Path, count: int) -> Scan:
     save_toy(folder / "toy")
     generator = Diffusion(Preset(str(folder / "toy")), "toy")
     loaded = load_run(run)
-    save_artifact(artifact_for(generator, loaded.geometry), folder / "decoder")
+    artifact = artifact_for(generator, loaded.geometry)
+    noise = np.full_like(artifact.sd, NOISE_SD)
+    save_artifact(replace(artifact, sd=noise), folder / "decoder")
     volumes = np.moveaxis(loaded.data, 3, 0).astype(np.float32)
     return Scan(run, folder / "decoder", folder / "toy", volumes)

@@ -169,14 +169,19 @@ def kept(
         ours, theirs = Pipe()
         process = keeper_module._begin(theirs, KeptVolumes)
         theirs.close()
+        session = Beside(outlet, receiver, recorder, process=process)
+        del outlet
         ends.extend([ours.close, receiver.close, recorder.close, lambda: process.join(30)])
         ends.append(lambda: process.kill() if process.is_alive() else None)
-        ends.append(lambda: outlet.uid and None)  # until then it stays: who is joining waits for it
+        ends.append(
+            lambda: session.outlet.uid and None
+        )  # until then it stays: who is joining waits for it
         asked = [[stream_name], str(tmp_path / "s"), until_idle_s]
+        ours.send_bytes(keeping.HEARS + receiver.uid.encode())
         ours.send_bytes(keeping.LISTEN + json.dumps(asked).encode())
         assert ours.poll(120)
         assert ours.recv_bytes() == keeping.LISTENS + b"0"
-        return Beside(outlet, receiver, recorder, process=process), ours
+        return session, ours
 
     yield make
     for end in ends:
@@ -185,9 +190,9 @@ def kept(
 
 def join(session: Beside, pipe: Connection) -> None:
     """Have the session hear the markers, and then the keeper."""
-    until(lambda: list(session.receiver._markers.pull(0)) or session.receiver.marker_sources)
-    for source in session.receiver.marker_sources:
-        pipe.send_bytes(keeping.JOINED + source.encode())
+    until(lambda: list(session.receiver._markers.pull(0)) or session.receiver.marker_outlets)
+    for outlet in session.receiver.marker_outlets:
+        pipe.send_bytes(keeping.HEARS + outlet.encode())
 
     def joined() -> bool:
         pipe.send_bytes(keeping.RECORDED + b"[-1, 0.0]")
@@ -238,6 +243,42 @@ def test_the_run_goes_on_in_the_folder_of_a_session_that_is_gone(
     status = [json.loads(line) for line in (folder / "status.jsonl").read_text().splitlines()]
     assert [line["phase"] for line in status] == ["running", "ended"]
     assert "recorded after the session's end" in (folder / "log.txt").read_text()
+
+
+def test_a_scanner_that_is_begun_anew_is_heard_after_the_session_hears_it_again(
+    kept: Callable[..., tuple[Beside, Connection]], toy_geometry: Geometry
+) -> None:
+    """Else it would begin while only the keeper listens. The keeper goes on where the session ends."""
+    session, pipe = kept()
+    join(session, pipe)
+    name = session.receiver.name
+    items = [item for item in toy_run(toy_geometry, 12) if isinstance(item, Volume)]
+    start = pylsl.local_clock()
+    send(session.outlet, iter(items[:4]), start)
+    session.take(4)
+    session.receiver.close()
+    other = ScannerOutlet(f"{name}-other", toy_geometry)
+    usual = pylsl.StreamInlet(pylsl.resolve_byprop("name", f"{name}-other", 1, 10)[0], recover=True)
+    usual.open_stream(10)
+    del session.outlet, other
+    session.outlet = ScannerOutlet(name, toy_geometry)
+    other = ScannerOutlet(f"{name}-other", toy_geometry)
+    until(other._volumes.have_consumers)  # so long LSL takes to find it by itself
+    pylsl.resolve_byprop("name", "nobody", 1, 1.5)
+    assert not session.outlet.has_receiver
+    pipe.send_bytes(keeping.HEARS + session.outlet.uid.encode())
+    until(session.outlet._volumes.have_consumers)
+    assert not session.outlet._markers.have_consumers()
+    session.recorder.close()
+    pipe.close()
+    until(session.outlet._markers.have_consumers)  # alone, it waits for nobody
+    send(session.outlet, iter(items[6:]), start)
+    session.outlet.send_marker(Marker(Event.RUN_END, volumes=12), start + 100)
+    folder = session.recorder.folder
+    until((folder / "summary.json").exists)
+    there = [int(row["number"]) for row in open_session_folder(folder).rows]
+    assert there == [0, 1, 2, 3, *range(6, 12)]
+    usual.close_stream()
 
 
 @pytest.mark.parametrize("how", ["silence", "asked"])

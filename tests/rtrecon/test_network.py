@@ -115,7 +115,7 @@ def test_impossible_claims_are_refused(channels: int, rate_hz: float, format_: i
 
 def test_the_largest_volumes_and_fastest_recordings_are_possible() -> None:
     largest = Geometry((256, 256, 256), np.eye(4), 0.5, "float32")
-    check_claim(wire.volume_info("rtrecon", largest, "x"), wire.buffer_s(largest))
+    check_claim(wire.volume_info("rtrecon", largest, "x"), wire.room_s(largest))
     check_claim(pylsl.StreamInfo("eeg", "EEG", 512, 20_000, "double64", "x"), 60)
     check_claim(wire.marker_info("rtrecon", "x"), 3600)
 

@@ -3,11 +3,13 @@
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import numpy as np
 import pylsl
 import pytest
 
+from rtrecon import wire
 from rtrecon.errors import BadStream, StreamMissing
 from rtrecon.receive import Receiver
 from rtrecon.types import Event, Geometry, Marker, Volume
@@ -78,6 +80,33 @@ def test_a_run_arrives_whole_and_in_order(stream_name: str, toy_geometry: Geomet
     assert got[-1] == Marker(Event.RUN_END, volumes=30, stamp=got[-1].stamp)  # type: ignore[union-attr]
     counts = receiver.counts
     assert (counts.received, counts.lost, counts.duplicate, counts.rejected) == (30, 0, 0, 0)
+
+
+def test_what_waited_at_a_cut_is_not_lost_while_nobody_reads(
+    stream_name: str, toy_geometry: Geometry
+) -> None:
+    """All that the sender keeps comes at once, and what is sent from then on, before the first is read."""
+    geometry = replace(toy_geometry, speed=4.0)  # 2 volumes a second
+    kept = round(wire.buffer_s(geometry) * geometry.speed / geometry.tr_s)
+    assert kept > 2 * 60 + 1  # of a cut of a minute, and the one after it
+    outlet = ScannerOutlet(stream_name, geometry)
+    receiver = Receiver(stream_name, 10.0, 20.0, threading.Event())
+    assert outlet._volumes.wait_for_consumers(10.0)
+    sent = volumes(toy_run(geometry, kept + 20))
+    arrived = threading.Event()
+    for part in range(0, len(sent), 50):
+        send(outlet, iter(sent[part : part + 50]), pylsl.local_clock())
+        deadline = pylsl.local_clock() + 10
+        while receiver.waiting < min(part + 50, len(sent)) and pylsl.local_clock() < deadline:
+            arrived.wait(0.01)
+    assert receiver.waiting == len(sent)
+    got: list[int] = []
+    for item in receiver:
+        got += [item.number] if isinstance(item, Volume) else []
+        if len(got) == len(sent):
+            break
+    receiver.close()
+    assert got == list(range(len(sent)))
 
 
 def test_times_are_on_the_local_clock(stream_name: str, toy_geometry: Geometry) -> None:
@@ -232,3 +261,47 @@ def test_two_scanners_of_one_name_are_refused(stream_name: str, toy_geometry: Ge
     with pytest.raises(BadStream, match="2 volume streams are named"):
         Receiver(stream_name, 5.0, None, threading.Event())
     del both
+
+
+def test_a_second_scanners_markers_are_not_heard_and_another_programs_are(
+    stream_name: str,
+    toy_geometry: Geometry,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever their computers: a scanner's own marker stream is known by its source id."""
+    first = ScannerOutlet(stream_name, toy_geometry)
+    receiver = Receiver(stream_name, 10.0, 20.0, threading.Event())
+    got: list[Volume | Marker] = []
+    reader = threading.Thread(target=lambda: got.extend(receiver))
+    reader.start()
+    assert first.wait_for_receiver(10.0)
+    monkeypatch.setattr("rtrecon.lookout._FORGOTTEN_S", 0.1)
+    second = ScannerOutlet(stream_name, replace(toy_geometry, shape=(6, 5, 3)), "second")
+    third = ScannerOutlet(stream_name, toy_geometry, "third")
+    stimuli = pylsl.StreamOutlet(wire.marker_info(stream_name, "stimuli"))
+    oddly_called = pylsl.StreamOutlet(wire.marker_info(stream_name, "psychopy-markers"))
+    twin = ScannerOutlet(stream_name, toy_geometry)
+    run = iter(volumes(toy_run(toy_geometry, 2000)))
+    start, number, pause = pylsl.local_clock(), -1, threading.Event()
+    told = ("the other scanner 'third' are not heard", "is there twice, and only one is heard")
+    with caplog.at_level(logging.WARNING):
+        while not (
+            all(line in caplog.text for line in told)
+            and stimuli.have_consumers()
+            and oddly_called.have_consumers()
+        ):
+            assert pylsl.local_clock() < start + 30
+            number += 1
+            send(first, iter([next(run)]), start)
+            pause.wait(0.02)
+    assert not any(scanner.has_receiver for scanner in (second, third, twin))
+    for scanner in (second, third, twin):
+        scanner.send_text(b"theirs", pylsl.local_clock())
+    stimuli.push_sample(["cat"])
+    oddly_called.push_sample(["dog"])
+    first.send_marker(Marker(Event.RUN_END, volumes=number + 1), pylsl.local_clock())
+    reader.join(30)
+    receiver.close()
+    assert [marker.trial_type for marker in trials(got)] == ["cat", "dog"]
+    assert receiver.counts.received == number + 1

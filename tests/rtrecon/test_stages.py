@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import pytest
 
 from rtrecon import watchdogs
 from rtrecon.types import Frame, Geometry, Volume
+from rtrecon.wire import ScannerOutlet
 from tests.live import Live, Toy, rows
 from tests.told import eventually
 from tests.toy import send, toy_run, toy_volumes
@@ -139,6 +140,38 @@ def test_a_backlog_is_told_while_it_lasts(
     free.set()
     watched.finish()
     all_there(watched.folder, toy_geometry, 40)
+
+
+def test_a_second_scanner_and_a_volume_that_is_left_out_are_told(
+    watched: Live, stream_name: str, toy_geometry: Geometry
+) -> None:
+    live, pipeline = watched, watched.pipeline
+    data, numbers = np.moveaxis(toy_volumes(toy_geometry, 40), 3, 0), count()
+    start = pylsl.local_clock()
+
+    def send_one() -> None:
+        number = next(numbers)
+        moved = np.roll(data[number % 40], 3 if number == 8 else 0, axis=1)
+        send(live.outlet, iter([Volume(number, moved)]), start)
+
+    def told_of_the_other() -> bool:
+        send_one()
+        return any("sends too" in trouble.what for trouble in pipeline.status.troubles)
+
+    live.begin()
+    for _ in range(10):
+        send_one()
+    eventually(lambda: pipeline.status.message.startswith("volume 8 counts 0 %: DVARS"))
+    other = ScannerOutlet(stream_name, toy_geometry, "another")
+    eventually(told_of_the_other)
+    (trouble,) = [t for t in pipeline.status.troubles if t.stage == "receive"]
+    assert "with source id 'another'" in trouble.what
+    assert "only the first is heard; stop or rename the other" in trouble.what
+    pipeline.stop()
+    live.finish()
+    del other
+    messages = [line["message"] for line in json_lines(live.folder / "status.jsonl")]
+    assert not any("start-up" in message for message in messages)  # as every run begins
 
 
 @pytest.mark.usefixtures("quick")

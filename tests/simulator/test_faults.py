@@ -293,6 +293,7 @@ def test_what_is_wrong_with_volumes_and_markers_is_told_counted_and_recorded(
     assert counts.received + counts.lost + counts.rejected == 40
     assert (counts.lost, counts.duplicate, counts.rejected) == (1, 2, 7)
     assert caplog.text.count("a marker was skipped") == 6
+    assert caplog.text.count("sends what cannot be read as a marker") == 1
     for told in (
         "volume 1 came late", "volume 14 came late", "volume 22 came late", "volume 0 came again",
         "volume 5 is truncated", "volume 8 is not finite", "volume 9 is constant",

@@ -51,7 +51,12 @@ def run(parts: Parts) -> None:
     info = described(parts[0])
     geometry = wire.geometry_of(info)
     assert geometry.n_voxels <= 1 << 24
-    assert 1 <= wire.buffer_s(geometry) <= max(60, ceil(4 * geometry.tr_s / geometry.speed))
+    volume_s = geometry.tr_s / geometry.speed
+    kept_s, least_s = wire.buffer_s(geometry), ceil(4 * volume_s)
+    volume_bytes = geometry.n_voxels * np.dtype(geometry.dtype).itemsize
+    assert 1 <= kept_s <= max(90, least_s)
+    assert kept_s <= least_s or (kept_s - 1) / volume_s * volume_bytes <= 256e6
+    assert wire.room_s(geometry) == 2 * kept_s
     wire.is_paced(info)
     if wire.HEADER + geometry.n_voxels > 1 << 16:
         return

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from rtrecon.eeg.folder import open_eeg_folder
 from rtrecon.eeg.held import HeldSamples, SamplesOnDisk
 from rtrecon.eeg.inlet import Chunk
-from rtrecon.eeg.kept import KeptEeg
+from rtrecon.eeg.kept import Came, KeptEeg
 from rtrecon.eeg.record import EegRecorder
 from rtrecon.eeg.signal import Signal
 from rtrecon.types import Event, Marker, Phase, Status
+from rtrecon.verify import verify
 from rtrecon.wire import marker_info, text_of
 from tests.kills import wait_for_keeper, wait_until_complete
 from tests.told import eventually
@@ -180,6 +181,10 @@ def test_a_kill_loses_no_sample_and_no_marker(
     assert summary["recording"]["lost"] == []
     assert [line["phase"] for line in json_lines(folder / "status.jsonl")][-1] == "ended"
     assert len(before.recordings[0].samples) < len(recorded.recordings[0].samples)
+    verdict = verify(folder)
+    assert verdict.first == ""
+    assert verdict.checks[0].compared > 10
+    assert "more can be made of the samples" in verdict.notes[0]
 
 
 @pytest.mark.parametrize(("since", "paused", "left_s"), [(4.0, False, 3.0), (4.0, True, 7.0)])
@@ -201,6 +206,20 @@ def test_the_schedules_end_is_the_keepers(
     kept = KeptEeg()
     kept.resume(folder).close()
     assert kept.ends() - now == pytest.approx(left_s, abs=0.5)
+
+
+def test_what_came_before_a_schedule_had_begun_is_not_recorded(tmp_path: Path) -> None:
+    """Electrodes may be on a head whose owner has not begun."""
+    signal_ = Signal("ada", ("Cz",), 250.0, "float32", (1.0,))
+    person = {"name": "Ada", "colour": "#000000", "signal": asdict(signal_)}
+    tables: dict[str, object] = {"protocol": {}}
+    EegRecorder(tmp_path / "s", [signal_], {"people": [person], "tables": tables}).close()
+    kept = KeptEeg()
+    kept._held = [HeldSamples(0.002)]
+    kept.hold(Came(0, chunk(0, 10)))
+    kept.resume(tmp_path / "s").close()
+    assert kept.held() == []
+    assert kept.ends() <= pylsl.local_clock()
 
 
 def chunk(first: int, n: int, clock: float = 0.0) -> Chunk:
