@@ -19,8 +19,7 @@ from rtrecon.bids_files import entities, inherited, is_bold, root_of
 from rtrecon.bounded import bounded_text
 from rtrecon.errors import BadDataset
 from rtrecon.types import Event, Geometry, Marker, Volume, read_only
-
-_MAX_EDGE = 1024  # as on the wire
+from rtrecon.wire import MAX_EDGE
 
 
 @dataclass(frozen=True)
@@ -117,8 +116,8 @@ def open_run(bold: Path) -> Recording:
     image = _open(bold)
     if len(image.shape) != 4:
         raise BadDataset(f"{bold} has {len(image.shape)} dimensions: a run has 4")
-    if not all(1 <= n <= _MAX_EDGE for n in image.shape[:3]) or not image.shape[3]:
-        raise BadDataset(f"{bold} has {image.shape} voxels: edges of 1 to {_MAX_EDGE} are read")
+    if not all(1 <= n <= MAX_EDGE for n in image.shape[:3]) or not image.shape[3]:
+        raise BadDataset(f"{bold} has {image.shape} voxels: edges of 1 to {MAX_EDGE} are read")
     dtype = image.header.get_data_dtype()
     scaled = (image.dataobj.slope, image.dataobj.inter) != (1, 0)
     geometry = Geometry(

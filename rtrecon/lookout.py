@@ -7,8 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pylsl
-from pylsl.util import LostError
-from pylsl.util import TimeoutError as LslTimeoutError
 
 from rtrecon import wire
 from rtrecon.connect import Clock, Hears, open_volumes
@@ -115,7 +113,7 @@ class Lookout:
             self._wrong = []
             try:
                 self._look()
-            except (BadStream, StreamMissing, LslTimeoutError, LostError) as error:
+            except (BadStream, StreamMissing, RuntimeError) as error:  # as all of LSL's are
                 self._tell(str(error), f"{error}")
             self.trouble = next(iter(self._wrong), "")
 

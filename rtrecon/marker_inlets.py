@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 
 import pylsl
 from pylsl.util import LostError
-from pylsl.util import TimeoutError as LslTimeoutError
 
 from rtrecon import wire
 from rtrecon.connect import Clock, Hears
@@ -166,8 +165,8 @@ class MarkerInlets:
             inlet = _Inlet(info, at_once=self._after is not None)
             log.info("%s is heard", _named(info))
             self._heard_from(info.uid())
-        except (LslTimeoutError, LostError):
-            self._tell(source, f"{_named(info)} does not answer: its markers are not heard")
+        except RuntimeError as error:  # as all of LSL's are
+            self._tell(source, f"{_named(info)} does not answer and is not heard: {error}")
         self._connected.put((source, inlet))
         self.joined.set()
 

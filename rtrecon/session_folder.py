@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from rtrecon.bounded import MOST_TABLE_BYTES, bounded_text
 from rtrecon.errors import BadDataset, BadStream
 from rtrecon.types import Geometry, Marker, Times, Volume, read_only
-from rtrecon.wire import geometry_of, marker_of, volume_info
+from rtrecon.wire import MAX_EDGE, geometry_of, marker_of, volume_info
 
 log = logging.getLogger(__name__)
 
@@ -223,7 +223,7 @@ def _geometry(told: dict[str, Any]) -> Geometry:
     """As it was in docs/wire.md's bounds when it came."""
     known = {key: tuple(value) if isinstance(value, list) else value for key, value in told.items()}
     geometry = Geometry(**known | {"affine": read_only(np.array(told["affine"], float))})
-    if not all(type(n) is int and 0 < n <= 1024 for n in geometry.shape):
+    if not all(type(n) is int and 0 < n <= MAX_EDGE for n in geometry.shape):
         raise ValueError(f"volumes of {geometry.shape} voxels")
     if not (geometry.tr_s > 0 and geometry.speed > 0):
         raise ValueError(f"a TR of {geometry.tr_s} s at a speed of {geometry.speed}")

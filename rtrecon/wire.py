@@ -24,8 +24,7 @@ HEADER = 4  # values before the voxels: number % 2**15, number // 2**15, two res
 _WORD = 1 << 15  # what an int16 and a float32 both hold exactly
 _LSL_FORMAT = {"int16": pylsl.cf_int16, "float32": pylsl.cf_float32}
 _OF_SCANNER = "-markers"
-_MAX_EDGE = 1024
-_MAX_VOXELS = 1 << 24
+MAX_EDGE, MAX_VOXELS = 1024, 1 << 24  # of a volume, wherever it comes from
 _MAX_TEXT = 4096
 _MAX_ECHOES = 16
 _BUFFER_S = 90.0  # more than the minute's cut that is promised to lose nothing
@@ -169,7 +168,7 @@ def geometry_of(info: pylsl.StreamInfo) -> Geometry:
         raise _bad(info, "format", version, f"this program reads {FORMAT}")
     if (header := encoding.child_value("header")) != str(HEADER):
         raise _bad(info, "header", header, f"must be {HEADER}")
-    i, j, k = (int(n) for n in _numbers(info, "shape", 3, 1, _MAX_EDGE))
+    i, j, k = (int(n) for n in _numbers(info, "shape", 3, 1, MAX_EDGE))
     affine = np.array(_numbers(info, "affine", 16, -1e6, 1e6)).reshape(4, 4)
     if abs(np.linalg.det(affine[:3, :3])) < 1e-9 or tuple(affine[3]) != (0, 0, 0, 1):
         raise _bad(
@@ -185,7 +184,7 @@ def geometry_of(info: pylsl.StreamInfo) -> Geometry:
         tuple(slice_times), tuple(echo_times),
     )  # fmt: skip
     expected = HEADER + geometry.n_voxels
-    if geometry.n_voxels > _MAX_VOXELS or info.channel_count() != expected:
+    if geometry.n_voxels > MAX_VOXELS or info.channel_count() != expected:
         raise _bad(
             info,
             "channel count",

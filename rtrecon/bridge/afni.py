@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from rtrecon.bridge.piece import Piece
 from rtrecon.errors import BadStream
+from rtrecon.wire import MAX_EDGE, MAX_VOXELS
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,6 @@ PORT = 7954
 _POLL_S = 0.2  # how soon a stop is honoured
 _PATIENCE_S = 10.0  # for what a sender that has connected owes at once
 _MOST_TEXT = 1 << 15
-_MAX_EDGE, _MAX_VOXELS = 1024, 1 << 24
 _END = b"Et Earello Endorenna utulien!!"  # in an image's place: the series has ended
 _TYPES = {"short": "i2", "float": "f4", "byte": "u1"}
 _SIDES = {"R": (0, 1), "L": (0, -1), "A": (1, 1), "P": (1, -1), "S": (2, 1), "I": (2, -1)}  # RAS+
@@ -131,10 +131,10 @@ def header_of(text: str) -> Header:
     acquisition = given.get("ACQUISITION_TYPE", ["2D+zt"])
     if acquisition not in (["2D+zt"], ["3D+t"]) or given.get("NUM_CHAN", ["1"]) != ["1"]:
         raise BadStream(f"{' '.join(acquisition)}: 2D+zt and 3D+t of one channel are read")
-    matrix = _numbers(given, "XYMATRIX", 1, _MAX_EDGE)
-    shape = [int(n) for n in matrix[:2] + (matrix[2:] or _numbers(given, "ZNUM", 1, _MAX_EDGE))]
-    if len(shape) != 3 or np.prod(shape) > _MAX_VOXELS:
-        raise BadStream(f"XYMATRIX {shape}: three sizes, {_MAX_VOXELS} voxels at most")
+    matrix = _numbers(given, "XYMATRIX", 1, MAX_EDGE)
+    shape = [int(n) for n in matrix[:2] + (matrix[2:] or _numbers(given, "ZNUM", 1, MAX_EDGE))]
+    if len(shape) != 3 or np.prod(shape) > MAX_VOXELS:
+        raise BadStream(f"XYMATRIX {shape}: three sizes, {MAX_VOXELS} voxels at most")
     datum = " ".join(given.get("DATUM", ["short"]))
     if datum not in _TYPES:
         raise BadStream(f"DATUM {datum[:20]!r}: short, float and byte are read")

@@ -11,12 +11,12 @@ from rtrecon.bridge.par_rec import read_par_rec
 from rtrecon.bridge.piece import Foreign, Piece, Unfinished
 from rtrecon.bridge.slices import read_slice
 from rtrecon.bridge.stack import slice_times_s, volume_of
+from rtrecon.wire import MAX_EDGE, MAX_VOXELS
 
 __all__ = ["read", "slice_times_s", "volume_of"]
 
 _DICOM_SUFFIXES = (".dcm", ".ima", ".mrdc")
 _MAX_BYTES = 4 << 30
-_MAX_EDGE, _MAX_VOXELS = 1024, 1 << 24  # of a volume, as on the wire
 _MAX_ECHOES, _MAX_VOLUMES = 64, 10**9
 _LONGEST = 256  # characters of a series' name or uid
 
@@ -67,9 +67,9 @@ def _bounded(name: str, piece: Piece) -> Piece:
         They are those of no scanner.
     """
     for what, value, most in (
-        ("voxels along an edge", max(piece.data.shape), _MAX_EDGE),
-        ("voxels", piece.data.size, _MAX_VOXELS),
-        ("slices", max(piece.slices, piece.slice + 1), _MAX_EDGE),
+        ("voxels along an edge", max(piece.data.shape), MAX_EDGE),
+        ("voxels", piece.data.size, MAX_VOXELS),
+        ("slices", max(piece.slices, piece.slice + 1), MAX_EDGE),
         ("echoes", max(piece.echo, piece.echoes or 0), _MAX_ECHOES),
         ("volumes", max(piece.volume, piece.volumes or 0), _MAX_VOLUMES),
     ):

@@ -312,11 +312,10 @@ def test_closed_from_another_thread_it_ends_whoever_waits(load: Load) -> None:
     assert "started again" not in str(met[0])
 
 
-def test_closed_while_its_process_is_begun_it_leaves_none(
-    load: Load, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_closed_while_its_process_is_begun_it_leaves_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """Begun again by the thread that draws, and closed by another before there is anything to end."""
-    one = load("killed")
+    one = load_apart("8", "tests.light:load")
+    process_of(one).kill()
     with pytest.raises(GeneratorLost):
         drawn(one)
     begun: list[child.Child] = []

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pylsl
 import pytest
+from pylsl.util import InternalError
 
-from rtrecon import wire
+from rtrecon import marker_inlets, wire
 from rtrecon.marker_inlets import MarkerInlets
 from rtrecon.receive import Receiver
 from rtrecon.types import Event, Geometry, Marker, Volume
@@ -204,3 +205,18 @@ def test_a_program_that_joins_a_run_under_way_keeps_no_volume_waiting(
 
 def numbers(items: list[Volume | Marker]) -> list[int]:
     return [item.number for item in items if isinstance(item, Volume)]
+
+
+def test_a_program_that_cannot_be_joined_is_tried_again(
+    stream_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even for an error of LSL that nobody has met is it taken for one that is just joining."""
+
+    def fails(info: pylsl.StreamInfo, **_: object) -> None:
+        raise InternalError("an internal error has occurred.")
+
+    monkeypatch.setattr(marker_inlets, "_Inlet", fails)
+    inlets = MarkerInlets(stream_name)
+    inlets._join("a program", wire.marker_info(stream_name, "a program"))
+    assert inlets._connected.get_nowait() == ("a program", None)
+    inlets.close()

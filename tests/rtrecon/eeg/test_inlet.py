@@ -229,19 +229,15 @@ def test_a_stream_that_comes_back_as_another_is_not_taken(
 def test_a_stream_that_cannot_be_opened_again_keeps_nobody_waiting(
     name: str, joined: Callable[[str], EegInlet], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not even for an error of LSL that nobody has met; the next try may succeed."""
+    """Not even for an error of LSL that nobody has met; it may be tried again."""
+
+    def fails(info: pylsl.StreamInfo) -> None:
+        raise InternalError("an internal error has occurred.")
+
     outlet = pylsl.StreamOutlet(make_info(name))
     opened = joined(name)
-    real, tries = inlet_module._Opened, iter([InternalError("an internal error has occurred.")])
-
-    def open_again(info: pylsl.StreamInfo) -> object:
-        if (error := next(tries, None)) is not None:
-            raise error
-        return real(info)
-
-    monkeypatch.setattr(inlet_module, "_Opened", open_again)
-    del outlet
-    until(opened, lambda _: opened._lost)
-    again = pylsl.StreamOutlet(make_info(name))
-    ones = np.ones((20, 4), np.float32)
-    until(opened, lambda chunks: count(chunks) > 10, lambda: again.push_chunk(ones))
+    with monkeypatch.context() as patched:
+        patched.setattr(inlet_module, "_Opened", fails)
+        opened._reopen(outlet.get_info())
+    assert opened._reopened.get_nowait() is None
+    assert not opened._refused
