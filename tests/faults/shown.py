@@ -141,7 +141,9 @@ def _for_people(words: str) -> str:
     return words.format(at="N", after="N+1")
 
 
-def _missing(words: str, told: Iterable[str], outcome: Outcome, never: str, goes_on: bool) -> str:
+def _missing(
+    words: str, told: Iterable[str], outcome: Outcome, never: str, goes_on: bool = False
+) -> str:
     """What is wrong where none of the lines has the words."""
     if goes_on and not outcome.goes_on:
         return ""
