@@ -5,7 +5,7 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from rtrecon.printable import PrintableFormatter, printable, printable_lines
 from rtrecon.priority import give_way
 
 if TYPE_CHECKING:
+    from rtrecon.check.findings import Finding
     from rtrecon.display.screens import Screens
     from rtrecon.visit import Visit
 
@@ -106,7 +107,8 @@ def _configuration(named: Path) -> Path:
 
 def _run_eeg(options: argparse.Namespace) -> int:
     """A session whose score comes from EEG; it needs no decoder."""
-    from rtrecon.eeg.opening import open_eeg_session, read_plan
+    from rtrecon.eeg.opening import open_eeg_session
+    from rtrecon.eeg.plan import read_plan
 
     plan = read_plan(options.config, {key: getattr(options, key) for key in _SESSION})
     if not options.headless:
@@ -165,7 +167,7 @@ def _finalize(options: argparse.Namespace) -> int:
 
 
 def _streams(options: argparse.Namespace) -> int:
-    from rtrecon.check import fits
+    from rtrecon.check.volumes import fits
     from rtrecon.streams import Sources
 
     artifact = None
@@ -190,20 +192,33 @@ def _streams(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     """Tell each finding as it comes."""
+    from rtrecon.check.findings import lines, ready
+
+    findings = []
+    for finding in _findings(options):
+        print("\n".join(lines(finding)), flush=True)
+        findings.append(finding)
+    return 0 if ready(findings) else 1
+
+
+def _findings(options: argparse.Namespace) -> "Iterator[Finding]":
     asked = {key: getattr(options, key.removeprefix("--")) for key in CHECKED}
     given = {key.removeprefix("--"): value for key, value in asked.items()}
     given |= {"wait_s": options.wait_s}
-    session = load_session(options.config, given, complete=False)
-    from rtrecon.check import check, lines, ready
+    log.setLevel(logging.ERROR)  # what is done is told by the findings
+    config = options.config and _configuration(options.config)
+    if config and "eeg" in read_toml(config):
+        from rtrecon.check.eeg import check_eeg
+        from rtrecon.eeg.plan import read_plan
+
+        yield from check_eeg(read_plan(config, given), _stop_on_signals())
+        return
+    session = load_session(config, given, complete=False)
+    from rtrecon.check.volumes import check
     from rtrecon.models import Models
 
-    log.setLevel(logging.ERROR)  # what is done is told by the findings
-    findings = []
     with closing(Models()) as models:
-        for finding in check(session, models, _stop_on_signals()):
-            print("\n".join(lines(finding)), flush=True)
-            findings.append(finding)
-    return 0 if ready(findings) else 1
+        yield from check(session, models, _stop_on_signals())
 
 
 def _fetch(options: argparse.Namespace) -> int:
@@ -265,7 +280,7 @@ def _stop_on_signals() -> threading.Event:
 
 
 def _require_display() -> None:
-    from rtrecon.check import has_display
+    from rtrecon.check.machine import has_display
 
     if not has_display():
         raise BadConfig(

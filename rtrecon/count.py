@@ -1,6 +1,6 @@
 """Which volume of a run each one is: by its number, and by its stamp where numbers come again."""
 
-_REMEMBERED = 1000  # volumes of a run whose stamps are known, and that may still come late
+_REMEMBERED = 1000  # volumes of a run whose stamps are known; as many may still come late
 
 
 class Count:
@@ -24,12 +24,14 @@ class Count:
         """A run begins with this number."""
         self.expected = number  # the next volume's
         self._stamps: dict[int, float] = {}
-        self._missing: set[int] = set()
+        self._missing: dict[int, None] = {}  # in their order
 
     def take(self, number: int, stamp: float) -> int:
         """A volume with the expected number, or one further ahead; returns how many are missing."""
         lost = number - self.expected
-        self._missing.update(range(max(self.expected, number - _REMEMBERED), number))
+        self._missing |= dict.fromkeys(range(max(self.expected, number - _REMEMBERED), number))
+        for old in list(self._missing)[:-_REMEMBERED]:
+            del self._missing[old]
         self._remember(number, stamp)
         self.expected = number + 1
         return lost
@@ -50,19 +52,20 @@ class Count:
         (number, stamp), (next_number, next_stamp) = one, other
         follows = next_number == number + 1 and next_stamp - stamp > self._tr_s / 2
         return (
-            follows and next_number < self.expected and not {number, next_number} <= self._missing
+            follows
+            and next_number < self.expected
+            and not {number, next_number} <= self._missing.keys()
         )
 
     def late(self, number: int, stamp: float) -> bool:
         """Take a number of before; returns whether it was missing until now."""
         if number not in self._missing:
             return False
-        self._missing.remove(number)
+        del self._missing[number]
         self._remember(number, stamp)
         return True
 
     def _remember(self, number: int, stamp: float) -> None:
         self._stamps[number] = stamp
         if len(self._stamps) > _REMEMBERED:
-            self._missing.discard(first := next(iter(self._stamps)))
-            del self._stamps[first]
+            del self._stamps[next(iter(self._stamps))]

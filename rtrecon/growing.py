@@ -247,6 +247,8 @@ class GrowingLines:
 def replace_file(file: Path, content: bytes) -> None:
     """Write a whole file in the place of the one that is there: at any moment one of both is.
 
+    The disk has it first: else a power cut could leave its name alone.
+
     Raises
     ------
     OSError
@@ -255,6 +257,7 @@ def replace_file(file: Path, content: bytes) -> None:
     part = file.with_name(f"{file.name}.part")
     try:
         write_file(part, content)
+        sync(part)
         part.replace(file)
     except BaseException:
         part.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """What a keeper holds: volumes and markers that are not known to be on disk yet."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from math import isnan
 from typing import Any
@@ -13,7 +13,7 @@ from rtrecon.volume_fault import CAME_LATE
 HELD_BYTES = (
     512e6  # four minutes of 104 x 90 x 72 voxels every 0.72 s, an hour of 64 x 64 x 36 every 2 s
 )
-_MOST_MARKERS = 10_000  # what is older is on disk long since
+MOST_MARKERS = 10_000  # what is older is on disk long since
 _MOST_DROPPED = 10_000
 _NEAR_S = 0.05  # two readings of the same marker's time, by two clock measurements
 
@@ -46,7 +46,7 @@ class Held:
             first = next(item for item in self._items if isinstance(item, Volume))
             self.dropped.append(_key(first))
             self._remove(first)
-        while self._n_markers > _MOST_MARKERS:
+        while self._n_markers > MOST_MARKERS:
             self._remove(next(item for item in self._items if isinstance(item, Marker)))
 
     def forget(self, number: int, stamp: float) -> None:
@@ -94,22 +94,26 @@ class OnDisk:
 
     def __init__(self, session: SessionFolder) -> None:
         self._rows = [(int(row["number"]), float(row["acquired"])) for row in session.rows]
-        self._markers = [marker for _, marker in session.markers]
+        self._markers = MarkersOnDisk(marker for _, marker in session.markers)
 
     def has(self, item: Volume | Marker, near_s: float) -> bool:
         """Whether it is there; asked once of each, in the order in which they came."""
         if isinstance(item, Marker):
-            return self._found(self._markers, lambda there: _same_marker(there, item)) >= 0
-        place = self._found(self._rows, lambda there: _same(there, _key(item), near_s))
+            return self._markers.has(item)
+        place = _taken(self._rows, lambda there: _same(there, _key(item), near_s))
         del self._rows[: max(place, 0)]
         return place >= 0
 
-    def _found(self, among: list[Any], same: Callable[[Any], bool]) -> int:
-        """Where it was, and is no longer; -1: nowhere."""
-        place = next((n for n, there in enumerate(among) if same(there)), -1)
-        if place >= 0:
-            del among[place]
-        return place
+
+class MarkersOnDisk:
+    """The markers that a killed session left."""
+
+    def __init__(self, markers: Iterable[Marker]) -> None:
+        self._markers = list(markers)
+
+    def has(self, marker: Marker) -> bool:
+        """Whether it is there; asked once of each."""
+        return _taken(self._markers, lambda there: _same_marker(there, marker)) >= 0
 
 
 class Counted:
@@ -138,6 +142,14 @@ class Counted:
     def _count(self, **more: int) -> None:
         changed = {key: getattr(self.counts, key) + value for key, value in more.items()}
         self.counts = replace(self.counts, **changed)
+
+
+def _taken(among: list[Any], same: Callable[[Any], bool]) -> int:
+    """Where it was, and is no longer; -1: nowhere."""
+    place = next((n for n, there in enumerate(among) if same(there)), -1)
+    if place >= 0:
+        del among[place]
+    return place
 
 
 def _key(volume: Volume) -> tuple[int, float]:

@@ -115,11 +115,15 @@ class Ingest:
 
     def _items(self) -> Iterator[Volume | Marker]:
         """What comes; should receiving itself fail, it is begun again where it was."""
-        for faults in range(1, FAULTS_IN_A_ROW + 1):
+        faults = 0
+        while faults < FAULTS_IN_A_ROW:
             try:
-                yield from self._receiver
+                for item in self._receiver:
+                    faults = 0
+                    yield item
                 return
             except Exception as error:  # a fault of ours, or of a library's: the scan goes on
+                faults += 1
                 self._standing.fault("receiving failed and is begun again", error, faults)
 
     def _take(self, item: Volume | Marker) -> bool:

@@ -8,17 +8,17 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, Protocol
 
 import pylsl
 
 from rtrecon import keeping
 from rtrecon.children import children
-from rtrecon.receive import Receiver
-from rtrecon.record import Recorder
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,44 @@ _TURN_S = 0.05
 _LEAVES_S = 5.0  # to leave once it was said goodbye to; then it is ended
 
 
+class Hears(Protocol):
+    """What a session listens to: `Receiver`, `EegSession`. May be read from any thread."""
+
+    @property
+    def streams(self) -> Sequence[str]:
+        """Names; markers are named after the first."""
+        ...
+
+    @property
+    def outlets(self) -> tuple[str, ...]:
+        """Uids of the outlets that it hears and on which a sender may wait to be heard."""
+        ...
+
+    @property
+    def until_idle_s(self) -> float | None:
+        """After so long without anything the session ends."""
+        ...
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked to end."""
+        ...
+
+
+class Tells(Protocol):
+    """What writes the session's folder. May be read from any thread."""
+
+    @property
+    def folder(self) -> Path:
+        """The session's."""
+        ...
+
+    @property
+    def newest(self) -> Any:
+        """What is on disk, as `Kept.forget` takes it; None: nothing."""
+        ...
+
+
 class Keeper:
     """The session's hold on its keeper: begins it, tells it what is on disk, says goodbye.
 
@@ -37,18 +75,20 @@ class Keeper:
 
     Parameters
     ----------
-    receiver : Receiver
+    hears : Hears
         The session's: connected, and not yet read.
-    recorder : Recorder
+    recorder : Tells
         With whose folder the keeper would go on.
+    kept : type of Kept
+        Of the kind of session; made in the keeper's process.
     """
 
-    def __init__(self, receiver: Receiver, recorder: Recorder) -> None:
-        self._receiver, self._recorder = receiver, recorder
+    def __init__(self, hears: Hears, recorder: Tells, kept: type[keeping.Kept]) -> None:
+        self._hears, self._recorder, self._kept = hears, recorder, kept
         self.fault = ""
         """What the operator has to know; empty where all is well."""
         self.listening = threading.Event()
-        """The volumes go to the keeper too."""
+        """What comes goes to the keeper too."""
         self._leaving = threading.Event()
         self._process: BaseProcess | None = None
         self._thread = threading.Thread(target=self._work, name="rtrecon-keeper", daemon=True)
@@ -63,18 +103,19 @@ class Keeper:
         self.goodbye()
         self._thread.join(2 * _LEAVES_S)
         if self._thread.is_alive() and self._process is not None:
-            self._process.kill()  # it takes nothing from the pipe
+            with suppress(ValueError):  # it has ended, and another one is just being begun
+                self._process.kill()  # it takes nothing from the pipe
             self._thread.join(_LEAVES_S)
 
     def _work(self) -> None:
         while not self._leaving.is_set():
             try:
-                ours, theirs = children().Pipe()
+                ours, theirs = connection.Pipe()
                 with ours:
-                    self._process = _begin(theirs)
+                    self._process = _begin(theirs, self._kept)
                     theirs.close()
                     why = _Talk(ours, self._process, self).until_over()
-            except (OSError, EOFError, RuntimeError) as error:
+            except Exception as error:  # whatever it is, another one is begun
                 why = f"cannot be begun: {error}"
             self.listening.clear()
             if why:
@@ -86,19 +127,19 @@ class Keeper:
 
 
 @contextmanager
-def keeper_beside(receiver: Receiver, recorder: Recorder) -> Iterator[Keeper]:
+def keeper_beside(hears: Hears, recorder: Tells, kept: type[keeping.Kept]) -> Iterator[Keeper]:
     """A keeper for as long as the session lasts."""
-    keeper = Keeper(receiver, recorder)
+    keeper = Keeper(hears, recorder, kept)
     try:
         yield keeper
     finally:
         keeper.close()
 
 
-def _begin(pipe: connection.Connection) -> BaseProcess:
+def _begin(pipe: connection.Connection, kept: type[keeping.Kept]) -> BaseProcess:
     """Told the configuration of LSL: the process that children come of may be older than it."""
-    process = children().Process(  # type: ignore[attr-defined]
-        target=keeping.keep, args=(pipe, os.environ.get("LSLAPICFG")), daemon=True,
+    process = children(kept.loads).Process(  # type: ignore[attr-defined]
+        target=keeping.keep, args=(pipe, kept, os.environ.get("LSLAPICFG")), daemon=True,
         name="rtrecon-keeper",
     )  # fmt: skip
     process.start()
@@ -111,7 +152,7 @@ class _Talk:
     def __init__(self, pipe: connection.Connection, process: BaseProcess, keeper: Keeper) -> None:
         self._pipe, self._process, self._keeper = pipe, process, keeper
         self._told: set[bytes] = set()  # what is said once
-        self._newest: tuple[int, float] | None = None
+        self._newest: Any = None
         self._waits_since = pylsl.local_clock()  # for an answer
         self._owed_s = LISTENS_S
 
@@ -132,18 +173,18 @@ class _Talk:
             self._see_it_end()
 
     def _tell(self) -> None:
-        receiver, recorder = self._keeper._receiver, self._keeper._recorder
+        hears, recorder = self._keeper._hears, self._keeper._recorder
         folder = str(recorder.folder.resolve())
-        for outlet in (receiver.uid, *receiver.marker_outlets):
+        for outlet in hears.outlets:
             self._once(keeping.HEARS + outlet.encode(errors="replace"))
-        asked = [receiver.name, folder, receiver.until_idle_s]
+        asked = [list(hears.streams), folder, hears.until_idle_s]
         self._once(keeping.LISTEN + json.dumps(asked).encode())
-        if receiver.stop.is_set():
+        if hears.stopping:
             self._once(keeping.OVER)
         newest = recorder.newest
         if newest is not None and newest != self._newest:
             self._newest = newest
-            self._pipe.send_bytes(keeping.RECORDED + keeping.RECORDED_AS.pack(*newest))
+            self._pipe.send_bytes(keeping.RECORDED + json.dumps(newest).encode())
             if self._owed_s == float("inf"):
                 self._waits_since, self._owed_s = pylsl.local_clock(), ANSWERS_S
 

@@ -88,7 +88,7 @@ class _Task(NamedTuple):
 
 
 class Lane:
-    """One thread that writes what it is given, in order, and each once.
+    """One thread that writes what it is given, in order, and each once, until it is closed.
 
     What a disk refuses is tried again until it is taken; what comes meanwhile waits behind it, in
     memory, up to a bound: beyond that what is new is lost, and told. An error that is not the disk's
@@ -126,7 +126,8 @@ class Lane:
         self._now: _Task | None = None
         self._synced = time.monotonic()
         self._ends = float("inf")  # when a disk that refuses is asked no more
-        self._thread = threading.Thread(target=self._work, name=name)
+        # A daemon, so that a disk that never answers cannot keep the program from ending.
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
     def put(self, what: str, write: Callable[[], None], n_bytes: int = 0) -> None:

@@ -71,6 +71,8 @@ class Lookout:
         self._source, self.uid = _source(found), found.uid()
         self.lost = threading.Event()
         """Set by whoever reads: the inlet is of no use any more, and needs a successor."""
+        self.recovered = threading.Event()
+        """Set by whoever reads: LSL has connected the inlet to the source, started anew."""
         self._seen: dict[str, float] = {}  # when other sources were seen first
         self._strangers: set[str] = set()
         self._others: frozenset[str] = frozenset()  # that are there and not heard
@@ -179,13 +181,14 @@ class Lookout:
             if self.successors.empty() and (self.lost.is_set() or len(anew) == len(ours)):
                 self._turn_to(anew or ours)
             return
-        if len(anew) == len(ours):
-            check_claim(ours[0], 1.0)
-            probe = pylsl.StreamInlet(ours[0], max_buflen=1, max_chunklen=1, recover=False)
+        if anew and (len(anew) == len(ours) or self.recovered.is_set()):
+            self.recovered.clear()
+            check_claim(anew[0], 1.0)
+            probe = pylsl.StreamInlet(anew[0], max_buflen=1, max_chunklen=1, recover=False)
             self.misfit = self._unlike(wire.geometry_of(probe.info(timeout=5.0)))
-            self.uid = ours[0].uid()
+            self.uid = anew[0].uid()
             if not self.misfit:
-                log.warning("%s was started anew and is heard again", _named(ours[0]))
+                log.warning("%s was started anew and is heard again", _named(anew[0]))
         if self.misfit:
             told = f"{_named(ours[0])} was started anew with {self.misfit}: nothing is made of it"
             self._tell(self.uid, told)

@@ -55,6 +55,7 @@ class MarkerInlets:
         self.outlets: tuple[str, ...] = ()
         """Uids of those that have joined, or that markers came from; may be read from any thread."""
         self._listed: dict[str, list[str]] = {}  # uids, by source
+        self._reconnected: set[str] = set()  # LSL has found these programs, started anew
         self._search = pylsl.ContinuousResolver(
             "name", wire.marker_stream(name), forget_after=_FORGOTTEN_S
         )
@@ -128,6 +129,9 @@ class MarkerInlets:
                 )
                 self._joining[source].start()
             self._listed.setdefault(source, []).append(info.uid())
+            if source in self._reconnected and info.uid() not in self.outlets:
+                self._reconnected.discard(source)
+                self._heard_from(info.uid())
 
     def _leave(self, source: str) -> None:
         """It was heard as long as its scanner was, and that one is back beside another."""
@@ -171,8 +175,10 @@ class MarkerInlets:
         came: list[Marker] = []
         try:
             came.extend(inlet.new(wait_s, self._skip))  # what was read before a loss stays
+            if inlet.reconnected:
+                self._reconnected.add(source)
             listed = self._listed.get(source, [])
-            if came and len(listed) == 1:  # LSL has found the program again, by its source id
+            if came and len(listed) == 1:  # in case that LSL did not say so
                 self._heard_from(listed[0])
         except LostError:  # it had no source id to be found again by
             log.warning("%s ended: markers are heard again once it is back", inlet.named)
@@ -244,6 +250,11 @@ class _Inlet:
                 yield wire.marker_of(sample[0], stamp + self._clock.correction())
             except (BadStream, UnicodeDecodeError) as error:
                 skip(self.named, error)
+
+    @property
+    def reconnected(self) -> bool:
+        """Whether LSL has found the program, started anew, since this was asked last."""
+        return bool(self._inlet.was_clock_reset())
 
     def close(self) -> None:
         self._inlet.close_stream()

@@ -34,7 +34,11 @@ _MOST_RATE_HZ = 1e6
 _MOST_SAMPLE_BYTES = 160 << 20  # a volume of 2**24 voxels has 64 MiB
 _MOST_SLOTS = 1e7  # samples that an inlet has places for; each takes 16 bytes before anything comes
 _IRREGULAR_HZ = 100.0  # liblsl reckons with it
-_TEXT_BYTES = 32 * 129  # an empty std::string, and liblsl makes so many samples at once
+# Of the samples that liblsl makes in advance: 5 s of them, or 129. It counts their bytes in 32 bits, so
+# that with over 4 GiB the last of them would lie behind the memory that it has.
+_MOST_AHEAD_BYTES = 2 << 30
+_AHEAD_S, _AHEAD_IRREGULAR = 5.0, 129
+_TEXT_BYTES = 4096  # that one may have; empty it takes 32
 _BYTES = {
     pylsl.cf_float32: 4, pylsl.cf_double64: 8, pylsl.cf_string: _TEXT_BYTES, pylsl.cf_int32: 4,
     pylsl.cf_int16: 2, pylsl.cf_int8: 1, pylsl.cf_int64: 8,
@@ -113,15 +117,14 @@ def expose(stream: str, what: str) -> None:
 
 
 def check_claim(info: pylsl.StreamInfo, buffer_s: float) -> None:
-    """See that a stream claims no more than can be; before an inlet is made of it.
+    """See that a stream claims no more than can be; before an inlet or outlet is made of it.
 
-    liblsl makes room for a whole buffer in the size and at the rate that a stream says it has,
-    before anything comes.
+    liblsl makes room in the size and at the rate that a stream says it has, before anything comes.
 
     Parameters
     ----------
     buffer_s : float
-        Of the inlet.
+        Of the inlet or outlet.
 
     Raises
     ------
@@ -132,7 +135,9 @@ def check_claim(info: pylsl.StreamInfo, buffer_s: float) -> None:
         raise BadStream(f"stream '{info.name()}' claims {rate_hz:g} samples a second: none has")
     size = channels * _BYTES.get(info.channel_format(), 8)
     slots = (rate_hz or _IRREGULAR_HZ) * buffer_s
-    if channels < 1 or size > _MOST_SAMPLE_BYTES or slots > _MOST_SLOTS:
+    ahead = size * (rate_hz * _AHEAD_S + 1 if rate_hz else _AHEAD_IRREGULAR)
+    too_large = size > _MOST_SAMPLE_BYTES or ahead > _MOST_AHEAD_BYTES
+    if channels < 1 or too_large or slots > _MOST_SLOTS:
         raise BadStream(
             f"stream '{info.name()}' claims {channels} channels at {rate_hz:g} Hz: too many"
         )

@@ -315,10 +315,20 @@ class Pipeline:
         if self._yoked is None:
             self._draw.until_closed()
         else:
-            self._yoked.until_closed(self.frames, self._recorder.folder / "feedback.tsv")
+            self._yoked.until_closed(self.frames, self._recorder.yoked)
 
     def _end(self) -> None:
-        """Wait for both threads, then say that the session has ended."""
+        """Wait for both threads, then say that the session has ended; whatever fails, it has."""
+        try:
+            self._let_go()
+        except Exception as error:
+            self._standing.fault("the session did not end as it should", error, 1)
+        finally:
+            if not (self.withdrawn or self.failed):
+                self._standing.change(phase=Phase.ENDED)
+            self._done.set()
+
+    def _let_go(self) -> None:
         self._ingest.join()
         if self._scoring is not None:
             self._scoring.close()
@@ -326,12 +336,11 @@ class Pipeline:
         assert self._drawing is not None
         if wait([self._drawing], STUCK_S).not_done:
             log.error("the generator does not answer for %g s: ended without it", STUCK_S)
+        elif (error := self._drawing.exception()) is not None:
+            log.error("drawing ended before its time", exc_info=error)
         self.watchdogs.close()
-        self._receiver.close()
         self.frames.close()
-        if not (self.withdrawn or self.failed):
-            self._standing.change(phase=Phase.ENDED)
-        self._done.set()
+        self._receiver.close()
 
     def finish(self) -> None:
         """End the session if it has not, write the summary and close the record.

@@ -87,7 +87,8 @@ class Receiver:
         self.until_idle_s = until_idle_s
         self.geometry, self._volumes = open_volumes(found, recover=after is None)
         self.uid = found.uid()
-        """Of the outlet that the newest volume came from; may be read from any thread."""
+        """Of the outlet that volumes come from; may be read from any thread."""
+        self._reconnected = False  # LSL has found the source, started anew
         self._taken = taken_of(self._volumes) if after is None else None
         self._clock = Clock(self._volumes)
         tr_s = self.geometry.tr_s / self.geometry.speed
@@ -148,6 +149,21 @@ class Receiver:
         return self._count.expected - 1
 
     @property
+    def streams(self) -> tuple[str]:
+        """What is listened to."""
+        return (self.name,)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the end was asked for."""
+        return self.stop.is_set()
+
+    @property
+    def outlets(self) -> tuple[str, ...]:
+        """Uids of all that is heard: what volumes come from, then what markers come from."""
+        return (self.uid, *self.marker_outlets)
+
+    @property
     def marker_outlets(self) -> tuple[str, ...]:
         """Uids of the outlets that markers come from."""
         return self._markers.outlets
@@ -163,11 +179,21 @@ class Receiver:
     def _pull(self, poll_s: float) -> tuple[NDArray[np.generic], Sequence[float]]:
         try:
             samples, stamps = self._volumes.pull_chunk(poll_s, max_samples=1, as_numpy=True)
+            if self._volumes.was_clock_reset():
+                self._lookout.recovered.set()
+                self._reconnected = True
+            if len(stamps) or self._reconnected:
+                self._know_outlet()
             return samples, stamps
         except LostError:  # of a source that LSL does not look for: the lookout does
             self._lookout.lost.set()
             self.stop.wait(poll_s)
             return np.empty(0), ()
+
+    def _know_outlet(self) -> None:
+        """The lookout may find a restarted source later than LSL, or find out that it does not fit."""
+        if self.uid != self._lookout.uid and not self._lookout.misfit:
+            self.uid, self._reconnected = self._lookout.uid, False
 
     def _over(self) -> bool:
         now = pylsl.local_clock()
@@ -211,6 +237,7 @@ class Receiver:
             gone = self._volumes
             self._lookout.lost.clear()  # first: it looks for a successor while none waits here
             self._volumes, self._clock = self._lookout.successors.get()
+            self.uid = self._lookout.uid
             gone.close_stream()
 
     def _take(
@@ -232,7 +259,6 @@ class Receiver:
         if misfit := self._lookout.misfit:
             yield self._rejected(volume, f"came from a scanner with {misfit}")
             return
-        self.uid = self._lookout.uid
         yield from self._settle(volume)
         if volume.number >= self._count.expected:
             yield from self._next(volume)

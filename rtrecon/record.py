@@ -53,6 +53,7 @@ COLUMNS = {
     ),
     "comparisons.tsv": ("comparison", "trial", "volume", "what", "drawn", "settings"),
 }  # fmt: skip
+YOKED_COLUMNS = ("frame", "shown_from")  # of feedback.tsv, where feedback is another session's
 LINES = ("markers.jsonl", "settings.jsonl", "status.jsonl")
 
 
@@ -170,6 +171,11 @@ class Recorder(SessionWriter):
             return
         now = pylsl.local_clock()
         self._derived.put(what, lambda: self._append_frame(frame, now), frame.images.nbytes)
+
+    def yoked(self, frame: int, shown_from: int) -> None:
+        """Keep which of another session's pictures one was that was shown."""
+        write = self._row("feedback.tsv", YOKED_COLUMNS, (frame, shown_from))
+        self._derived.put(f"where frame {frame} came from", write)
 
     def comparison(self, what: str, comparison: Comparison, settings: Settings) -> None:
         """Keep what was drawn beside a picture ("z_only" or "control"), as `frame` does."""

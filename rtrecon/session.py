@@ -26,6 +26,7 @@ from rtrecon.errors import BadDataset
 from rtrecon.feedback import Feedback
 from rtrecon.generators import Generator
 from rtrecon.keeper import keeper_beside
+from rtrecon.kept_volumes import KeptVolumes
 from rtrecon.log_file import log_file
 from rtrecon.memory import undisturbed
 from rtrecon.models import Models, check_tie
@@ -95,7 +96,7 @@ def open_session(
         opened.enter_context(log_file(folder))
         feedback = opened.enter_context(closing(Feedback(session.stream, artifact.candidates)))
         xdf = opened.enter_context(_xdf(session, folder, receiver))
-        keeper = opened.enter_context(keeper_beside(receiver, recorder))
+        keeper = opened.enter_context(keeper_beside(receiver, recorder, KeptVolumes))
         opened.enter_context(undisturbed())
         # In here, so that what it works out beforehand is the same however many cores there are.
         pipeline = Pipeline(

@@ -32,13 +32,72 @@ _DAMAGE = (
 
 
 @dataclass(frozen=True)
-class SessionFolder:
-    """A session's folder. Every table is cut to what is whole on disk; nothing is ever written.
+class RecordedFolder:
+    """What every session leaves, whatever it was fed by.
 
     Attributes
     ----------
     about : dict
-        The content of session.json: settings, versions, generator, decoder.
+        The content of session.json: settings, versions, and what the session was made with.
+    """
+
+    folder: Path
+    about: dict[str, Any]
+
+    def table(self, name: str) -> list[Row]:
+        """The whole rows of one of its tables (`trials.tsv`); none where there is no such file."""
+        return read_table(self.folder / name)
+
+    def array(self, name: str) -> NDArray[np.generic] | None:
+        """The whole rows of one of its arrays ("z"), memory-mapped; None where there is none.
+
+        Raises
+        ------
+        BadDataset
+            It is damaged.
+        """
+        file = self.folder / f"{name}.npy"
+        try:
+            return open_rows(file) if file.is_file() else None
+        except (OSError, *_DAMAGE) as error:
+            raise BadDataset(f"{file} is damaged: {error}") from error
+
+    @property
+    def whole(self) -> bool:
+        """Whether the session's own process came to its end: else what is derived may lack its last."""
+        return bool(self._summary) and "kept_by" not in self._summary
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether a participant has stopped it: what came last may not have been worked on."""
+        return bool(self._summary.get("withdrawn"))
+
+    @property
+    def _summary(self) -> dict[str, Any]:
+        try:
+            summary = json.loads(bounded_text(self.folder / "summary.json"))
+        except (OSError, ValueError):
+            return {}
+        return summary if isinstance(summary, dict) else {}
+
+    def lines(self, name: str) -> list[dict[str, Any]]:
+        """The whole lines of one of its JSON files (`settings.jsonl`).
+
+        Raises
+        ------
+        BadDataset
+            One is no JSON object.
+        """
+        with damage_told(self.folder / name):
+            return [dict(json.loads(line)) for line in _whole_lines(self.folder / name)]
+
+
+@dataclass(frozen=True)
+class SessionFolder(RecordedFolder):
+    """A session's folder. Every table is cut to what is whole on disk; nothing is ever written.
+
+    Attributes
+    ----------
     geometry : Geometry
     volumes : int16 or float32 (n_rows, i, j, k), memory-mapped
         All raw volumes as they came, rejected ones too.
@@ -48,8 +107,6 @@ class SessionFolder:
         In the order in which they came, each with the number of rows that had come before it.
     """
 
-    folder: Path
-    about: dict[str, Any]
     geometry: Geometry
     volumes: NDArray[np.generic]
     rows: list[Row]
@@ -74,44 +131,6 @@ class SessionFolder:
         times = Times(float(row["acquired"]), float(row["received"]))
         fault = "" if row["fault"] == "n/a" else row["fault"]
         return Volume(int(row["number"]), read_only(self.volumes[index]), times, fault)
-
-    def table(self, name: str) -> list[Row]:
-        """The whole rows of one of its tables (`trials.tsv`); none where there is no such file."""
-        return read_table(self.folder / name)
-
-    def array(self, name: str) -> NDArray[np.generic] | None:
-        """The whole rows of one of its arrays ("z"), memory-mapped; None where there is none.
-
-        Raises
-        ------
-        BadDataset
-            It is damaged.
-        """
-        file = self.folder / f"{name}.npy"
-        try:
-            return open_rows(file) if file.is_file() else None
-        except (OSError, *_DAMAGE) as error:
-            raise BadDataset(f"{file} is damaged: {error}") from error
-
-    @property
-    def whole(self) -> bool:
-        """Whether the session's own process came to its end: else what is derived may lack its last."""
-        try:
-            summary = json.loads(bounded_text(self.folder / "summary.json"))
-        except (OSError, ValueError):
-            return False
-        return isinstance(summary, dict) and "kept_by" not in summary
-
-    def lines(self, name: str) -> list[dict[str, Any]]:
-        """The whole lines of one of its JSON files (`settings.jsonl`).
-
-        Raises
-        ------
-        BadDataset
-            One is no JSON object.
-        """
-        with damage_told(self.folder / name):
-            return [dict(json.loads(line)) for line in _whole_lines(self.folder / name)]
 
 
 @contextmanager
@@ -151,7 +170,7 @@ def open_session_folder(folder: Path) -> SessionFolder:
         volumes = open_rows(folder / "volumes.npy")
         rows = [{"fault": "n/a"} | row for row in read_table(folder / "volumes.tsv")]
         whole = min(len(rows), len(volumes))
-        markers = _markers(folder / "markers.jsonl", rows)
+        markers = read_markers(folder / "markers.jsonl", rows)
     except (OSError, BadStream, *_DAMAGE) as error:
         raise BadDataset(f"{folder} cannot be read as a session: {error}") from error
     if volumes.shape[1:] != geometry.shape:
@@ -212,7 +231,8 @@ def _geometry(told: dict[str, Any]) -> Geometry:
     return geometry
 
 
-def _markers(file: Path, rows: list[Row]) -> list[tuple[int, Marker]]:
+def read_markers(file: Path, rows: list[Row]) -> list[tuple[int, Marker]]:
+    """The markers of a file that are whole, each with how many of the rows had come before it."""
     found = []
     for line in _whole_lines(file):
         try:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -30,7 +30,6 @@ from rtrecon.types import UNMARKED, Decoded, Frame, read_only
 
 REAL = "real"
 _LONGEST_S = 10.0  # a picture that took longer than this in its own session comes after it
-_COLUMNS = ("frame", "shown_from")
 
 
 class Yoked:
@@ -101,17 +100,13 @@ class Yoked:
         """Nothing more will be put."""
         self._coming.put(None)
 
-    def until_closed(self, frames: Mailbox[Frame], record: Path) -> None:
-        """Show what has been put until closed; `record` (feedback.tsv) says where it came from."""
-        with record.open("a", encoding="utf-8") as table:
-            table.write("\t".join(_COLUMNS) + "\n")
-            while (coming := self._coming.get()) is not None:
-                for row in coming[1]:
-                    if (frame := self._frame(coming[0], row)) is None:
-                        continue
+    def until_closed(self, frames: Mailbox[Frame], shown: Callable[[int, int], None]) -> None:
+        """Show what has been put until closed; `shown` is told each frame's number here and there."""
+        while (coming := self._coming.get()) is not None:
+            for row in coming[1]:
+                if (frame := self._frame(coming[0], row)) is not None:
                     frames.put(frame)
-                    table.write(f"{frame.serial}\t{int(row['frame'])}\n")
-                    table.flush()
+                    shown(frame.serial, int(row["frame"]))
 
     def _whole(self) -> int:
         arrays = (self._z, self._c, self._probabilities)

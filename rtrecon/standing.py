@@ -30,9 +30,12 @@ class Standing:
         self._changing = threading.Lock()
 
     def change(self, **changes: Any) -> None:
-        """Swap the status for one with these fields changed."""
+        """Swap the status for one with these fields changed; a participant's stop is the last phase."""
         with self._changing:
-            before, self.now = self.now, replace(self.now, **changes)
+            before = self.now
+            if before.phase is Phase.WITHDRAWN:  # whoever looked before it came finds another now
+                changes["phase"] = Phase.WITHDRAWN
+            self.now = replace(before, **changes)
             if weighty(before) != weighty(self.now):
                 self._told()
 

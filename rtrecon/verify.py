@@ -1,7 +1,8 @@
 """A recorded session computed anew: the same code on the same machine gives the same, to the bit.
 
 What came is walked through today's preprocessing and decoders; pictures are drawn again of the
-*recorded* z and c, so that a change in decoding and one in drawing are told apart.
+*recorded* z and c, so that a change in decoding and one in drawing are told apart. Of EEG, samples are
+walked through today's filters and protocol (`rtrecon.rescore_eeg`).
 """
 
 import hashlib
@@ -9,17 +10,20 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from rtrecon.artifact import ABOUT, Artifact, load_artifact
 from rtrecon.compatibility import check_stream
 from rtrecon.decode import Decode
-from rtrecon.errors import BadArtifact
+from rtrecon.eeg.folder import is_eeg_folder, open_eeg_folder
+from rtrecon.errors import BadArtifact, BadConfig
 from rtrecon.generators import Generator, load_generator
 from rtrecon.memory import undisturbed
 from rtrecon.redraw import Aimed, Rows, redraw
 from rtrecon.rescore import Rescore, rescored
+from rtrecon.rescore_eeg import rescore_eeg
 from rtrecon.session_folder import Row, SessionFolder, damage_told, open_session_folder
 from rtrecon.session_writer import versions
 from rtrecon.types import Decoded, Marker, Pattern
@@ -48,15 +52,17 @@ def verify(
 
     Raises
     ------
-    BadDataset, BadArtifact, BadGenerator, BadInput, Mismatch
+    BadDataset, BadArtifact, BadGenerator, BadInput, BadConfig, Mismatch
         Something is missing or does not fit.
     """
+    if is_eeg_folder(folder):
+        return _verify_eeg(folder, decoder, generator)
     session = open_session_folder(folder)
     decoder = decoder or _decoder_of(session)
     artifact = load_artifact(decoder)
     check_stream(artifact, session.geometry, folder.name)
     with damage_told(folder):
-        verdict = Verdict([*_other_versions(session), *_other_decoder(session, decoder)])
+        verdict = Verdict([*_other_versions(session.about), *_other_decoder(session, decoder)])
     drawer = _generator(session, generator or artifact.generator.name, verdict) if frames else None
     with undisturbed(), damage_told(folder):
         rows = _decoding(session, artifact, rescored(session, artifact, decoder, verdict), verdict)
@@ -79,8 +85,20 @@ def _decoder_of(session: SessionFolder) -> Path:
     )
 
 
-def _other_versions(session: SessionFolder) -> list[str]:
-    recorded = session.about.get("versions", {})
+def _verify_eeg(folder: Path, decoder: Path | None, generator: str) -> Verdict:
+    """Its samples need neither decoder nor generator."""
+    for option, given in (("decoder", decoder), ("generator", generator)):
+        if given:
+            raise BadConfig(f"--{option} is of no use: {folder} is of an EEG session: leave it out")
+    with damage_told(folder):
+        session = open_eeg_folder(folder)
+        verdict = Verdict(_other_versions(session.about))
+        rescore_eeg(session, verdict)
+    return verdict
+
+
+def _other_versions(about: dict[str, Any]) -> list[str]:
+    recorded = about.get("versions", {})
     today = versions()
     return [
         f"{name} was {recorded[name]}, is {today.get(name, 'missing')}"

@@ -15,7 +15,8 @@ from math import nan
 from pathlib import Path
 from typing import Any
 
-from rtrecon.check import Finding, More, check
+from rtrecon.check.findings import Finding
+from rtrecon.check.volumes import More, check
 from rtrecon.config import Session
 from rtrecon.models import Models
 from rtrecon.pipeline import Pipeline

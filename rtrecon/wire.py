@@ -12,7 +12,7 @@ import pylsl
 from numpy.typing import NDArray
 
 from rtrecon.errors import BadStream
-from rtrecon.network import expose
+from rtrecon.network import check_claim, expose
 from rtrecon.types import Event, Geometry, Marker, Times, Volume, read_only
 
 FORMAT = "rtrecon-volume-1"
@@ -281,6 +281,11 @@ class ScannerOutlet:
         Asks the receiver to say what it has taken; who sends then waits for it (docs/wire.md).
     acquired_from : str, optional
         What the volumes' stamps are made of: "header" or "arrival".
+
+    Raises
+    ------
+    BadStream
+        Volumes as large and as often as that are more than LSL can take.
     """
 
     def __init__(
@@ -294,6 +299,7 @@ class ScannerOutlet:
         source = source_id or f"rtrecon-{name}"
         self.geometry = geometry
         info = volume_info(name, geometry, source, paced, acquired_from)
+        check_claim(info, buffer_s(geometry))
         self._volumes = pylsl.StreamOutlet(info, max_buffered=buffer_s(geometry))
         self._markers = pylsl.StreamOutlet(marker_info(name, marker_source(source)))
         expose(name, "the person's brain volumes")

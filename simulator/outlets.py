@@ -16,7 +16,7 @@ from simulator.schedule import Raw, Sending, Turn
 
 log = logging.getLogger(__name__)
 
-GRACE_S = 2.0  # what is on its way is lost when an outlet goes, and LSL cannot say whether any is
+GRACE_S = 10.0  # what is on its way is lost when an outlet goes, and LSL cannot say whether any is
 _SETTLE_S = 0.2  # a scanner that is killed had sent what came before
 _SETTLED_S = 1.0  # an inlet that has just found it again may connect once more
 _BACK_S = 30.0  # so long a restarted scanner waits for somebody who listens

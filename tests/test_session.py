@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,10 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from rtrecon import models
 from rtrecon.artifact import Artifact, save_artifact
 from rtrecon.config import Session
+from rtrecon.errors import BadInput
 from rtrecon.generators.adversarial import Adversarial
 from rtrecon.generators.apart import Apart, load_apart
+from rtrecon.generators.diffusion import Diffusion
 from rtrecon.models import Models
 from rtrecon.pipeline import show_headless
 from rtrecon.session import open_session
@@ -28,6 +31,7 @@ from rtrecon.verify import verify
 from rtrecon.wire import ScannerOutlet
 from tests import toy_models
 from tests.live import rows
+from tests.told import eventually
 from tests.toy import artifact_for, send, toy_run
 
 
@@ -92,6 +96,26 @@ def test_the_thread_that_warms_the_model_up_is_the_one_that_draws(
     assert about["settings"]["steps"] == 2
     assert about["settings"]["guidance"] == 5.0
     assert about["picture_s"] > 0
+
+
+def test_what_cannot_be_begun_leaves_nothing_open(
+    toy_artifact: Artifact, toy_generator: Diffusion, toy_geometry: Geometry, stream_name: str,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Found out when the record is open already: no thread may keep the program from ending."""
+    monkeypatch.setattr(models, "load_apart", lambda name: toy_generator)
+    monkeypatch.setattr(toy_generator, "close", lambda: None, raising=False)
+    empty = replace(toy_artifact, reference=np.zeros(toy_artifact.shape, np.float32))
+    session = Session(tmp_path / "decoder", stream_name, "toy", output=tmp_path / "session")
+    outlet = ScannerOutlet(stream_name, toy_geometry)
+    with (
+        pytest.raises(BadInput, match="reference"),
+        open_session(session, empty, threading.Event()),
+    ):
+        pass
+    # The keeper's may still be waiting for its process, which it then says goodbye to.
+    eventually(lambda: not [t for t in threading.enumerate() if t.name.startswith("rtrecon")], 60.0)
+    assert not outlet.has_receiver
 
 
 def test_a_session_loses_its_generator_and_no_volume(

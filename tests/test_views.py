@@ -17,7 +17,7 @@ import pylsl
 import pytest
 
 from rtrecon.artifact import Artifact, save_artifact
-from rtrecon.eeg.opening import read_plan
+from rtrecon.eeg.plan import read_plan
 from rtrecon.remote import Publisher
 from rtrecon.remote.follower import ROLES
 from rtrecon.session_folder import open_session_folder

@@ -27,15 +27,20 @@ def begin(
     stream: str, decoder: Path, generator: Path, output: Path, *more: str
 ) -> ForkServerProcess:
     """Start a session without a window."""
+    return begin_run(
+        "--stream", stream, "--decoder", str(decoder), "--generator", str(generator),
+        "--output", str(output), "--steps", "2", *more,
+    )  # fmt: skip
+
+
+def begin_run(*options: str) -> ForkServerProcess:
+    """Start `rtrecon run` without a window."""
     _context.set_forkserver_preload(
         ["tests.victim", "rtrecon.session", "rtrecon.generators.diffusion"]
     )
     forkserver.ensure_running()
     address = forkserver._forkserver._forkserver_address  # type: ignore[attr-defined]
-    arguments = [
-        "run", "--headless", "--stream", stream, "--decoder", str(decoder),
-        "--generator", str(generator), "--output", str(output), "--steps", "2", *more,
-    ]  # fmt: skip
+    arguments = ["run", "--headless", *options]
     process = _context.Process(target=live_session, args=(arguments, address))
     process.start()
     return process

@@ -2,12 +2,15 @@
 
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from rtrecon.archive.derived import write_derived
+from rtrecon.archive.eeg import write_eeg
 from rtrecon.archive.raw import Names, write_raw
 from rtrecon.archive.report import write_report
 from rtrecon.archive.runs import runs_of
+from rtrecon.eeg.folder import is_eeg_folder, open_eeg_folder
 from rtrecon.errors import BadConfig
 from rtrecon.session_folder import damage_told, open_session_folder
 from rtrecon.stimuli import find_pictures
@@ -49,21 +52,15 @@ def finalize(
     _check_names(names)
     if stimuli is not None and not stimuli.is_dir():
         raise BadConfig(f"{stimuli} is no folder: name the one of the pictures with --stimuli")
-    session = open_session_folder(folder)
-    with damage_told(folder):
-        runs = runs_of(session)
+    write = _eeg(folder, names) if is_eeg_folder(folder) else _fmri(folder, names, stimuli)
     part = output.with_name(output.name + ".part")
     for taken in (output, part):
         if taken.exists():
             raise BadConfig(f"{taken} exists and is never overwritten: delete it, or use --output")
     try:
         part.mkdir(parents=True)
-        pictures = find_pictures(stimuli)
-        derived = part / "derivatives" / "rtrecon"
         with damage_told(folder):
-            write_raw(part, session, runs, names, pictures)
-            write_derived(derived, session, runs, names)
-            write_report(derived, session, runs, names)
+            write(part)
         part.rename(output)
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
@@ -74,6 +71,25 @@ def finalize(
         shutil.rmtree(part, ignore_errors=True)
         raise
     return output
+
+
+def _fmri(folder: Path, names: Names, stimuli: Path | None) -> Callable[[Path], None]:
+    session = open_session_folder(folder)
+    with damage_told(folder):
+        runs = runs_of(session)
+
+    def write(part: Path) -> None:
+        derived = part / "derivatives" / "rtrecon"
+        write_raw(part, session, runs, names, find_pictures(stimuli))
+        write_derived(derived, session, runs, names)
+        write_report(derived, session, runs, names)
+
+    return write
+
+
+def _eeg(folder: Path, names: Names) -> Callable[[Path], None]:
+    session = open_eeg_folder(folder)
+    return lambda part: write_eeg(part, session, names)
 
 
 def _check_names(names: Names) -> None:

@@ -13,7 +13,7 @@ from rtrecon import __version__
 from rtrecon.archive.raw import BIDS_VERSION, Names
 from rtrecon.archive.runs import RecordedRun
 from rtrecon.archive.tables import number, write_json, write_tsv
-from rtrecon.session_folder import Row, SessionFolder, open_rows
+from rtrecon.session_folder import RecordedFolder, Row, SessionFolder, open_rows
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ def write_derived(
     run_at = {session.rows[i]["received"]: run.label for run in runs for i in run.accepted.values()}
     _write_decoded(online, session, run_at)
     _write_frames(online, session, run_at)
-    _write_top(root, session)
+    write_derived_top(root, session, "What rtrecon made of the volumes during the scan", _README)
 
 
 def _write_feedback(stem: Path, session: SessionFolder, run: RecordedRun) -> None:
@@ -211,14 +211,15 @@ def _write_with_run(file: Path, rows: Sequence[Row], run_at: Mapping[str, int]) 
     write_tsv(file, columns, ({"run": run_at.get(row["received"]), **row} for row in rows))
 
 
-def _write_top(root: Path, session: SessionFolder) -> None:
+def write_derived_top(root: Path, session: RecordedFolder, name: str, readme: str) -> None:
+    """What BIDS wants beside the subjects' folders, and what it is to overlook."""
     about = session.about
     versions = about.get("versions", {})
     by = [{"Name": "rtrecon", "Version": str(versions.get("rtrecon", __version__))}]
     write_json(
         root / "dataset_description.json",
         {
-            "Name": "What rtrecon made of the volumes during the scan",
+            "Name": name,
             "BIDSVersion": BIDS_VERSION,
             "DatasetType": "derivative",
             "GeneratedBy": by,
@@ -233,7 +234,7 @@ def _write_top(root: Path, session: SessionFolder) -> None:
         "online\n*_crednf.*\n*_desc-confounds_timeseries.*\n*_desc-triggers_events.*\n"
         "*_desc-feedback_timeseries.*\n"
     )
-    (root / "README.md").write_text(_README)
+    (root / "README.md").write_text(readme)
 
 
 _README = """# What was made of the volumes during the scan

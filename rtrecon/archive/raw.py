@@ -10,7 +10,7 @@ from typing import Any
 from rtrecon import __version__
 from rtrecon.archive.bold import write_bold
 from rtrecon.archive.runs import RecordedRun
-from rtrecon.archive.tables import write_json, write_tsv
+from rtrecon.archive.tables import number, write_json, write_tsv
 from rtrecon.session_folder import SessionFolder
 from rtrecon.types import Marker
 
@@ -73,17 +73,22 @@ def write_raw(
         for run in runs
     ]
     write_tsv(root / names.folder / f"{names.visit}_scans.tsv", ("filename", "acq_time"), rows)
-    _write_top(root, names)
+    write_raw_top(root, f"Live reconstruction, {names.visit}", [names.subject], _README)
 
 
 def acquired_at(session: SessionFolder, run: RecordedRun) -> str:
     """When volume 0 began, in UTC; empty where the session did not note its clocks."""
-    clock = session.about.get("clock", {})
     geometry = session.geometry
     volume, index = next(iter(run.accepted.items()))
+    ended = number(session.rows[index]["acquired"])
+    return time_of_day(session.about, ended - (volume + 1) * geometry.tr_s / geometry.speed)
+
+
+def time_of_day(about: Mapping[str, Any], stamp: float) -> str:
+    """An LSL time in UTC; empty where the session did not note its clocks."""
+    clock = about.get("clock", {})
     try:
-        ended = float(session.rows[index]["acquired"]) - clock["lsl"] + clock["unix"]
-        began = ended - (volume + 1) * geometry.tr_s / geometry.speed
+        began = stamp - clock["lsl"] + clock["unix"]
         return datetime.fromtimestamp(began, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     except (TypeError, LookupError, ValueError, OverflowError, OSError):
         return ""
@@ -146,23 +151,25 @@ def _event(trial: Marker, shown: set[str]) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _write_top(root: Path, names: Names) -> None:
+def write_raw_top(root: Path, name: str, subjects: Sequence[str], readme: str) -> None:
+    """What BIDS wants beside the subjects' folders."""
     by = {"Name": "rtrecon", "Version": __version__, "Description": "rtrecon finalize"}
     write_json(
         root / "dataset_description.json",
         {
-            "Name": f"Live reconstruction, {names.visit}",
+            "Name": name,
             "BIDSVersion": BIDS_VERSION,
             "DatasetType": "raw",
             "GeneratedBy": [by],
         },
     )
     write_tsv(
-        root / "participants.tsv", ("participant_id",), [{"participant_id": f"sub-{names.subject}"}]
-    )
+        root / "participants.tsv", ("participant_id",),
+        [{"participant_id": f"sub-{subject}"} for subject in subjects],
+    )  # fmt: skip
     today = datetime.now(UTC).strftime("%Y-%m-%d")
     (root / "CHANGES").write_text(f"1.0.0 {today}\n  - Made by rtrecon {__version__}\n")
-    (root / "README.md").write_text(_README)
+    (root / "README.md").write_text(readme)
 
 
 _README = """# A session of live reconstruction

@@ -9,8 +9,9 @@ from math import isfinite
 from rtrecon.bridge.piece import Piece
 from rtrecon.bridge.run import Assembled, Run, Wanted
 from rtrecon.errors import Error
+from rtrecon.network import check_claim
 from rtrecon.types import Geometry
-from rtrecon.wire import geometry_of, volume_info
+from rtrecon.wire import buffer_s, geometry_of, volume_info
 
 log = logging.getLogger(__name__)
 
@@ -162,8 +163,10 @@ class Assembler:
         self._followed = self._waiting.pop(run.series)
         try:
             geometry = run.settle()
-            # Who receives would refuse what docs/wire.md does not allow.
-            geometry_of(volume_info("bridge", geometry, "bridge"))
+            # Who receives would refuse what docs/wire.md does not allow, and LSL has bounds of its own.
+            info = volume_info("bridge", geometry, "bridge")
+            geometry_of(info)
+            check_claim(info, buffer_s(geometry))
         except Error as error:
             self._followed = None
             self._leave(run.first, str(error))

@@ -70,7 +70,7 @@ class Measure:
         self.labels = tuple(signal.labels[place] for place in self.places)
         self._settings, self._rate_hz = settings, signal.rate_hz
         _check_rate(settings, signal)
-        self._unit_uv = _units(settings, signal)[self.places]
+        self._unit_uv = units_uv(settings, signal)[self.places]
         self._window = max(1, round(settings.window_s * signal.rate_hz))
         mains = notch(settings.mains_hz, signal.rate_hz) if settings.mains_hz else None
         self._mains = None if mains is None else Filter(mains)
@@ -162,7 +162,7 @@ class Measure:
         return Reading(sample, index_of(self._settings, powers))
 
 
-def _units(settings: Eeg, signal: Signal) -> NDArray[np.float64]:
+def units_uv(settings: Eeg, signal: Signal) -> NDArray[np.float64]:
     """Microvolts of one unit sent, of each channel."""
     if settings.unit_uv:
         return np.full(signal.n_channels, settings.unit_uv)

@@ -3,8 +3,9 @@
 import logging
 import queue
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pylsl
@@ -14,7 +15,8 @@ from pylsl.util import TimeoutError as LslTimeoutError
 
 from rtrecon.connect import POLL_S, Clock
 from rtrecon.eeg.signal import Signal, check, signal_of
-from rtrecon.errors import BadStream, StreamMissing
+from rtrecon.errors import BadStream, Mismatch, StreamMissing
+from rtrecon.network import check_claim
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,18 @@ class Chunk:
     sent: NDArray[np.float64]
     received: float
     gap: bool = False
+
+    @property
+    def n_bytes(self) -> int:
+        """Of samples and stamps."""
+        return self.samples.nbytes + self.stamps.nbytes + self.sent.nbytes
+
+    def after(self, n: int) -> "Chunk":
+        """It without its first n samples."""
+        if not n:
+            return self
+        cut = {name: getattr(self, name)[n:] for name in ("samples", "stamps", "sent")}
+        return replace(self, **cut, gap=False)
 
 
 class EegInlet:
@@ -175,17 +189,16 @@ class EegInlet:
 
     def _reopen(self, info: pylsl.StreamInfo) -> None:
         """In a thread of its own: it takes up to seconds, which other people must not wait."""
+        opened = None
         try:
             opened = _Opened(info)
-        except StreamMissing:  # listed still, though it is gone
-            self._reopened.put(None)
-            return
+        except (StreamMissing, RuntimeError) as error:  # listed still, though it is gone
+            log.debug("stream '%s' is not back yet: %s", self.name, error)
         except BadStream as error:
             log.warning("stream '%s' is back and cannot be used: %s", self.name, error)
             self._refused.add(info.uid())
-            self._reopened.put(None)
-            return
-        self._reopened.put(opened)
+        finally:  # it is waited for
+            self._reopened.put(opened)
 
     def _take_reopened(self) -> None:
         try:
@@ -207,6 +220,52 @@ class EegInlet:
             return
         self._opened.close()
         self._opened, self._lost = opened, False
+
+
+def describe_eeg(name: str, wait_s: float, stop: threading.Event) -> tuple[Signal, float]:
+    """What a stream says of itself, and what to add to its stamps to have them on the local clock, s.
+
+    nan: its clock does not answer. Nobody's samples are asked for.
+
+    Raises
+    ------
+    StreamMissing, BadStream
+    """
+    search = pylsl.ContinuousResolver("name", name, forget_after=_FORGOTTEN_S)
+    info = _found(search, name, wait_s, stop)
+    check(info)
+    inlet = pylsl.StreamInlet(info, max_buflen=1, recover=False)
+    try:
+        signal = signal_of(inlet.info(timeout=_OPEN_S))
+    except (LslTimeoutError, LostError) as error:
+        raise _silent(name) from error
+    try:
+        return signal, float(inlet.time_correction(timeout=_OPEN_S))
+    except (LslTimeoutError, LostError):
+        return signal, float("nan")
+
+
+def open_inlets(names: Sequence[str], wait_s: float, stop: threading.Event) -> list[EegInlet]:
+    """Several people's, all at the same time: each takes a second or two. All or none.
+
+    Raises
+    ------
+    StreamMissing, BadStream, Mismatch
+    """
+    with ThreadPoolExecutor(len(names), "rtrecon-eeg-open") as pool:
+        opening = [pool.submit(EegInlet, name, wait_s, stop) for name in names]
+    inlets = [future.result() for future in opening if future.exception() is None]
+    try:
+        for future in opening:
+            future.result()
+        if len({inlet.signal.speed for inlet in inlets}) > 1:
+            speeds = ", ".join(f"'{i.name}' {i.signal.speed:g}" for i in inlets)
+            raise Mismatch(f"the streams are replayed at different speeds ({speeds}): use one")
+    except BaseException:
+        for inlet in inlets:
+            inlet.close()
+        raise
+    return inlets
 
 
 def gaps_in(stamps: NDArray[np.float64], before: float, step_s: float) -> list[int]:
@@ -231,6 +290,7 @@ class _Opened:
         check(info)  # before anything is made in its size
         rate, channels = info.nominal_srate(), info.channel_count()
         buffer_s = min(60, max(2, int(BUFFER_BYTES / (rate * channels * 8))))
+        check_claim(info, buffer_s)
         self.uid = info.uid()
         self.inlet = pylsl.StreamInlet(info, max_buflen=buffer_s, recover=False)
         try:
@@ -238,12 +298,14 @@ class _Opened:
             self.clock = Clock(self.inlet)
             self.inlet.open_stream(timeout=_OPEN_S)
         except (LslTimeoutError, LostError) as error:
-            raise StreamMissing(
-                f"stream '{info.name()}' does not answer: start its source again"
-            ) from error
+            raise _silent(info.name()) from error
 
     def close(self) -> None:
         self.inlet.close_stream()
+
+
+def _silent(name: str) -> StreamMissing:
+    return StreamMissing(f"stream '{name}' does not answer: start its source again")
 
 
 def _found(

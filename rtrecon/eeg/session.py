@@ -4,8 +4,8 @@ import logging
 import threading
 import traceback
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import nan
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,19 +13,16 @@ from typing import Any, Protocol
 import numpy as np
 import pylsl
 
-from rtrecon.eeg.artefacts import KINDS
-from rtrecon.eeg.index import Measure, Reading
-from rtrecon.eeg.inlet import Chunk, EegInlet
+from rtrecon.eeg.index import Reading
 from rtrecon.eeg.record import EegRecorder
-from rtrecon.eeg.scorer import EegScorer
-from rtrecon.eeg.summary import PersonSummary
+from rtrecon.eeg.seat import Quality, Seat
 from rtrecon.eeg.timeline import Timeline
 from rtrecon.marker_inlets import MarkerInlets
 from rtrecon.protocol.blocks import Blocks, Moment
 from rtrecon.protocol.settings import ProtocolSettings
 from rtrecon.stages import watch_scores_shown, watch_told
 from rtrecon.standing import weighty
-from rtrecon.types import Block, Event, Firing, Painted, Person, Phase, Presentation, Score, Status
+from rtrecon.types import Block, Event, Firing, Painted, Phase, Presentation, Score, Status
 from rtrecon.watchdogs import Standstill, Watchdogs, fault, standstill
 
 log = logging.getLogger(__name__)
@@ -50,61 +47,6 @@ class Told(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Quality:
-    """How one person's signal is; the operator sees it.
-
-    Attributes
-    ----------
-    labels : tuple of str
-        Of the channels that are used.
-    spread_uv : tuple of float
-        Standard deviation of each in the last moments, microvolts.
-    faults : tuple of str
-        What is wrong with each just now; empty: nothing.
-    silent : bool
-        Whether nothing comes.
-    gaps : int
-    artefact_share : float
-        Of all scores so far.
-    """
-
-    labels: tuple[str, ...] = ()
-    spread_uv: tuple[float, ...] = ()
-    faults: tuple[str, ...] = ()
-    silent: bool = False
-    gaps: int = 0
-    artefact_share: float = 0.0
-
-
-@dataclass
-class Seat:
-    """One person with all that belongs to them. Owned by the ingest thread.
-
-    Attributes
-    ----------
-    place : int
-        Among the people, from 0.
-    newest : Score or None
-    samples : int
-        How many have come.
-    """
-
-    place: int
-    person: Person
-    inlet: EegInlet
-    measure: Measure
-    scorer: EegScorer
-    summary: PersonSummary
-    newest: Score | None = None
-    samples: int = 0
-    unheard: float = 0.0  # when it was last scored that there is no signal
-    faults: int = 0  # in a row
-    artefacts: int = 0
-    scores: int = 0
-    quality: Quality = Quality()
-
-
 class EegSession:
     """A live EEG session, from connected streams to scores. Properties: from any thread.
 
@@ -116,6 +58,8 @@ class EegSession:
     stream : str
         The session's name, for its own streams.
     seats : sequence of Seat
+    markers : MarkerInlets
+        Closed with the session, as the seats' inlets are.
     settings : ProtocolSettings
     blocks : Blocks
     recorder : EegRecorder
@@ -130,12 +74,16 @@ class EegSession:
     ----------
     recent : deque of Score
         All scores, for a window to take from the left.
+    streams : tuple of str
+        The session's name and those of the people's streams.
+    at_withdrawal : list of callable
+        What ends recording when a participant stops.
     """
 
     def __init__(
-        self, stream: str, seats: Sequence[Seat], settings: ProtocolSettings, blocks: Blocks,
-        recorder: EegRecorder, outputs: Told, measure_text: str, until_idle_s: float | None,
-        stop: threading.Event,
+        self, stream: str, seats: Sequence[Seat], markers: MarkerInlets, settings: ProtocolSettings,
+        blocks: Blocks, recorder: EegRecorder, outputs: Told, measure_text: str,
+        until_idle_s: float | None, stop: threading.Event,
     ) -> None:  # fmt: skip
         self.people = tuple(seat.person for seat in seats)
         self.threshold = settings.threshold
@@ -144,7 +92,10 @@ class EegSession:
         self._seats = list(seats)
         self._shows = frozenset(shown.value for shown in settings.shows)
         self._recorder, self._outputs = recorder, outputs
-        self._until_idle_s, self._stop = until_idle_s, stop
+        self.until_idle_s, self._stop = until_idle_s, stop
+        self.streams = (stream, *(seat.inlet.name for seat in seats))
+        self.at_withdrawal: list[Callable[[], None]] = [recorder.withdraw]
+        self._markers = markers
         self._status = Status(stream=stream)
         self._changing = threading.Lock()
         self._speed = seats[0].inlet.signal.speed
@@ -181,9 +132,20 @@ class EegSession:
         if self._status.phase.over:
             return
         self._change(phase=Phase.WITHDRAWN, message=WITHDRAWN)
-        self._recorder.withdraw()
+        for stop_recording in self.at_withdrawal:
+            stop_recording()
         log.warning(WITHDRAWN)
         self._stop.set()
+
+    @property
+    def outlets(self) -> tuple[str, ...]:
+        """Uids of the outlets that markers come from: of those alone somebody may wait to be heard."""
+        return self._markers.outlets
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked to end."""
+        return self._stop.is_set()
 
     @property
     def started(self) -> bool:
@@ -285,14 +247,11 @@ class EegSession:
         return f"no signal from {', '.join(silent)}: it is scored as missing, and waited for"
 
     def _run(self) -> None:
-        """The ingest thread. Of markers it heeds one alone: that a participant stops."""
-        markers = MarkerInlets(self._status.stream)
+        """The ingest thread."""
         try:
             while not self._over():
                 self._turns += 1
-                if any(marker.event is Event.WITHDRAW for marker in markers.pull(0)):
-                    self.withdraw()
-                    break
+                self._take_markers()
                 took = [self._take(seat) for seat in self._seats]
                 if not any(took):
                     self._stop.wait(POLL_S)
@@ -301,7 +260,6 @@ class EegSession:
         finally:
             self.watchdogs.close()
             self._close_inlets()
-            markers.close()
             if not self._status.phase.over:
                 self._change(phase=Phase.ENDED)
             self._done.set()
@@ -312,7 +270,7 @@ class EegSession:
         now, newest = pylsl.local_clock(), max(seat.inlet.last_received for seat in self._seats)
         # While the whole program stood still nobody listened, and what came then waits to be read.
         idle_s = now - self._idle.since(True, newest, now)
-        if self._until_idle_s is not None and idle_s > self._until_idle_s:
+        if self.until_idle_s is not None and idle_s > self.until_idle_s:
             log.warning("no samples from anybody for %.0f s: ended as --until-idle says", idle_s)
             return True
         if self.elapsed <= self.blocks.duration_s + TAIL_S * self._speed:
@@ -320,15 +278,22 @@ class EegSession:
         log.info("the last block is over")
         return True
 
+    def _take_markers(self) -> None:
+        """All are recorded; one alone is heeded: that a participant stops."""
+        for marker in self._markers.pull(0):
+            self._recorder.marker(marker)
+            if marker.event is Event.WITHDRAW:
+                self.withdraw()
+
     def _take(self, seat: Seat) -> bool:
         """Everything that has come from one person; returns whether there was anything."""
         came = False
         for chunk in seat.inlet.pull():
             came = True
             self._recorder.chunk(seat.place, chunk)
-            seat.samples += len(chunk.stamps)
             try:
-                self._work(seat, chunk)
+                for reading, acquired in seat.read(chunk):
+                    self._score(seat, reading, acquired)
                 seat.faults = 0
             except Exception as error:  # one chunk must not end a session: told, counted, bounded
                 seat.faults += 1
@@ -339,22 +304,6 @@ class EegSession:
             self._change(phase=Phase.RUNNING)
         self._say_unheard(seat)
         return came
-
-    def _work(self, seat: Seat, chunk: Chunk) -> None:
-        if chunk.gap:
-            log.warning("%s: samples are missing before %.3f", seat.person.name, chunk.stamps[0])
-            seat.measure.gap()
-        first = seat.samples - len(chunk.stamps)
-        for reading in seat.measure.add(chunk.samples):
-            self._score(seat, reading, float(chunk.stamps[reading.sample - first - 1]))
-        kinds = seat.measure.faults
-        seat.quality = Quality(
-            seat.measure.labels,
-            tuple(float(spread) for spread in seat.measure.spread_uv),
-            tuple(KINDS[kind - 1] if kind else "" for kind in kinds),
-            gaps=seat.inlet.gaps,
-            artefact_share=seat.artefacts / max(1, seat.scores),
-        )
 
     def _say_unheard(self, seat: Seat) -> None:
         """Devices and screens are told that there is no signal; again and again, as with scores."""
@@ -405,20 +354,14 @@ class EegSession:
     def _close_inlets(self) -> None:
         for seat in self._seats:
             seat.inlet.close()
+        self._markers.close()
 
     def _summary(self) -> dict[str, object]:
         return {
             "began": _known(self._timeline.zero),
             "elapsed_s": _known(min(self.elapsed, self.blocks.duration_s)),
-            "people": {
-                seat.person.name: {
-                    "samples": seat.samples,
-                    "gaps": seat.inlet.gaps,
-                    "artefact_samples": seat.measure.artefact_samples,
-                    **seat.summary.as_json(),
-                }
-                for seat in self._seats
-            },
+            "people": {seat.person.name: seat.as_json() for seat in self._seats},
+            "withdrawn": self._status.phase is Phase.WITHDRAWN,
         }
 
 

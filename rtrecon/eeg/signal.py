@@ -1,7 +1,8 @@
 """What an EEG stream says of itself, checked before anything is made in its size."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pylsl
@@ -110,6 +111,26 @@ def signal_of(info: pylsl.StreamInfo) -> Signal:
         info.name(), labels, rate_hz, _DTYPES[info.channel_format()], units, speed,
         _plain(info.hostname(), 64), _plain(info.source_id(), 64),
     )  # fmt: skip
+
+
+def recorded_signal(told: Mapping[str, Any]) -> Signal:
+    """What a session recorded of a stream, held to the same bounds as when it came.
+
+    Raises
+    ------
+    ValueError, LookupError, TypeError
+        It was not written by a session.
+    """
+    units = tuple(np.nan if unit is None else float(unit) for unit in told["unit_uv"])
+    labels = tuple(_plain(str(label), _LONGEST_LABEL) for label in told["labels"])
+    signal = Signal(**{**told, "labels": labels, "unit_uv": units})
+    if not 1 <= signal.n_channels == len(units) <= MOST_CHANNELS:
+        raise ValueError(f"{signal.n_channels} channels with {len(units)} units")
+    if not (RATES_HZ[0] <= signal.rate_hz <= RATES_HZ[1] and signal.dtype in _DTYPES.values()):
+        raise ValueError(f"{signal.dtype} at {signal.rate_hz} Hz")
+    if not _SPEEDS[0] <= signal.speed <= _SPEEDS[1]:
+        raise ValueError(f"a speed of {signal.speed}")
+    return signal
 
 
 def chosen(signal: Signal, channels: Sequence[str]) -> NDArray[np.intp]:

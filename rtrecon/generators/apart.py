@@ -111,6 +111,8 @@ class Apart:
             raise refused
         if self._child is None:
             self._child = self._begun()
+            if self._closed:  # while it was begun, and could not be ended yet
+                self._child.kill()
         if self._child.loaded:
             return
         try:

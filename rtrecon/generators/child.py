@@ -4,6 +4,7 @@ import os
 import socket
 import struct
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
@@ -28,6 +29,7 @@ class Child:
     def __init__(self, *told: Any) -> None:
         context = children()
         self.loaded = False
+        self._ending = threading.Lock()
         self.connection, theirs = context.Pipe()
         _limit(self.connection)
         self._process = context.Process(  # type: ignore[attr-defined]
@@ -73,15 +75,16 @@ class Child:
         return f"ended (signal {-code})" if code < 0 else f"ended (exit code {code})"
 
     def kill(self) -> None:
-        """End it. From any thread."""
-        self._process.kill()
-        self._process.join(_END_S)
+        """End it. From any thread, and whether or not it is closed."""
+        with self._ending, suppress(ValueError):
+            self._process.kill()
+            self._process.join(_END_S)
 
     def close(self) -> None:
         """End it and let go of what belongs to it."""
         self.kill()
         self.connection.close()
-        with suppress(ValueError):  # the system has not ended it yet
+        with self._ending, suppress(ValueError):  # the system has not ended it yet
             self._process.close()
 
 

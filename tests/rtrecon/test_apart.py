@@ -312,6 +312,27 @@ def test_closed_from_another_thread_it_ends_whoever_waits(load: Load) -> None:
     assert "started again" not in str(met[0])
 
 
+def test_closed_while_its_process_is_begun_it_leaves_none(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Begun again by the thread that draws, and closed by another before there is anything to end."""
+    one = load("killed")
+    with pytest.raises(GeneratorLost):
+        drawn(one)
+    begun: list[child.Child] = []
+
+    def begin(*told: object) -> child.Child:
+        one.close()
+        begun.append(child.Child(*told))
+        return begun[0]
+
+    monkeypatch.setattr(apart, "Child", begin)
+    with pytest.raises(GeneratorLost):
+        drawn(one)
+    assert one._child is None  # and whoever ended it has let go of it
+    begun[0].kill()
+
+
 _PARENT = """
 import sys
 from rtrecon import children

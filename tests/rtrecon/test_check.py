@@ -14,7 +14,8 @@ import pytest
 
 from rtrecon.__main__ import main
 from rtrecon.artifact import Artifact, save_artifact
-from rtrecon.check import Finding, check, lines, ready, red, room, volume_bytes
+from rtrecon.check.findings import Finding, lines, ready, red
+from rtrecon.check.volumes import check, room, volume_bytes
 from rtrecon.config import Session
 from rtrecon.errors import BadGenerator
 from rtrecon.models import Models
@@ -174,7 +175,7 @@ def test_what_was_not_foreseen_is_told_and_not_raised(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("by zero")
 
-    monkeypatch.setattr("rtrecon.check.check_tr", fail)
+    monkeypatch.setattr("rtrecon.check.volumes.check_tr", fail)
     found = look(generator="no-such-thing")
     assert reds(found) == ["TR", "generator"]
     assert "ZeroDivisionError: by zero" in found["TR"].text

@@ -26,6 +26,13 @@ def test_what_is_missing_is_counted_and_may_come_late_once() -> None:
     assert [count.late(n, on_time(n)) for n in (2, 5, 2, 1)] == [True, True, False, False]
 
 
+def test_what_was_missing_is_forgotten_when_much_more_is() -> None:
+    """A number that jumps again and again must not cost memory without bound."""
+    count = counted(*range(0, 4000, 2))
+    assert not count.late(1, on_time(1))
+    assert count.late(3997, on_time(3997))
+
+
 @pytest.mark.parametrize("wrong_s", [0.0, 0.9, -0.9])
 def test_a_doubled_or_late_volume_fits_whatever_the_clock_correction_does(wrong_s: float) -> None:
     count = counted(0, 1, 2, 4, 5)

@@ -6,7 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,8 @@ import pytest
 
 from rtrecon import keeper as keeper_module
 from rtrecon import keeping
-from rtrecon.children import children
 from rtrecon.keeper import Keeper
+from rtrecon.kept_volumes import KeptVolumes
 from rtrecon.receive import Receiver
 from rtrecon.record import Recorder
 from rtrecon.session_folder import open_session_folder
@@ -63,7 +63,7 @@ def beside(
         outlet = ScannerOutlet(stream_name, toy_geometry)
         receiver = Receiver(stream_name, 10.0, 20.0, threading.Event())
         recorder = Recorder(tmp_path / "s", toy_geometry, {})
-        keeper = Keeper(receiver, recorder)
+        keeper = Keeper(receiver, recorder, KeptVolumes)
         made.append(Beside(outlet, receiver, recorder, keeper))
         assert keeper.listening.wait(120)
         return made[-1], keeper, _pid(keeper)
@@ -107,6 +107,7 @@ def test_a_keeper_that_dies_is_begun_anew_and_writes_nothing_when_said_goodbye_t
     assert min(priorities(second)) >= 10  # the session goes first
     os.kill(second, signal.SIGTERM)  # as a terminal's, which goes to all of its processes
     os.kill(second, signal.SIGINT)
+    os.kill(second, signal.SIGHUP)  # as a terminal that is closed
     send(session.outlet, toy_run(toy_geometry, 5), pylsl.local_clock())
     session.take(3)
     session.recorder.close()
@@ -119,17 +120,31 @@ def test_a_keeper_that_dies_is_begun_anew_and_writes_nothing_when_said_goodbye_t
     assert before == {file: file.read_bytes() for file in folder.iterdir() if file.is_file()}
 
 
+def test_a_keeper_that_was_told_of_no_session_leaves() -> None:
+    """Its session was killed before it said a word: there is no folder to go on in."""
+    ours, theirs = Pipe()
+    process = keeper_module._begin(theirs, KeptVolumes)
+    theirs.close()
+    ours.close()
+    process.join(30)
+    assert process.exitcode == 0
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(11, "Resource temporarily unavailable"), TypeError("[Errno 11] of ours")]
+)
 def test_a_keeper_that_cannot_be_begun_harms_nothing(
-    stream_name: str, toy_geometry: Geometry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refused(pipe: object) -> object:
-        raise OSError(11, "Resource temporarily unavailable")
+    stream_name: str, toy_geometry: Geometry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:  # fmt: skip
+    def refused(*_: object) -> object:
+        raise error
 
     monkeypatch.setattr(keeper_module, "_begin", refused)
     outlet = ScannerOutlet(stream_name, toy_geometry)
     receiver = Receiver(stream_name, 10.0, 20.0, threading.Event())
     recorder = Recorder(tmp_path / "s", toy_geometry, {})
-    keeper = Keeper(receiver, recorder)
+    keeper = Keeper(receiver, recorder, KeptVolumes)
     until(lambda: "cannot be begun: [Errno 11]" in keeper.fault)
     session = Beside(outlet, receiver, recorder)
     send(outlet, toy_run(toy_geometry, 3), pylsl.local_clock())
@@ -151,8 +166,8 @@ def kept(
         outlet = ScannerOutlet(stream_name, toy_geometry)
         receiver = Receiver(stream_name, 10.0, 20.0, threading.Event())
         recorder = Recorder(tmp_path / "s", toy_geometry, {})
-        ours, theirs = children().Pipe()
-        process = keeper_module._begin(theirs)
+        ours, theirs = Pipe()
+        process = keeper_module._begin(theirs, KeptVolumes)
         theirs.close()
         session = Beside(outlet, receiver, recorder, process=process)
         del outlet
@@ -161,7 +176,7 @@ def kept(
         ends.append(
             lambda: session.outlet.uid and None
         )  # until then it stays: who is joining waits for it
-        asked = [stream_name, str(tmp_path / "s"), until_idle_s]
+        asked = [[stream_name], str(tmp_path / "s"), until_idle_s]
         ours.send_bytes(keeping.HEARS + receiver.uid.encode())
         ours.send_bytes(keeping.LISTEN + json.dumps(asked).encode())
         assert ours.poll(120)
@@ -180,7 +195,7 @@ def join(session: Beside, pipe: Connection) -> None:
         pipe.send_bytes(keeping.HEARS + outlet.encode())
 
     def joined() -> bool:
-        pipe.send_bytes(keeping.RECORDED + keeping.RECORDED_AS.pack(-1, 0.0))
+        pipe.send_bytes(keeping.RECORDED + b"[-1, 0.0]")
         return pipe.recv_bytes() == keeping.LISTENS + b"1"
 
     until(joined)
@@ -285,6 +300,27 @@ def test_a_run_without_an_end_marker_ends(
     assert json.loads((folder / "summary.json").read_text())["kept_by"]["volumes"] == 1
 
 
+def test_a_participant_who_stops_is_heard_after_the_sessions_end(
+    kept: Callable[..., tuple[Beside, Connection]], toy_geometry: Geometry
+) -> None:
+    session, pipe = kept()
+    join(session, pipe)
+    items = list(toy_run(toy_geometry, 6))
+    send(session.outlet, iter(items[:4]), pylsl.local_clock())
+    session.take(2)
+    session.recorder.close()
+    pipe.close()
+    folder = session.recorder.folder
+    there = len([item for item in items[:4] if isinstance(item, Volume)])
+    until(lambda: len(open_session_folder(folder).rows) == there)
+    session.outlet.send_marker(Marker(Event.WITHDRAW), pylsl.local_clock())
+    until(lambda: "stopped by the participant" in (folder / "status.jsonl").read_text())
+    send(session.outlet, iter(items[4:]), pylsl.local_clock())
+    until((folder / "summary.json").exists)
+    assert json.loads((folder / "summary.json").read_text())["withdrawn"]
+    assert len(open_session_folder(folder).rows) == there
+
+
 def test_a_complete_folder_is_left_as_it_is(
     kept: Callable[..., tuple[Beside, Connection]], toy_geometry: Geometry
 ) -> None:
@@ -310,7 +346,7 @@ def test_a_paced_sender_waits_for_the_session_and_not_for_its_keeper(
     player.start()
     receiver = Receiver(stream_name, 10.0, 20.0, threading.Event())
     recorder = Recorder(tmp_path / "s", toy_geometry, {})
-    keeper = Keeper(receiver, recorder)
+    keeper = Keeper(receiver, recorder, KeptVolumes)
     assert keeper.listening.wait(120)
     taken: list[Volume | Marker] = []
     for item in receiver:

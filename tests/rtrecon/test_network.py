@@ -100,6 +100,11 @@ def test_a_session_of_its_own_is_part_of_the_configuration() -> None:
         (1, float("inf"), pylsl.cf_int32),
         (1, float("nan"), pylsl.cf_int32),
         (1_000_000, 0.0, pylsl.cf_string),
+        # liblsl counts in 32 bits what it makes in advance, and would write behind it:
+        (2**24 + 4, 0.0, pylsl.cf_float32),
+        (2**24 + 4, 13.0, pylsl.cf_float32),
+        (1000, 1e6, pylsl.cf_float32),
+        (40_000, 0.0, pylsl.cf_string),
     ],
 )
 def test_impossible_claims_are_refused(channels: int, rate_hz: float, format_: int) -> None:
@@ -113,6 +118,13 @@ def test_the_largest_volumes_and_fastest_recordings_are_possible() -> None:
     check_claim(wire.volume_info("rtrecon", largest, "x"), wire.room_s(largest))
     check_claim(pylsl.StreamInfo("eeg", "EEG", 512, 20_000, "double64", "x"), 60)
     check_claim(wire.marker_info("rtrecon", "x"), 3600)
+
+
+def test_volumes_that_lsl_cannot_take_are_not_sent(stream_name: str) -> None:
+    """They would be written behind its memory, there and here."""
+    geometry = Geometry((104, 90, 72), np.eye(4), 0.72, "float32", 1e4)
+    with pytest.raises(BadStream, match=f"'{stream_name}' claims"):
+        wire.ScannerOutlet(stream_name, geometry)
 
 
 def test_a_volume_stream_whose_rate_is_not_its_geometrys_is_refused(stream_name: str) -> None:

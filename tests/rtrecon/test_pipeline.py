@@ -231,6 +231,41 @@ def test_a_fault_of_ours_in_the_ingest_thread_costs_what_it_befell_and_no_more(
     assert sum(marker.event is Event.TRIAL for _, marker in session.markers) == 4
 
 
+def test_receiving_may_fail_now_and_then_for_as_long_as_a_session_lasts(
+    live: Live, toy_geometry: Geometry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right, times = wire.volume_of, count(1)
+
+    def wrong_now_and_then(*arguments: object) -> object:
+        if next(times) % 3 == 1:
+            raise ZeroDivisionError("a mistake")
+        return right(*arguments)
+
+    monkeypatch.setattr(wire, "volume_of", wrong_now_and_then)
+    live.begin()
+    send(live.outlet, toy_run(toy_geometry, 30), pylsl.local_clock())
+    summary = live.finish()
+    assert summary["volumes"]["received"] == 20  # type: ignore[index]
+    assert live.pipeline.status.phase is Phase.ENDED
+
+
+def test_a_mistake_at_the_end_keeps_nobody_waiting_for_it(
+    live: Live, toy_geometry: Geometry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = live.pipeline._receiver.close
+
+    def wrong() -> None:
+        real()
+        raise ZeroDivisionError("a mistake")
+
+    monkeypatch.setattr(live.pipeline._receiver, "close", wrong)
+    live.begin()
+    send(live.outlet, toy_run(toy_geometry, 5), pylsl.local_clock())
+    assert live.finish()["volumes"]["received"] == 5  # type: ignore[index]
+    assert "did not end as it should: ZeroDivisionError" in live.pipeline.status.message
+    assert live.pipeline.status.phase is Phase.ENDED
+
+
 def test_a_full_disk_ends_no_session(live: Live, toy_geometry: Geometry) -> None:
     """What it refused is written as soon as there is room again."""
     items = list(toy_run(toy_geometry, 20))

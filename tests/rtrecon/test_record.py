@@ -65,7 +65,7 @@ def test_a_row_cut_off_by_a_kill_harms_no_other(tmp_path: Path) -> None:
 def test_a_killed_recorder_leaves_what_it_was_given(tmp_path: Path) -> None:
     """A process records five volumes and is killed without closing anything."""
     program = f"""
-import os, signal, numpy as np
+import os, signal, threading, numpy as np
 from pathlib import Path
 from rtrecon.record import Recorder
 from rtrecon.types import Geometry, Volume
@@ -73,6 +73,7 @@ recorder = Recorder(Path({str(tmp_path)!r}), Geometry((4, 4, 3), np.eye(4), 2.0)
 for n in range(5):
     recorder.volume(Volume(n, np.full((4, 4, 3), n, np.int16)))
 recorder._raw.put("", lambda: os.kill(os.getpid(), signal.SIGKILL))
+threading.Event().wait()  # as a session would
 """
     done = subprocess.run([sys.executable, "-c", program], check=False, timeout=60)
     assert done.returncode == -9
@@ -152,6 +153,21 @@ def test_a_file_on_a_full_disk_is_replaced_whole_or_not_at_all(tmp_path: Path, e
     with files_end_at(end), pytest.raises(OSError, match="too large"):
         GrowingArray(tmp_path / "y.npy", (3,), np.int16)
     assert not (tmp_path / "y.npy").exists()
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut may else leave the name of a session and nothing behind it."""
+    real, synced = os.fsync, []
+
+    def fsync(descriptor: int) -> None:
+        synced.append((os.fstat(descriptor).st_size, (tmp_path / "x.json").exists()))
+        real(descriptor)
+
+    monkeypatch.setattr(growing.os, "fsync", fsync)
+    replace_file(tmp_path / "x.json", b"whole")
+    assert synced == [(5, False)]
 
 
 def decoded_at(volume: int, trial_type: str = "dog") -> tuple[Decoded, Pattern]:
@@ -271,6 +287,30 @@ def test_a_disk_that_stays_full_does_not_keep_the_session_from_ending(
         recorder.close()
     assert "2 not recorded, the last volume 2" in recorder.fault
     assert [row["number"] for row in open_session_folder(tmp_path).rows] == ["0"]
+
+
+_STUCK = """
+import sys, threading
+from pathlib import Path
+import numpy as np
+from rtrecon import growing, lane
+from rtrecon.record import Recorder
+from rtrecon.types import Event, Geometry, Marker
+lane.STUCK_S = 0.05
+recorder = Recorder(Path(sys.argv[1]), Geometry((2, 2, 2), np.eye(4), 2.0), {})
+growing.disk_write = lambda file, content: threading.Event().wait()
+recorder.marker(Marker(Event.RUN_START))
+recorder.close()
+print(recorder.fault)
+"""
+
+
+def test_a_disk_that_never_answers_does_not_keep_the_program_from_ending(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _STUCK, str(tmp_path / "s")],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert "not recorded, the last marker run_start and what followed" in done.stdout
 
 
 def test_files_whose_handles_have_gone_bad_are_opened_again(

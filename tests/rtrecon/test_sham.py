@@ -20,11 +20,13 @@ from rtrecon.artifact import Artifact, load_artifact, save_artifact
 from rtrecon.config import Session
 from rtrecon.mailbox import Mailbox
 from rtrecon.pipeline import Pipeline
+from rtrecon.record import Recorder
 from rtrecon.session import open_session
 from rtrecon.session_folder import open_session_folder
 from rtrecon.sham import Yoked, coded_feedback
 from rtrecon.types import Decoded, Frame, Geometry, Times, Trial
 from rtrecon.wire import ScannerOutlet
+from tests.full_disk import files_end_at
 from tests.live import rows
 from tests.toy import NAMES, send, toy_run
 
@@ -211,12 +213,29 @@ def test_every_frame_of_every_moment_in_order_and_not_before_its_time(room: Path
     for row in source.table("trials.tsv"):
         yoked.put(decoded_like(row, now))
     yoked.close()
-    yoked.until_closed(All(), room / "feedback.tsv")
+    came_from: list[tuple[int, int]] = []
+    yoked.until_closed(All(), lambda *numbers: came_from.append(numbers))
     recorded = source.table("frames.tsv")
     assert len(shown) == len(recorded)
+    assert came_from == [(n, int(row["frame"])) for n, row in enumerate(recorded, 1)]
     for frame, row in zip(shown, recorded, strict=True):
         np.testing.assert_array_equal(frame.image, picture(room / "source", row["frame"]))
         assert frame.times.drawn - now >= float(row["drawn"]) - float(row["received"]) - 1e-6
+
+
+def test_a_full_disk_costs_no_picture_of_it(room: Path, toy_geometry: Geometry) -> None:
+    source = open_session_folder(room / "source")
+    yoked, frames = Yoked(source, 2.0), Mailbox[Frame]()
+    recorder = Recorder(room / "full", toy_geometry, {})
+    with files_end_at(0):
+        for row in source.table("trials.tsv")[:3]:
+            yoked.put(decoded_like(row, pylsl.local_clock()))
+        yoked.close()
+        yoked.until_closed(frames, recorder.yoked)
+    recorder.close()
+    assert frames.newest is not None
+    shown = rows(room / "full" / "feedback.tsv")
+    assert [int(row["frame"]) for row in shown] == list(range(1, frames.newest.serial + 1))
 
 
 def decoded_like(row: dict[str, str], received: float, later_s: float = 0.0) -> Decoded:

@@ -108,7 +108,8 @@ def eeg(studio: Studio) -> None:
     """Four people, each with electrodes, until three of them have fired their trigger."""
     from rtrecon.display.eeg import EegWindow
     from rtrecon.display.screens import Spectators, spectators_screen
-    from rtrecon.eeg.opening import open_eeg_session, read_plan
+    from rtrecon.eeg.opening import open_eeg_session
+    from rtrecon.eeg.plan import read_plan
     from rtrecon.eeg.protocols import PROTOCOLS
 
     plan = read_plan(PROTOCOLS["concentration"], {})

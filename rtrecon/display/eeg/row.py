@@ -10,7 +10,7 @@ from rtrecon.display import theme
 from rtrecon.display.eeg.signs import Channels, Light, LightSign
 from rtrecon.display.eeg.trace import Trace
 from rtrecon.display.theme import Text, Words
-from rtrecon.eeg.session import Quality
+from rtrecon.eeg.seat import Quality
 from rtrecon.protocol.blocks import Blocks
 from rtrecon.protocol.threshold import Crossing
 from rtrecon.types import Person, Score

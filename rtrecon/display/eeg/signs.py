@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPolygonF
 from PySide6.QtWidgets import QWidget
 
 from rtrecon.display import theme
-from rtrecon.eeg.session import Quality
+from rtrecon.eeg.seat import Quality
 
 MOST_LABELS = 10
 _LEAST_UV, _MOST_UV = 0.5, 200.0

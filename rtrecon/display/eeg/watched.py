@@ -3,7 +3,7 @@
 from collections import deque
 from typing import Protocol
 
-from rtrecon.eeg.session import Quality
+from rtrecon.eeg.seat import Quality
 from rtrecon.protocol.blocks import Blocks, Moment
 from rtrecon.protocol.threshold import Crossing
 from rtrecon.types import Painted, Person, Presentation, Score, Status

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QGridLayout, QScrollArea, QSizePolicy, QWidget
 
-from rtrecon.check import Finding
+from rtrecon.check.findings import Finding
 from rtrecon.display.theme import Words
 
 MARKS = {

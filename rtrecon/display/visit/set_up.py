@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from rtrecon.check import Finding, ready
+from rtrecon.check.findings import Finding, ready
 from rtrecon.config import Session
 from rtrecon.display.theme import Text, Words
 from rtrecon.display.visit.fields import Field, StreamList

@@ -14,7 +14,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QProgressBar, QStackedWidget, QVBoxLayout, QWidget
 
-from rtrecon.check import Finding, red
+from rtrecon.check.findings import Finding, red
 from rtrecon.config import Session
 from rtrecon.display import theme
 from rtrecon.display.panels import remembered

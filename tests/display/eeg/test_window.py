@@ -22,8 +22,9 @@ from rtrecon.display.eeg.signs import Light
 from rtrecon.display.eeg.trace import borders_between
 from rtrecon.display.screens import Participant, Screens, Spectators
 from rtrecon.display.screenshots import Screenshots
-from rtrecon.eeg.opening import open_eeg_session, read_plan
-from rtrecon.eeg.session import Quality
+from rtrecon.eeg.opening import open_eeg_session
+from rtrecon.eeg.plan import read_plan
+from rtrecon.eeg.seat import Quality
 from rtrecon.protocol.blocks import BlockPlan, Blocks, Moment
 from rtrecon.protocol.threshold import Crossing
 from rtrecon.scores import scores_of

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from rtrecon.artifact import Artifact, save_artifact
-from rtrecon.check import Finding
+from rtrecon.check.findings import Finding
 from rtrecon.config import Session
 from rtrecon.display.theme import Words
 from rtrecon.display.visit import VisitWindow, run_visit

@@ -7,7 +7,7 @@ from typing import Any
 
 from rtrecon.config import Settings, load_session, read_toml
 from rtrecon.eeg.index import Measure
-from rtrecon.eeg.opening import read_plan
+from rtrecon.eeg.plan import read_plan
 from rtrecon.eeg.signal import Signal
 from rtrecon.errors import Error
 from rtrecon.generators import find_generator

@@ -225,3 +225,11 @@ def test_a_series_whose_volumes_never_get_whole_holds_little() -> None:
 
 def test_a_series_without_a_tr_is_told_of() -> None:
     assert not fed(Assembler(), [whole(n, tr_s=0.0) for n in range(3)])
+
+
+def test_a_series_that_lsl_cannot_take_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """As large and as often as that its volumes would be written behind LSL's memory."""
+    data = np.zeros((256, 256, 256), np.float32)
+    data[0, 0, 0] = 1
+    assert fed(Assembler(Wanted()), [whole(n, data=data, tr_s=0.01) for n in range(2)]) == []
+    assert "is left alone, since stream 'bridge' claims" in caplog.text

@@ -8,7 +8,9 @@ from uuid import uuid4
 import numpy as np
 import pylsl
 import pytest
+from pylsl.util import InternalError
 
+from rtrecon.eeg import inlet as inlet_module
 from rtrecon.eeg.inlet import Chunk, EegInlet, gaps_in
 from rtrecon.eeg.signal import chosen, signal_of
 from rtrecon.errors import BadStream, StreamMissing
@@ -78,6 +80,12 @@ def test_what_is_no_eeg_is_refused_in_one_line(
     with pytest.raises(BadStream, match=said):
         EegInlet(name, 10.0, NOBODY)
     del outlet
+
+
+def test_samples_that_lsl_cannot_take_are_refused_before_anything_is_made_for_them() -> None:
+    """Of the largest and fastest that EEG has, liblsl would write behind its memory."""
+    with pytest.raises(BadStream, match="claims 1024 channels at 200000 Hz"):
+        inlet_module._Opened(make_info("amplifier", 1024, 200_000, "double64"))
 
 
 def test_a_missing_stream_says_what_is_there(name: str) -> None:
@@ -216,3 +224,24 @@ def test_a_stream_that_comes_back_as_another_is_not_taken(
     assert list(inlet.pull()) == []
     outlets[:] = [pylsl.StreamOutlet(make_info(name))]
     until(inlet, lambda chunks: count(chunks) > 50, send)
+
+
+def test_a_stream_that_cannot_be_opened_again_keeps_nobody_waiting(
+    name: str, joined: Callable[[str], EegInlet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even for an error of LSL that nobody has met; the next try may succeed."""
+    outlet = pylsl.StreamOutlet(make_info(name))
+    opened = joined(name)
+    real, tries = inlet_module._Opened, iter([InternalError("an internal error has occurred.")])
+
+    def open_again(info: pylsl.StreamInfo) -> object:
+        if (error := next(tries, None)) is not None:
+            raise error
+        return real(info)
+
+    monkeypatch.setattr(inlet_module, "_Opened", open_again)
+    del outlet
+    until(opened, lambda _: opened._lost)
+    again = pylsl.StreamOutlet(make_info(name))
+    ones = np.ones((20, 4), np.float32)
+    until(opened, lambda chunks: count(chunks) > 10, lambda: again.push_chunk(ones))

@@ -31,6 +31,7 @@ from rtrecon.eeg.protocols import PROTOCOLS
 from rtrecon.remote import Follower
 from rtrecon.scores import scores_of
 from rtrecon.types import Block, Event, Marker, Presentation, Score
+from rtrecon.verify import verify
 from rtrecon.wire import marker_info, text_of
 from simulator.eeg import Head, Plan, Rhythm, send
 from tests.live import rows
@@ -359,6 +360,31 @@ def test_a_stream_that_comes_back_after_a_while_and_a_dropout(
     assert "no signal from Ada: it is scored as missing, and waited for" in whats
     assert said[-1]["troubles"] == []
     assert "is back" in (tmp_path / "session" / "log.txt").read_text()
+    check_verified(tmp_path / "session", scores, gaps)
+
+
+def check_verified(folder: Path, scores: list[Score], gaps: list[int]) -> None:
+    """Worked out anew it is the same to the bit, gaps included; and what is changed is named."""
+    verdict = verify(folder)
+    assert (verdict.first, verdict.notes) == ("", [])
+    assert {c.name: c.compared for c in verdict.checks}["scores.tsv"] == len(scores)
+    samples = np.load(folder / "eeg-1.npy", mmap_mode="r+")
+    last = next(s for s in reversed(scores) if not isnan(s.raw))
+    o1 = 6
+    samples[last.sample - 1, o1] = np.nextafter(samples[last.sample - 1, o1], np.float32(np.inf))
+    samples.flush()
+    assert verify(folder).first.startswith(f"scores.tsv score {last.number} (Ada), raw: ")
+    samples[last.sample - 1, o1] = np.nextafter(samples[last.sample - 1, o1], np.float32(-np.inf))
+    samples.flush()
+    text = (folder / "scores.tsv").read_text().splitlines(keepends=True)
+    (folder / "scores.tsv").write_text("".join(text[:-9]))  # as if nobody had scored the rest
+    assert "today's scoring makes" in verify(folder).first
+    (folder / "summary.json").unlink()
+    with (folder / "eeg-1.npy").open("r+b") as opened:  # a kill may tear the last row
+        opened.truncate((folder / "eeg-1.npy").stat().st_size - 3)
+    cut = verify(folder)
+    assert cut.first == ""
+    assert "the session was cut off" in cut.notes[0]
 
 
 def test_a_session_ends_when_nothing_comes(

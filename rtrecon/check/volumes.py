@@ -1,32 +1,24 @@
-"""Is everything ready for a session? One finding after another, each with the way out."""
+"""What a session of fMRI needs: decoder, stream, generator, and that they fit."""
 
-import os
-import re
-import sys
-import tempfile
 import threading
-import uuid
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from shutil import disk_usage
-from typing import TypeVar
 
 import numpy as np
-import psutil
 import pylsl
 
 from rtrecon.artifact import Artifact
 from rtrecon.budget import SHARE, Plan, told
+from rtrecon.check.findings import Finding, red, skipped, tried
+from rtrecon.check.machine import Findings, clock, display, hours, loopback, memory, output
 from rtrecon.compatibility import check_position, check_shape, check_stream, check_tr
 from rtrecon.config import Session
 from rtrecon.connect import find_stream
-from rtrecon.errors import Error, Mismatch
+from rtrecon.errors import Mismatch
 from rtrecon.generators import Generator as Model
 from rtrecon.generators import find_generator
 from rtrecon.models import Models, check_tie
-from rtrecon.printable import printable
 from rtrecon.protocol.opening import open_protocol
 from rtrecon.sham import coded_feedback
 from rtrecon.stimuli import find_pictures
@@ -34,41 +26,8 @@ from rtrecon.streams import Source, describe, offset_s
 from rtrecon.types import Geometry
 from rtrecon.wire import MARKER_TYPE, marker_stream
 
-T = TypeVar("T")
-
 MARKERS_S = 1.0  # in which a marker stream that is there is found
-LOOPBACK_S = 5.0
-LEAST_GB, LITTLE_GB = (
-    0.3,
-    1.0,
-)  # memory: what may wait for the disk, and what a session is happy with
-LEAST_H, LITTLE_H = 0.25, 2.0  # of this stream, that the disk has room for
-APART_S = 1.0  # clocks further apart than this are those of two computers
-_WAY_OUT = re.compile(r"^(.*): (?!rtrecon )(.+)$", re.DOTALL)
 
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at. Its words may hold text from the network or from files.
-
-    Attributes
-    ----------
-    name : str
-    ok : bool or None
-        None: it works, and deserves a look; or it could not be looked at.
-    text : str
-        What was found, with its values.
-    way_out : str
-        What to do about it; empty where nothing has to be done.
-    """
-
-    name: str
-    ok: bool | None
-    text: str
-    way_out: str = ""
-
-
-Findings = Generator[Finding, None, T]
 More = Callable[[Session], Iterator[Finding]]
 
 
@@ -89,8 +48,8 @@ def check(
     more : sequence of callable
         What other rooms have to look at, such as outputs.
     """
-    yield from _loopback()
-    yield _display()
+    yield from loopback()
+    yield display()
     artifact = yield from _decoder(session, models)
     source = yield from _stream(session, stop)
     yield from _fit(session, artifact, source)
@@ -99,80 +58,14 @@ def check(
     generator = yield from _generator(session, models, artifact)
     tr_s = _interval_s(artifact, source)
     plan = yield from _compute(session, models, generator, tr_s)
-    yield _memory()
+    yield memory()
     yield from _output(session, artifact, source, generator, plan)
     if session.yoked is not None and artifact is not None:
-        yield _tried("yoked feedback", lambda: _yoked(session, artifact))
+        yield tried("yoked feedback", lambda: _yoked(session, artifact))
     if artifact is not None and session.tables.keys() & {"protocol", "block", "output", "trigger"}:
-        yield _tried("feedback protocol", lambda: _protocol(session, artifact))
+        yield tried("feedback protocol", lambda: _protocol(session, artifact))
     for others in more:
         yield from others(session)
-
-
-def red(name: str, error: Exception) -> Finding:
-    """A finding of an error: ours say the way out behind their last colon."""
-    if not isinstance(error, Error):
-        text = f"{type(error).__name__}: {error}"
-        return Finding(name, False, text, "this was not foreseen: please report it")
-    line = " ".join(str(error).split())
-    parts = _WAY_OUT.match(line)
-    return Finding(name, False, *(parts.groups() if parts else (line,)))
-
-
-def skipped(name: str, lacking: str) -> Finding:
-    """What cannot be looked at before something else is there."""
-    return Finding(name, None, f"not looked at: there is no {lacking}")
-
-
-def _tried(name: str, look: Callable[[], str]) -> Finding:
-    try:
-        return Finding(name, True, look())
-    except Exception as error:
-        return red(name, error)
-
-
-def _loopback() -> Iterator[Finding]:
-    """A stream of our own has to be found and heard, as the scanner's will have to be."""
-    version = f"{pylsl.library_version() // 100}.{pylsl.library_version() % 100}"
-    try:
-        seconds = _heard_s()
-    except Exception as error:
-        yield red("network", error)
-        return
-    if seconds is not None:
-        yield Finding("network", True, f"LSL {version}, found and heard in {seconds:.1f} s")
-        return
-    yield Finding(
-        "network", False, f"LSL {version}: a stream of this program is not heard on this computer",
-        "let the firewall pass UDP and TCP 16572 to 16604 and multicast, or see LSLAPICFG",
-    )  # fmt: skip
-
-
-def _heard_s() -> float | None:
-    name, began = f"rtrecon-check-{uuid.uuid4().hex[:8]}", pylsl.local_clock()
-    outlet = pylsl.StreamOutlet(pylsl.StreamInfo(name, "Check", 1, 0, pylsl.cf_int32, name))
-    found = pylsl.resolve_byprop("name", name, 1, LOOPBACK_S)
-    if not found:
-        return None
-    inlet = pylsl.StreamInlet(found[0], max_buflen=10, recover=False)
-    inlet.open_stream(timeout=LOOPBACK_S)
-    outlet.push_sample([1])
-    sample, _ = inlet.pull_sample(timeout=LOOPBACK_S)
-    took_s = pylsl.local_clock() - began
-    inlet.close_stream()
-    return None if sample is None else took_s
-
-
-def _display() -> Finding:
-    if has_display():
-        return Finding("display", True, "there is one")
-    return Finding("display", None, "there is none", "run with --headless, or connect a display")
-
-
-def has_display() -> bool:
-    """Whether a window can be shown."""
-    shown = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
-    return sys.platform != "linux" or any(os.environ.get(name) for name in shown)
 
 
 def _decoder(session: Session, models: Models) -> Findings[Artifact | None]:
@@ -210,7 +103,7 @@ def _stream(session: Session, stop: threading.Event) -> Findings[Source | None]:
         yield Finding("stream", False, f"'{source.name}' on {source.host}: {text}", way_out)
         return None
     yield Finding("stream", True, f"'{source.name}' on {source.host}: {source.told}")
-    yield _clock(offset_s(found))
+    yield clock(offset_s(found))
     return source
 
 
@@ -221,7 +114,7 @@ def _fit(session: Session, artifact: Artifact | None, source: Source | None) -> 
         if artifact is None or geometry is None:
             yield skipped(name, "decoder" if artifact is None else "stream")
         else:
-            yield _tried(name, partial(one, artifact, geometry, session.stream))
+            yield tried(name, partial(one, artifact, geometry, session.stream))
     if source is None:
         yield skipped("markers", "stream")
         return
@@ -240,19 +133,6 @@ def fits(source: Source, artifact: Artifact | None) -> str:
     except Mismatch as error:
         return f"{markers}; does not fit: {red('', error).text}"
     return f"{markers}; fits '{artifact.name}'"
-
-
-def _clock(apart_s: float) -> Finding:
-    if np.isnan(apart_s):
-        return Finding(
-            "clock", None, "the sender's clock does not answer",
-            "let the firewall pass UDP 16572 to 16604 both ways, or latencies will be wrong",
-        )  # fmt: skip
-    if abs(apart_s) < APART_S:
-        return Finding("clock", True, f"the sender's is {1e3 * apart_s:+.2f} ms from ours")
-    return Finding(
-        "clock", True, f"the sender's is {apart_s:+,.0f} s from ours, which is put right"
-    )
 
 
 def _markers(session: Session) -> Finding:
@@ -339,14 +219,6 @@ def _device(generator: Model) -> Finding:
     return Finding("compute", True, f"{compute['device'].upper()}, {compute['dtype']}")
 
 
-def _memory() -> Finding:
-    free_gb = psutil.virtual_memory().available / 1e9
-    text, way_out = f"{free_gb:.1f} GB free", "close other programs"
-    if free_gb < LITTLE_GB:
-        return Finding("memory", None if free_gb >= LEAST_GB else False, text, way_out)
-    return Finding("memory", True, text)
-
-
 def _output(
     session: Session,
     artifact: Artifact | None,
@@ -354,19 +226,9 @@ def _output(
     generator: Model | None,
     plan: Plan | None,
 ) -> Iterator[Finding]:
-    folder = session.output or Path("sessions")
-    if (folder / "session.json").exists():
-        yield Finding("output", False, f"{folder} already holds a session", "name a new folder")
+    there = yield from output(session.output)
+    if there is None:
         return
-    there = next((path for path in (folder, *folder.absolute().parents) if path.exists()), folder)
-    try:
-        with tempfile.TemporaryDirectory(prefix=".rtrecon-check-", dir=there):
-            pass
-    except OSError as error:
-        text = f"{there} cannot be written ({error.strerror})"
-        yield Finding("output", False, text, "name another folder with --output")
-        return
-    yield Finding("output", True, f"{folder} can be written")
     if source is None or source.geometry is None:
         yield skipped("disk", "stream")
         return
@@ -394,16 +256,9 @@ def volume_bytes(
 
 def room(folder: Path, n_bytes: int, interval_s: float) -> Finding:
     """How long a session the disk has room for, with so many bytes a volume."""
-    free = disk_usage(folder).free
-    hours = free / n_bytes * interval_s / 3600
-    text = (
-        f"{free / 1e9:.1f} GB free: {hours:,.1f} h at {n_bytes / 1e6:.2g} MB a volume at most, "
-        "pictures included"
+    return hours(
+        folder, n_bytes / interval_s, f"{n_bytes / 1e6:.2g} MB a volume at most, pictures included"
     )
-    if hours >= LITTLE_H:
-        return Finding("disk", True, text)
-    ok = None if hours >= LEAST_H else False
-    return Finding("disk", ok, text, "make room, or name a folder on another disk")
 
 
 def _protocol(session: Session, artifact: Artifact) -> str:
@@ -416,18 +271,3 @@ def _yoked(session: Session, artifact: Artifact) -> str:
     assert session.yoked is not None
     coded_feedback(session.code, session.yoked, artifact)
     return f"code {session.code} is on the list"
-
-
-MARKS = {True: "ok", None: "look", False: "BAD"}
-
-
-def lines(finding: Finding) -> list[str]:
-    """A finding for a terminal."""
-    mark = f"{MARKS[finding.ok]:<5}"
-    told = [f"{mark} {finding.name:<20} {printable(finding.text)}"]
-    return told + [f"{'':26} -> {printable(finding.way_out)}"] * bool(finding.way_out)
-
-
-def ready(findings: Sequence[Finding]) -> bool:
-    """Whether nothing is red."""
-    return not any(finding.ok is False for finding in findings)
