@@ -290,7 +290,8 @@ def _check(artifact: Artifact) -> None:
     if not 0 < artifact.tr_s < np.inf:
         raise ValueError("TR must be above 0")
     sure = artifact.confidence
-    if not (sure.temperature > 0 and sure.growth >= 0 and 0 <= sure.doubt <= 1):
+    warm = 1e-6 <= sure.temperature <= 1e6 and 0 <= sure.growth <= 1e6  # float32 divides by it
+    if not (warm and 0 <= sure.doubt <= 1):
         raise ValueError(f"{sure} gives no probabilities")
     model = artifact.model
     if not (isinstance(model.trials, int) and 1 <= model.trials <= _MOST_TRIALS):

@@ -1,5 +1,6 @@
 """What makes an image from (z, c): one small protocol, loaded by name or folder."""
 
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import EntryPoint, entry_points
@@ -190,7 +191,7 @@ def find_generator(name: str) -> Preset:
     named = {point.name: point for point in entry_points(group=GROUP)}
     if name in named:
         return _installed(named[name])
-    if not Path(name).is_dir() and not _HUB_ID.fullmatch(name):
+    if not os.path.isdir(name) and not _HUB_ID.fullmatch(name):  # False for any text
         known = ", ".join(sorted({*named, *PRESETS}))
         raise BadGenerator(
             f"generator '{name}' is neither a folder nor a known name ({known}): name one of these, "

@@ -76,7 +76,7 @@ class Blocks:
     """
 
     def __init__(self, plans: Sequence[BlockPlan], repeat: int = 1) -> None:
-        if repeat < 1 or repeat * len(plans) > MOST:
+        if repeat < 1 or repeat * max(1, len(plans)) > MOST:
             raise BadConfig(f"repeat = {repeat}: must be 1 or more, with at most {MOST} blocks")
         self._plans = list(plans) * repeat
         self._ends = list(accumulate(plan.duration_s for plan in self._plans))
