@@ -223,7 +223,9 @@ class Program:
         """End it by the end of its input; it has to have gone well until then."""
         assert self.process.stdin is not None
         self.process.stdin.close()
-        assert self.process.wait(END_S) == 0, self.said
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(LONGEST_S)
+        assert self.process.returncode == 0, self.said
 
     def close(self) -> None:
         """End it: by the end of its input, or else at once."""
