@@ -125,6 +125,8 @@ class Bench:
             )
             session.process.wait(LONGEST_S)
             assert session.process.returncode == 0, session.said
+            for program in (one for kind in programs.values() for one in kind):
+                program.end()
         if loaded:
             for file in files:
                 self._check(file)
@@ -183,6 +185,8 @@ class Bench:
         session = open_session_folder(output)
         numbers = [int(row["number"]) for row in session.rows]
         assert numbers == list(range(self._options.volumes)), output
+        for number, volume in zip(numbers, session.volumes, strict=True):
+            assert np.array_equal(volume, self._data[number % len(self._data)]), output
         c = session.array("c")
         assert c is not None
         went = Went(latencies(session), np.array(c), work_ms, cores)
@@ -214,6 +218,14 @@ class Program:
         """Until it has said that."""
         with self._changed:
             assert self._changed.wait_for(lambda: words in self.said, LONGEST_S), self.said
+
+    def end(self) -> None:
+        """End it by the end of its input; it has to have gone well until then."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(LONGEST_S)
+        assert self.process.returncode == 0, self.said
 
     def close(self) -> None:
         """End it: by the end of its input, or else at once."""

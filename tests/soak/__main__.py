@@ -54,6 +54,7 @@ def _report(seen: Seen, load: float) -> str:
     volumes, pictures = (
         sum(len(getattr(hour, of)) for hour in by_hour) for of in ("decoded", "shown")
     )
+    grown = ", ".join(f"{whose} {n:+.1%}" for whose, n in verdict.growth(by_hour).items())
     kinds = ", ".join(f"{kind} +{n}" for kind, n in verdict.grown_kinds(seen)) or "none"
     return "\n".join([
         f"{day.hours} hours, {len(day.runs)} runs of {day.volumes} volumes of {TR_S:g} s, "
@@ -62,7 +63,7 @@ def _report(seen: Seen, load: float) -> str:
         f"load {load:.1f} at the start, {os.getloadavg()[0]:.1f} at the end, "
         f"{os.cpu_count()} cores.", "",
         table(*verdict.rows(seen)), "",
-        f"Resident memory after the first hour: {verdict.growth(by_hour):+.1%}. Arrival to decoded, "
+        f"Resident memory after the first hour: {grown}. Arrival to decoded, "
         f"99 %, last hour / first: {decoded:.2f}; the known work, last hour / first: {work:.2f}. "
         f"Python objects that have become more since the first hour: {kinds}.", "",
     ])  # fmt: skip

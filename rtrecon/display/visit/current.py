@@ -1,10 +1,14 @@
 """The run that is open, for screens that stay from the first run to the last."""
 
+import logging
+
 import numpy as np
 from numpy.typing import NDArray
 
 from rtrecon.pipeline import Pipeline
 from rtrecon.types import Painted, Phase, Presentation, Trial
+
+log = logging.getLogger(__name__)
 
 BETWEEN_RUNS = Presentation(Phase.READY, blank=True)
 
@@ -29,8 +33,10 @@ class CurrentRun:
         return BETWEEN_RUNS if self.run is None else self.run.presentation
 
     def withdraw(self) -> None:
-        """The participant stops the run that is open."""
-        if self.run is not None:
+        """The participant stops the run that is open; between runs that is told to the log alone."""
+        if self.run is None:
+            log.warning("the participant's stop was pressed, and no run is on: talk to them first")
+        else:
             self.run.withdraw()
 
     def presented(self, painted: Painted) -> None:

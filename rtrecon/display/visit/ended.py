@@ -70,9 +70,11 @@ class RunEnded(QWidget):
         for name, value in values.items():
             self.figures[name].say(f"{value:,}")
             mark(self.figures[name], "alarm", name in ALARMING and value > 0)
-        self.folder.say(f"Recorded in {ended.folder}")
+        before = ": delete it to remove what was recorded before" if ended.withdrawn else ""
+        self.folder.say(f"Recorded in {ended.folder}{before}")
         self.sheet.show_picture(QPixmap(str(ended.folder / "contact_sheet.png")))
-        self.next_run.setFocus()
+        # After a participant's stop no stray Return begins another run.
+        (self.change if ended.withdrawn else self.next_run).setFocus()
 
 
 FIGURES = ("received", "lost", "duplicate", "rejected", "pictures", "trials", "not recorded")
@@ -84,10 +86,7 @@ def _how(ended: Ended) -> str:
     return "failed: what was received is recorded" if ended.failed else "ended"
 
 
-STOPPED = (
-    "Nothing was recorded from then on. Go on only when the participant wants to; to remove what was "
-    "recorded before, delete the folder below."
-)
+STOPPED = "Nothing was recorded from then on. Go on only when the participant wants to."
 
 
 def _identification(ended: Ended) -> str:
