@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 POLL_S = 0.05  # how long one wait lasts, and so how soon a stop is honoured
 PACED_POLL_S = 0.005  # a paced sender waits that long for a marker to be taken
 Hears = Callable[[str], bool]
-"""Whether somebody hears the outlet with this uid."""
+"""Whether somebody else hears the outlet with this uid; of all, and of "", once nobody else listens."""
 
 
 def find_stream(

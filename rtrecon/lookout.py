@@ -80,6 +80,9 @@ class Lookout:
         self._wrong: list[str] = []  # of this look
         self.misfit = self.trouble = ""
         self.successors: queue.SimpleQueue[tuple[pylsl.StreamInlet, Clock]] = queue.SimpleQueue()
+        self.reserves: queue.SimpleQueue[tuple[pylsl.StreamInlet, Clock]] = queue.SimpleQueue()
+        """Another inlet of the same outlet: LSL looks for its source, and keeps what came of it."""
+        self._recovers = after is None  # LSL does so for the inlet that is read
         self._search = pylsl.ContinuousResolver("name", self._name, forget_after=_FORGOTTEN_S)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="rtrecon-lookout", daemon=True)
@@ -175,9 +178,11 @@ class Lookout:
     def _know_again(self, ours: list[pylsl.StreamInfo]) -> None:
         """The source that is heard, perhaps started anew: it must send what it sent."""
         anew = [info for info in ours if info.uid() != self.uid]
-        if self._after is not None:
+        if not self._recovers:
             if self.successors.empty() and (self.lost.is_set() or len(anew) == len(ours)):
                 self._turn_to(anew or ours)
+            elif self._alone and self.successors.empty():
+                self._reserve(next(info for info in ours if info.uid() == self.uid))
             return
         if anew and (len(anew) == len(ours) or self.recovered.is_set()):
             self.recovered.clear()
@@ -191,17 +196,29 @@ class Lookout:
             told = f"{_named(ours[0])} was started anew with {self.misfit}: nothing is made of it"
             self._tell(self.uid, told)
 
+    @property
+    def _alone(self) -> bool:
+        """Whether nobody else has to be first."""
+        return self._after is None or self._after("")
+
+    def _reserve(self, ours: pylsl.StreamInfo) -> None:
+        inlet = open_volumes(ours)[1]
+        self._recovers = True
+        self.reserves.put((inlet, Clock(inlet)))
+
     def _turn_to(self, others: list[pylsl.StreamInfo]) -> None:
         if len(others) > 1:
             self._tell("choice", f"{len(others)} sources send as '{self._name}': stop all but one")
         if len(others) != 1:
             return
-        geometry, inlet = open_volumes(others[0], recover=self._after is None)
+        recovers = self._alone
+        geometry, inlet = open_volumes(others[0], recovers)
         if unlike := self._unlike(geometry):
             inlet.close_stream()
             self._tell(others[0].uid(), f"{_named(others[0])} sends {unlike}: it is not heard")
             return
         self._source, self.uid, self.misfit = _source(others[0]), others[0].uid(), ""
+        self._recovers = recovers
         self._say(f"{_named(others[0])} has taken the place of the one before")
         self.successors.put((inlet, Clock(inlet)))
 

@@ -32,6 +32,9 @@ from rtrecon.watchdogs import Standstill
 
 log = logging.getLogger(__name__)
 
+_READ_UP_S = 2.0  # what a reserve still brings of what was read already has come by then
+_Samples = tuple[NDArray[np.generic], Sequence[float]]
+
 SILENCE_TRS = 3  # after so many TRs without a volume the stream counts as silent
 TAIL_S = 2.0  # what is still under way when the end marker comes gets this long
 _GRACE_S = 0.02  # that markers get to come before a volume of a backlog
@@ -89,6 +92,10 @@ class Receiver:
         self.uid = found.uid()
         """Of the outlet that volumes come from; may be read from any thread."""
         self._reconnected = False  # LSL has found the source, started anew
+        self._read = -np.inf  # stamp of the newest volume, as it was sent
+        self._lost_at = -np.inf  # LSL clock, s: when the reserve was gone on with for that
+        self._reserve: tuple[pylsl.StreamInlet, Clock] | None = None
+        self._ahead: _Samples = np.empty(0), ()  # what was read of the reserve last
         self._taken = taken_of(self._volumes) if after is None else None
         self._clock = Clock(self._volumes)
         tr_s = self.geometry.tr_s / self.geometry.speed
@@ -172,11 +179,18 @@ class Receiver:
         """Let go of the streams."""
         self._lookout.close()
         self._succeed()
+        if self._reserve is not None:
+            self._lookout.reserves.put(self._reserve)
+        while not self._lookout.reserves.empty():
+            self._lookout.reserves.get()[0].close_stream()
         self._volumes.close_stream()
         self._markers.close()
         self._taken = None
 
-    def _pull(self, poll_s: float) -> tuple[NDArray[np.generic], Sequence[float]]:
+    def _pull(self, poll_s: float) -> "_Samples":
+        if self._reserve is None and self._ahead[1]:  # it was left over
+            ahead, self._ahead = self._ahead, (np.empty(0), ())
+            return ahead
         try:
             samples, stamps = self._volumes.pull_chunk(poll_s, max_samples=1, as_numpy=True)
             if self._volumes.was_clock_reset():
@@ -184,11 +198,43 @@ class Receiver:
                 self._reconnected = True
             if len(stamps) or self._reconnected:
                 self._know_outlet()
+            again = pylsl.local_clock() - self._lost_at < _READ_UP_S
+            if again and len(stamps) and stamps[0] <= self._read:
+                return np.empty(0), ()
+            if len(stamps):
+                self._read = float(stamps[0])
+                self._go_on_with_reserve()
             return samples, stamps
         except LostError:  # of a source that LSL does not look for: the lookout does
-            self._lookout.lost.set()
-            self.stop.wait(poll_s)
+            if not self._go_on_with_reserve(lost=True):
+                self._lookout.lost.set()
+                self.stop.wait(poll_s)
             return np.empty(0), ()
+
+    def _go_on_with_reserve(self, lost: bool = False) -> bool:
+        """Do so where it is at the volume that was read last; or, when ours is lost, behind that one."""
+        if self._reserve is None:
+            if self._lookout.reserves.empty():
+                return False
+            self._reserve = self._lookout.reserves.get()
+        stamps: Sequence[float] = self._ahead[1]
+        while not stamps or stamps[0] < self._read:
+            samples, stamps = self._reserve[0].pull_chunk(0.0, max_samples=1, as_numpy=True)
+            if not len(stamps):
+                break
+            self._ahead = samples, [float(stamps[0])]
+            stamps = self._ahead[1]
+        even = bool(stamps) and stamps[0] == self._read
+        if not (even or lost):
+            return False
+        if not stamps or stamps[0] <= self._read:
+            self._ahead = np.empty(0), ()
+        if lost:
+            self._lost_at = pylsl.local_clock()
+        gone = self._volumes
+        (self._volumes, self._clock), self._reserve = self._reserve, None
+        gone.close_stream()
+        return True
 
     def _know_outlet(self) -> None:
         """The lookout may find a restarted source later than LSL, or find out that it does not fit."""

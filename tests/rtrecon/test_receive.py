@@ -305,3 +305,41 @@ def test_a_second_scanners_markers_are_not_heard_and_another_programs_are(
     receiver.close()
     assert [marker.trial_type for marker in trials(got)] == ["cat", "dog"]
     assert receiver.counts.received == number + 1
+
+
+def test_who_is_left_alone_keeps_what_came_of_a_scanner_that_is_gone(
+    stream_name: str, toy_geometry: Geometry
+) -> None:
+    """As long as another listens LSL keeps nothing; then each volume is still read once."""
+    scanner = [ScannerOutlet(stream_name, toy_geometry)]
+    alone, first = threading.Event(), scanner[0].uid
+    receiver = Receiver(
+        stream_name, 10.0, 20.0, threading.Event(), lambda uid: alone.is_set() or uid == first
+    )
+    usual = receiver._volumes
+    sent = volumes(toy_run(toy_geometry, 400))
+    coming, got, start = iter(receiver), [], pylsl.local_clock()
+
+    def one_more() -> None:
+        send(scanner[0], iter(sent[len(got) : len(got) + 1]), start)
+        got.append(next(item for item in coming if isinstance(item, Volume)).number)
+
+    for _ in range(3):
+        one_more()
+    assert receiver._volumes is usual
+    alone.set()
+    while receiver._volumes is usual:
+        assert len(got) < 380
+        one_more()
+        threading.Event().wait(0.02)
+    count = len(got) + 10
+    send(scanner[0], iter(sent[len(got) : count]), start)
+    while receiver.waiting < 10:
+        assert pylsl.local_clock() < start + 30
+    scanner.clear()
+    pylsl.resolve_byprop("name", "nobody", 1, 0.5)
+    while len(got) < count:
+        got.append(next(item for item in coming if isinstance(item, Volume)).number)
+    receiver.close()
+    assert got == list(range(count))
+    assert receiver.counts.lost == receiver.counts.duplicate == 0
