@@ -55,8 +55,11 @@ class Room(logging.Handler):
         poll_s: float | None = None,
         read: Callable[[Path], list[Piece]] = formats.read,
         tr_s: float | None = None,
+        listens: threading.Event | None = None,
     ) -> None:
+        """`listens`: the receiver, for which the bridge waits, begins with it."""
         super().__init__()
+        self._listens = listens
         self.folder, self.stop = folder, threading.Event()
         self.assembler, self._read_file = assembler, read
         self.items: list[Volume | Marker] = []
@@ -90,6 +93,7 @@ class Room(logging.Handler):
             raise
 
     def _receive(self, stream: str) -> None:
+        assert self._listens is None or self._listens.wait(PATIENCE_S)
         self.receiver = Receiver(stream, PATIENCE_S, None, threading.Event())
         for item in self.receiver:
             with self.changed:
@@ -399,7 +403,8 @@ inlet.close_stream()
 def test_an_independent_client_reads_the_same(
     opened: Callable[..., Room], stream_name: str, tmp_path: Path
 ) -> None:
-    room = opened()
+    connected = threading.Event()
+    room = opened(listens=connected)
     program = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", _INDEPENDENT, stream_name, "5"],
         stdout=subprocess.PIPE, text=True,
@@ -408,6 +413,7 @@ def test_an_independent_client_reads_the_same(
         put(room, f"run_{n:04}.nii", nifti(made_up(n)))
     assert program.stdout is not None
     about = json.loads(program.stdout.readline())
+    connected.set()
     first = pylsl.local_clock()
     for n in (3, 4, 5):  # 2 is lost
         put(room, f"run_{n:04}.nii", nifti(made_up(n)))
