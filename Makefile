@@ -25,10 +25,10 @@ GENERATOR := miniature
 demo: $(READY)
 	$(BIN)/python -m simulator.demo --generator $(GENERATOR) --output $(DEMO)
 
-# In two processes, a file of tests in one of them: several parts wait for a scanner's clock.
+# In three processes, a file of tests in one of them: most of the time is spent on waiting for a scanner's clock.
 # In the order of tests/conftest.py, so that the long ones do not come last.
 test: lint
-	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	$(BIN)/ruff check .

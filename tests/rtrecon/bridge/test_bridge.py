@@ -25,6 +25,7 @@ from rtrecon.bridge.watch import Watcher, file_system
 from rtrecon.receive import Receiver
 from rtrecon.types import Event, Marker, Volume
 from tests.exports import write_mosaic
+from tests.told import eventually
 
 EXPORTS = Path(__file__).parents[4] / "shared" / "data" / "scanner-exports"
 AFFINE = np.array([[-3.0, 0, 0, 9], [0, 3, 0, -8], [0, 0, 3.5, -7], [0, 0, 0, 1]])
@@ -420,6 +421,9 @@ def test_an_independent_client_reads_the_same(
     came = [json.loads(program.stdout.readline()) for _ in range(5)]
     assert program.wait(PATIENCE_S) == 0
     program.stdout.close()
+    eventually(
+        lambda: room.receiver is not None and room.receiver.marker_outlets
+    )  # or it never ends
     assert about["rate"] == 0.5
     assert "<acquired_from>arrival</acquired_from>" in about["xml"]
     assert [c["sample"][0] for c in came] == [0, 1, 3, 4, 5]
