@@ -15,9 +15,11 @@ def give_way() -> None:
     nothing changes.
     """
     process = psutil.Process()
-    with suppress(psutil.Error, OSError):
-        if not psutil.LINUX:
+    if not psutil.LINUX:
+        with suppress(psutil.Error, OSError):
             process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if psutil.WINDOWS else _NICE)
-            return
-        for thread in process.threads():  # each has a priority, and gives it to those it begins
-            os.setpriority(os.PRIO_PROCESS, thread.id, max(_NICE, process.nice()))
+        return
+    lower = max(_NICE, process.nice())
+    for thread in process.threads():  # each has a priority, and gives it to those that it begins
+        with suppress(OSError):  # it may have ended meanwhile
+            os.setpriority(os.PRIO_PROCESS, thread.id, lower)

@@ -5,6 +5,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -138,4 +139,8 @@ def rows(table: Path) -> list[dict[str, str]]:
 def priorities(pid: int) -> set[int]:
     """Of all threads of a process (nice values); each has its own on Linux."""
     threads = [thread.id for thread in psutil.Process(pid).threads()] if psutil.LINUX else [pid]
-    return {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads}
+    found: set[int] = set()
+    for thread in threads:
+        with suppress(ProcessLookupError):  # it has ended meanwhile
+            found.add(os.getpriority(os.PRIO_PROCESS, thread))
+    return found
