@@ -249,12 +249,10 @@ class Receiver:
         tr_s = self.geometry.tr_s / self.geometry.speed
         self._watch(idle_s)
         if self._end is not None:
-            promised = self._end.volumes
-            # After a cut the marker may be through before the volumes that waited with it.
+            # After a cut the marker may be through before the volumes that waited with it; and where
+            # more came than it tells of, they were another run's.
             tail_s = min(idle_s, now - self._end_came)
-            return (
-                promised is not None and self._count.expected >= promised
-            ) or tail_s > TAIL_S + tr_s
+            return self._count.expected == self._end.volumes or tail_s > TAIL_S + tr_s
         if self.until_idle_s is None or idle_s <= self.until_idle_s:
             return False
         log.warning(

@@ -99,7 +99,7 @@ MACHINE = (
         "display-stuck", "the window stands still for 4 s",
         shown=(
             trouble("display", "the display takes nothing: it hangs or is gone"),
-            log("the display takes nothing"),
+            log("the display takes nothing", lasts=True),
         ),
         recorded=_ALL, recovers="when the window moves again", within_s=6.0,
         machine=lambda at: f"display-stuck={at}:4", window=True, count=LONG,

@@ -45,10 +45,12 @@ def message(words: str, goes_on: bool = False) -> Shown:
     return Shown(f"message: '{_for_people(words)}'", check)
 
 
-def log(words: str, goes_on: bool = False) -> Shown:
-    """A line of the log, in the window and on disk."""
+def log(words: str, goes_on: bool = False, lasts: bool = False) -> Shown:
+    """A line of the log, in the window and on disk. `lasts`: unless the run ends first, as a trouble."""
 
     def check(outcome: Outcome) -> str:
+        if lasts and outcome.ends_soon:
+            return ""
         return _missing(words, outcome.log, outcome, "the log never says", goes_on)
 
     return Shown(f"log: '{_for_people(words)}'", check)

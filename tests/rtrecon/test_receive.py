@@ -14,6 +14,7 @@ from rtrecon.errors import BadStream, StreamMissing
 from rtrecon.receive import Receiver
 from rtrecon.types import Event, Geometry, Marker, Volume
 from rtrecon.wire import ScannerOutlet
+from tests.told import eventually
 from tests.toy import send, toy_run
 
 TR_S = 2.0
@@ -183,6 +184,28 @@ def test_a_restarted_scanner_begins_a_new_run(
     assert [v.number for v in volumes(got)] == [0, 1, 2, 3, 4, 0, 1, 2, 3]
     assert receiver.counts.duplicate == 0
     assert "taken as a new run" in caplog.text
+
+
+def test_an_end_that_is_through_before_the_volumes_of_its_run_loses_none(
+    stream_name: str, toy_geometry: Geometry
+) -> None:
+    """The run before had more volumes than the new one has: that count says nothing of its end."""
+    outlet = ScannerOutlet(stream_name, toy_geometry)
+    receiver = Receiver(stream_name, 10.0, 20.0, threading.Event())
+    got: list[Volume | Marker] = []
+    reader = threading.Thread(target=lambda: got.extend(receiver))
+    reader.start()
+    assert outlet.wait_for_receiver(10.0)
+    start = pylsl.local_clock()
+    send(outlet, iter(volumes(toy_run(toy_geometry, 12))), start)
+    eventually(lambda: receiver.at == 11)
+    outlet.send_marker(Marker(Event.RUN_END, volumes=4), start + 70)
+    eventually(lambda: receiver._end is not None)
+    send(outlet, iter(volumes(toy_run(toy_geometry, 4))), start + 60)
+    reader.join(30)
+    receiver.close()
+    assert [v.number for v in volumes(got)] == [*range(12), *range(4)]
+    assert receiver.counts.lost == receiver.counts.duplicate == 0
 
 
 def test_a_number_that_comes_again_is_no_new_run_whatever_its_stamp(
