@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rtrecon.errors import BadStream
 from rtrecon.network import check_claim, expose
+from rtrecon.printable import printable
 from rtrecon.types import Event, Geometry, Marker, Times, Volume, read_only
 
 FORMAT = "rtrecon-volume-1"
@@ -363,5 +364,5 @@ def _numbers(
 
 
 def _bad(info: pylsl.StreamInfo, field: str, value: object, way_out: str) -> BadStream:
-    shown = str(value)[:80]
-    return BadStream(f"stream '{info.name()}': {field} is '{shown}': {way_out} (docs/wire.md)")
+    name, shown = printable(info.name()), printable(str(value)[:80])
+    return BadStream(f"stream '{name}': {field} is '{shown}': {way_out} (docs/wire.md)")

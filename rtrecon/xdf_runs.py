@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from rtrecon import wire
 from rtrecon.errors import BadDataset, BadStream
+from rtrecon.printable import printable
 from rtrecon.types import Event, Geometry, Marker, Times, Volume
 from rtrecon.xdf import (
     BOUNDARY_MARK,
@@ -70,7 +71,8 @@ def items(path: Path, stream: str | None = None) -> tuple[Geometry, list[Volume 
         name = recording.headers[volumes].findtext("name", "")
         found = _ordered(recording, [volumes, *_marker_streams(recording.headers, name)], geometry)
     except (BadStream, ValueError, struct.error, OSError) as error:
-        raise BadDataset(f"{path} cannot be read as an XDF recording: {error}") from error
+        why = printable(str(error))  # it has words of the file in it
+        raise BadDataset(f"{path} cannot be read as an XDF recording: {why}") from error
     _place(found, geometry)
     return geometry, found
 

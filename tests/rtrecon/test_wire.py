@@ -53,7 +53,7 @@ def test_a_queue_never_holds_one_sample_only() -> None:
     [
         ("shape", "6 5"), ("shape", "6 5 5"), ("shape", "-6 5 4"), ("shape", "1e9 1 1"),
         ("affine", "1 2 3"), ("affine", " ".join(["0"] * 16)), ("affine", " ".join(["nan"] * 16)),
-        ("tr_s", "0"), ("tr_s", "two"), ("speed", "-1"), ("speed", "inf"),
+        ("tr_s", "0"), ("tr_s", "two"), ("speed", "-1"), ("speed", "1\n2"), ("speed", "inf"),
     ],
 )  # fmt: skip
 def test_a_description_at_odds_with_itself_is_refused(
