@@ -30,8 +30,8 @@ class Count:
         """A volume with the expected number, or one further ahead; returns how many are missing."""
         lost = number - self.expected
         self._missing |= dict.fromkeys(range(max(self.expected, number - _REMEMBERED), number))
-        for old in list(self._missing)[:-_REMEMBERED]:
-            del self._missing[old]
+        while len(self._missing) > _REMEMBERED:
+            del self._missing[next(iter(self._missing))]
         self._remember(number, stamp)
         self.expected = number + 1
         return lost

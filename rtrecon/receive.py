@@ -187,7 +187,7 @@ class Receiver:
         self._markers.close()
         self._taken = None
 
-    def _pull(self, poll_s: float) -> "_Samples":
+    def _pull(self, poll_s: float) -> _Samples:
         if self._reserve is None and self._ahead[1]:  # it was left over
             ahead, self._ahead = self._ahead, (np.empty(0), ())
             return ahead
